@@ -1,0 +1,1 @@
+//! ForgeKV: a drop-in Redis server.

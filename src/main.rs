@@ -1,0 +1,2 @@
+//! The `forgekv` binary.
+fn main() {}

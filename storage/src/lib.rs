@@ -1,0 +1,1 @@
+//! ForgeKV storage engine.
