@@ -1,0 +1,88 @@
+//! Sessions: what the server knows of a client, and the registry through which other threads see it.
+//!
+//! * [`Client`] belongs to one connection; only the thread that serves the connection touches it.
+//! * [`ClientInfo`] is its public face: atomics stored once per turn, texts behind a leaf lock. CLIENT LIST and KILL read
+//!   it from any thread, so they cost the served clients nothing.
+//! * No sockets here: `net` owns them.
+
+mod info;
+mod pause;
+mod registry;
+
+pub use info::{ClientFlags, ClientInfo, Endpoint, Texts};
+pub use pause::{Pause, PauseMode};
+pub use registry::{Notice, Registry};
+
+use std::sync::Arc;
+
+use crate::resp::Protocol;
+use crate::store::DbIndex;
+
+/// A client's number: given out once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u64);
+
+/// CLIENT REPLY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// Every command is answered.
+    On,
+    /// None is.
+    Off,
+    /// The next one is not.
+    SkipNext,
+    /// This one is not; the next one is.
+    Skipping,
+}
+
+/// A session.
+pub struct Client {
+    /// What other threads may see.
+    pub info: Arc<ClientInfo>,
+    /// SELECT.
+    pub db: DbIndex,
+    /// HELLO.
+    pub protocol: Protocol,
+    /// Has the client given the password, or is none needed?
+    pub authenticated: bool,
+    /// CLIENT REPLY.
+    pub reply_mode: ReplyMode,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+    /// CLIENT NO-EVICT.
+    pub no_evict: bool,
+    /// The connection closes once what is in the output buffer has been sent.
+    pub close_after_reply: bool,
+}
+
+impl Client {
+    /// A new session.
+    pub fn new(info: Arc<ClientInfo>, authenticated: bool) -> Self {
+        Client {
+            info,
+            db: DbIndex(0),
+            protocol: Protocol::Resp2,
+            authenticated,
+            reply_mode: ReplyMode::On,
+            no_touch: false,
+            no_evict: false,
+            close_after_reply: false,
+        }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> ClientId {
+        self.info.id
+    }
+
+    /// RESET: back to what a new connection is.
+    pub fn reset(&mut self, authenticated: bool) {
+        self.db = DbIndex(0);
+        self.protocol = Protocol::Resp2;
+        self.authenticated = authenticated;
+        self.reply_mode = ReplyMode::On;
+        self.no_touch = false;
+        self.no_evict = false;
+        self.info.change_texts(|texts| texts.name.clear());
+    }
+}

@@ -1,0 +1,128 @@
+//! What a handler sees of a request.
+
+use super::error::CommandError;
+use super::state::ServerState;
+use super::table::Row;
+use crate::client::Client;
+use crate::config::Config;
+use crate::resp::{Argv, Protocol, Reply};
+use crate::store::evict::AccessClock;
+use crate::store::{Db, DbIndex, Key, UnixMs};
+use crate::util::number::parse_i64;
+
+/// One command being executed: its words, the locked part of the keyspace, the reply, and who asked.
+///
+/// The fields are disjoint on purpose: a handler may hold a value of `db` while it writes to `reply`.
+pub struct Call<'a> {
+    /// The words, the command's name first.
+    pub argv: Argv<'a>,
+    /// The keyspace, as far as it is locked.
+    pub db: Db<'a>,
+    /// Where the reply goes.
+    pub reply: Reply<'a>,
+    /// The session.
+    pub client: &'a mut Client,
+    /// What all threads share.
+    pub state: &'a ServerState,
+    /// The configuration of this moment.
+    pub config: &'a Config,
+    /// The row of the command.
+    pub command: &'static Row,
+    /// How access is recorded now.
+    pub access: AccessClock,
+    /// The wall clock of this batch; unlike `db.now()` also during replay.
+    pub now: UnixMs,
+    /// The hash of the only key, when the row has one.
+    pub hash: Option<u64>,
+}
+
+impl<'a> Call<'a> {
+    /// Word `position`; the arity check has made sure of those that every call has.
+    #[inline]
+    pub fn arg(&self, position: usize) -> &'a [u8] {
+        self.argv.get(position)
+    }
+
+    /// Word `position` as a key. The hash that dispatch already computed is used again.
+    #[inline]
+    pub fn key(&self, position: usize) -> Key<'a> {
+        let bytes = self.argv.get(position);
+        match self.hash {
+            Some(hash) if self.command.only_key == Some(position) => Key { bytes, hash },
+            _ => self.db.key(bytes),
+        }
+    }
+
+    /// Word `position` as a signed 64-bit integer.
+    #[inline]
+    pub fn int(&self, position: usize) -> Result<i64, CommandError> {
+        parse_i64(self.arg(position)).ok_or(CommandError::NOT_INTEGER)
+    }
+
+    /// Word `position` as a database index, with the error that the command gives for a bad one.
+    pub fn db_index(&self, position: usize, bad: CommandError) -> Result<DbIndex, CommandError> {
+        let number = parse_i64(self.arg(position)).ok_or(bad)?;
+        match u32::try_from(number) {
+            Ok(index) if (index as usize) < self.db.databases() => Ok(DbIndex(index)),
+            _ => Err(CommandError::DB_OUT_OF_RANGE),
+        }
+    }
+
+    /// The words from `position` on, to read options from.
+    #[inline]
+    pub fn words(&self, position: usize) -> Words<'a> {
+        Words { argv: self.argv, at: position }
+    }
+
+    /// The protocol version of the session.
+    pub fn protocol(&self) -> Protocol {
+        self.client.protocol
+    }
+}
+
+/// A cursor over a call's words.
+#[derive(Clone, Copy)]
+pub struct Words<'a> {
+    argv: Argv<'a>,
+    at: usize,
+}
+
+impl<'a> Words<'a> {
+    /// The next word.
+    #[inline]
+    #[expect(clippy::should_implement_trait, reason = "a cursor with more ways to go on than an iterator")]
+    pub fn next(&mut self) -> Option<&'a [u8]> {
+        let word = self.argv.try_get(self.at)?;
+        self.at += 1;
+        Some(word)
+    }
+
+    /// The word that an option needs after it: a syntax error when it is missing.
+    #[inline]
+    pub fn value(&mut self) -> Result<&'a [u8], CommandError> {
+        self.next().ok_or(CommandError::SYNTAX)
+    }
+
+    /// The integer that an option needs after it.
+    #[inline]
+    pub fn int(&mut self) -> Result<i64, CommandError> {
+        parse_i64(self.value()?).ok_or(CommandError::NOT_INTEGER)
+    }
+
+    /// How many words are left.
+    #[inline]
+    pub fn left(&self) -> usize {
+        self.argv.len() - self.at
+    }
+
+    /// The position of the next word.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+}
+
+/// Is this word that option, in any case?
+#[inline]
+pub fn is(word: &[u8], option: &str) -> bool {
+    word.eq_ignore_ascii_case(option.as_bytes())
+}

@@ -1,0 +1,309 @@
+//! The path that every request takes.
+//!
+//! In this order, one short function each: lookup, arity, authentication, state of the server, locks, run, log, count.
+//! (ACL rules, the MULTI queue, notifications and blocked clients join here.)
+//!
+//! * L1: a handler runs while all its locks are held, and what it changed is in the log before they are released.
+//! * L3: nothing here waits. A busy shard, a full log or a pause gives an [`Outcome`] that tells the caller to bring the
+//!   same request again later; nothing has happened then.
+
+use std::sync::Arc;
+
+use storage::{Engine, Status};
+
+use super::call::Call;
+use super::error::CommandError;
+use super::keyspecs;
+use super::spec::flags;
+use super::state::ServerState;
+use super::table::{Row, table};
+use crate::client::{Client, PauseMode, ReplyMode};
+use crate::config::{Config, ConfigReader};
+use crate::resp::{Argv, Mark, Output, Reply};
+use crate::stats::{Stat, ThreadStats};
+use crate::store::db::Tallies;
+use crate::store::evict::{self, AccessClock};
+use crate::store::{Db, ShardId, UnixMs};
+use crate::util::random::Random;
+use crate::util::time;
+
+/// A request whose command has been looked up.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Its words.
+    pub argv: Argv<'a>,
+    /// Its command; `None` when there is no such command.
+    pub row: Option<&'static Row>,
+    /// The hash of its only key.
+    pub hash: Option<u64>,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was answered. In `wal_sync_mode always` the reply must not leave before this LSN is durable; 0: no condition.
+    Done {
+        /// The LSN.
+        depends_on: u64,
+    },
+    /// A shard stayed busy: wait for it.
+    Busy(ShardId),
+    /// The log cannot take more just now.
+    LogBehind,
+    /// CLIENT PAUSE holds it back.
+    Paused,
+}
+
+/// One thread's means to execute requests.
+pub struct Executor {
+    state: Arc<ServerState>,
+    stats: Arc<ThreadStats>,
+    config: ConfigReader,
+    tallies: Tallies,
+    now: UnixMs,
+    access: AccessClock,
+    random: Random,
+    /// Commands executed since the turn began, to share its time out among them.
+    executed: Vec<u16>,
+    turn_began: time::Monotonic,
+}
+
+impl Executor {
+    /// An executor for the calling thread.
+    pub fn new(state: Arc<ServerState>) -> Self {
+        let stats = state.stats.register();
+        let now = time::now();
+        Executor {
+            stats,
+            config: state.config.reader(),
+            tallies: Tallies::default(),
+            now,
+            access: AccessClock::lru(now),
+            random: Random::seeded(),
+            executed: Vec::with_capacity(256),
+            turn_began: time::Monotonic::now(),
+            state,
+        }
+    }
+
+    /// What all threads share.
+    pub fn state(&self) -> &Arc<ServerState> {
+        &self.state
+    }
+
+    /// This thread's counters.
+    pub fn stats(&self) -> &ThreadStats {
+        &self.stats
+    }
+
+    /// The configuration of this turn.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The time of this turn.
+    pub fn now(&self) -> UnixMs {
+        self.now
+    }
+
+    /// Begins a turn: the only place where the clock and the configuration are looked at.
+    pub fn begin_turn(&mut self) {
+        self.now = time::now();
+        self.turn_began = time::Monotonic::now();
+        self.config.refresh();
+        self.access = if evict::is_lfu(self.config.maxmemory_policy) {
+            let (factor, decay) = (self.config.lfu_log_factor, self.config.lfu_decay_time);
+            AccessClock::lfu(self.now, factor, decay, self.random.fraction())
+        } else {
+            AccessClock::lru(self.now)
+        };
+    }
+
+    /// Ends a turn: publishes what it counted.
+    pub fn end_turn(&mut self) {
+        if !self.executed.is_empty() {
+            let nanos = self.turn_began.elapsed_nanos() / self.executed.len() as u64;
+            for &id in &self.executed {
+                let counters = &self.stats.commands[usize::from(id)];
+                counters.calls.add(1);
+                counters.nanos.add(nanos);
+            }
+            self.stats.add(Stat::CommandsProcessed, self.executed.len() as u64);
+            self.executed.clear();
+        }
+        let tallies = std::mem::take(&mut self.tallies);
+        self.stats.add(Stat::Hits, tallies.hits);
+        self.stats.add(Stat::Misses, tallies.misses);
+        self.stats.add(Stat::ExpiredKeys, tallies.expired);
+        self.stats.add(Stat::Dirty, tallies.dirty);
+    }
+
+    /// Looks a request up and hashes its key.
+    #[inline]
+    pub fn look_up<'a>(&self, argv: Argv<'a>) -> Request<'a> {
+        let Some(name) = argv.try_get(0) else { return Request { argv, row: None, hash: None } };
+        let mut row = table().find(name);
+        if let Some(found) = row
+            && !found.subcommands.is_empty()
+            && let Some(word) = argv.try_get(1)
+        {
+            row = table().subcommand(found, word).or(row);
+        }
+        let key = row.and_then(|row| row.only_key).and_then(|position| argv.try_get(position));
+        let hash = key.map(|key| self.state.keyspace.hasher().hash_of(key));
+        Request { argv, row, hash }
+    }
+
+    /// Begins to fetch the bucket that a key's lookup will read.
+    #[inline]
+    pub fn prefetch_bucket(&self, client: &Client, hash: u64) {
+        self.state.keyspace.prefetch_bucket(client.db, hash);
+    }
+
+    /// Begins to fetch the entry that a key's lookup will read.
+    #[inline]
+    pub fn prefetch_entry(&self, client: &Client, hash: u64) {
+        self.state.keyspace.prefetch_entry(client.db, hash);
+    }
+
+    /// Executes a request and writes its reply, or says why it must come again.
+    pub fn execute(&mut self, client: &mut Client, request: Request<'_>, out: &mut Output) -> Outcome {
+        let (before, mark) = (client.reply_mode, out.mark());
+        let outcome = self.answer(client, request, out);
+        let all_wanted = before == ReplyMode::On && client.reply_mode == ReplyMode::On;
+        if !all_wanted && matches!(outcome, Outcome::Done { .. }) {
+            Self::suppress(client, before, out, mark);
+        }
+        outcome
+    }
+
+    /// CLIENT REPLY: takes back a reply that the client did not want.
+    fn suppress(client: &mut Client, before: ReplyMode, out: &mut Output, mark: Mark) {
+        let unwanted = match (before, client.reply_mode) {
+            (_, ReplyMode::Off) => true,
+            (_, ReplyMode::SkipNext) => {
+                client.reply_mode = ReplyMode::Skipping;
+                true
+            }
+            (ReplyMode::Skipping, _) => {
+                client.reply_mode = ReplyMode::On;
+                true
+            }
+            _ => false,
+        };
+        if unwanted {
+            out.rollback(mark);
+        }
+    }
+
+    fn answer(&mut self, client: &mut Client, request: Request<'_>, out: &mut Output) -> Outcome {
+        let Some(row) = request.row else {
+            let name = request.argv.try_get(0).unwrap_or_default();
+            let error = CommandError::unknown_command(name, request.argv.iter().skip(1));
+            return self.reject(client, None, &error, out);
+        };
+        if let Err(error) = self.admit(client, row, request.argv) {
+            return self.reject(client, Some(row), &error, out);
+        }
+        if self.is_paused(row) {
+            return Outcome::Paused;
+        }
+        if row.is_write && self.log_is_behind() {
+            return Outcome::LogBehind;
+        }
+        self.run(client, row, request, out)
+    }
+
+    /// Everything that can refuse a command before it runs.
+    #[inline]
+    fn admit(&mut self, client: &Client, row: &Row, argv: Argv<'_>) -> Result<(), CommandError> {
+        if !row.command.accepts(argv.len()) {
+            return Err(CommandError::arity(row.name()));
+        }
+        if !client.authenticated && !row.command.has(flags::NO_AUTH) {
+            return Err(CommandError::NO_AUTH);
+        }
+        if self.state.is_loading() && !row.command.has(flags::LOADING) {
+            return Err(CommandError::LOADING);
+        }
+        if row.is_write {
+            self.admit_write(row)?;
+        }
+        Ok(())
+    }
+
+    fn admit_write(&mut self, row: &Row) -> Result<(), CommandError> {
+        if self.config.maxmemory > 0 && !self.make_room() && row.command.has(flags::DENYOOM) {
+            return Err(CommandError::OUT_OF_MEMORY);
+        }
+        match self.state.keyspace.log().map(|log| log.status()) {
+            Some(Status::Full) => Err(CommandError::LOG_FULL),
+            Some(Status::ReadOnly | Status::Failed) => Err(CommandError::LOG_FAILED),
+            _ => Ok(()),
+        }
+    }
+
+    /// Evicts until the dataset fits `maxmemory`. False: it does not fit, and the policy finds nothing to delete.
+    fn make_room(&mut self) -> bool {
+        let keyspace = &self.state.keyspace;
+        while keyspace.memory_used() > self.config.maxmemory {
+            let samples = self.config.maxmemory_samples as usize;
+            if !keyspace.evict_one(self.config.maxmemory_policy, self.access, samples, self.now, &mut self.random) {
+                return false;
+            }
+            self.stats.add(Stat::EvictedKeys, 1);
+        }
+        true
+    }
+
+    fn is_paused(&self, row: &Row) -> bool {
+        match self.state.pause.at(self.now) {
+            None => false,
+            Some(PauseMode::Write) => row.is_write || row.command.has(flags::MAY_REPLICATE),
+            // Pausing must not lock the operator out.
+            Some(PauseMode::All) => !matches!(row.name(), "client|unpause" | "client|pause" | "shutdown"),
+        }
+    }
+
+    fn log_is_behind(&self) -> bool {
+        self.state.keyspace.log().is_some_and(Engine::is_backlogged)
+    }
+
+    #[inline]
+    fn run(&mut self, client: &mut Client, row: &'static Row, request: Request<'_>, out: &mut Output) -> Outcome {
+        let state = &*self.state;
+        let argv = request.argv;
+        let set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace);
+        let locked = match state.keyspace.locks().try_lock(set) {
+            Ok(locked) => locked,
+            Err(busy) => return Outcome::Busy(busy),
+        };
+        let index = client.db;
+        let mut db = Db::new(&state.keyspace, locked, index, self.now, self.access, &mut self.tallies);
+        if client.no_touch {
+            db.stop_touching();
+        }
+        let reply = Reply::new(out, client.protocol);
+        let (config, access, now, hash) = (&*self.config, self.access, self.now, request.hash);
+        let mut call = Call { argv, db, reply, client, state, config, command: row, access, now, hash };
+        let result = (row.command.handler)(&mut call);
+        let Call { db, .. } = call;
+        let committed = db.commit(argv.iter(), index);
+        if let Err(error) = result {
+            Reply::new(out, client.protocol).error(error.as_str());
+            self.stats.commands[row.id].failed.add(1);
+            self.stats.count_error(error.code());
+        }
+        self.executed.push(row.id as u16);
+        Outcome::Done { depends_on: committed.depends_on }
+    }
+
+    fn reject(&mut self, client: &Client, row: Option<&Row>, error: &CommandError, out: &mut Output) -> Outcome {
+        Reply::new(out, client.protocol).error(error.as_str());
+        if let Some(row) = row {
+            self.stats.commands[row.id].rejected.add(1);
+        }
+        self.stats.count_error(error.code());
+        Outcome::Done { depends_on: 0 }
+    }
+}

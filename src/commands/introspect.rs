@@ -1,0 +1,6 @@
+//! To come.
+
+use super::spec::Command;
+
+/// The family.
+pub const COMMANDS: &[Command] = &[];

@@ -1,0 +1,30 @@
+//! What a command is, the path that every request takes, and the handlers.
+//!
+//! * `spec` is the row type, `table` joins the families' rows, `dispatch` is the path of a request, `keyspecs` finds a
+//!   command's keys, `call` is what a handler sees, `error` holds every error text, `state` what all threads share.
+//! * One file per family: its table first, then the handlers in the table's order.
+//! * A handler never checks arity and never takes a lock; dispatch has done both.
+
+pub mod bitmaps;
+pub mod call;
+pub mod client;
+pub mod config;
+pub mod connection;
+pub mod dispatch;
+pub mod error;
+pub mod expire;
+pub mod introspect;
+pub mod keys;
+pub mod keyspecs;
+pub mod memory;
+pub mod replay;
+pub mod scan;
+pub mod server;
+pub mod spec;
+pub mod state;
+pub mod strings;
+pub mod table;
+
+pub use dispatch::{Executor, Outcome};
+pub use error::CommandError;
+pub use state::ServerState;

@@ -1,0 +1,99 @@
+//! Replaying the log: the same handlers, the same locks, but nothing expires, nothing is logged and nobody is answered.
+
+use std::sync::Arc;
+
+use super::call::Call;
+use super::keyspecs;
+use super::state::ServerState;
+use super::table::table;
+use crate::client::{Client, ClientId, ClientInfo, Endpoint};
+use crate::resp::{Argv, Output, Reply, Span};
+use crate::store::db::Tallies;
+use crate::store::evict::AccessClock;
+use crate::store::{Db, UnixMs, effect};
+
+/// Executes log records.
+pub struct Replay<'a> {
+    state: &'a ServerState,
+    client: Client,
+    tallies: Tallies,
+    spans: Vec<(u32, u32)>,
+    argv: Vec<Span>,
+    out: Output,
+    now: UnixMs,
+}
+
+impl<'a> Replay<'a> {
+    /// A replay into the state's keyspace at the wall clock `now` (which only dates the access times).
+    pub fn new(state: &'a ServerState, now: UnixMs) -> Self {
+        let endpoint = Endpoint {
+            peer: String::new(),
+            local: String::new(),
+            fd: -1,
+            is_unix: false,
+            is_local: true,
+        };
+        let info = Arc::new(ClientInfo::new(ClientId(0), endpoint, now, 0));
+        Replay {
+            state,
+            client: Client::new(info, true),
+            tallies: Tallies::default(),
+            spans: Vec::new(),
+            argv: Vec::new(),
+            out: Output::default(),
+            now,
+        }
+    }
+
+    /// Executes all effects of one record. An error says what is wrong with the record; the dataset must not be served.
+    pub fn apply(&mut self, payload: &[u8]) -> Result<(), String> {
+        let mut at = 0;
+        while at < payload.len() {
+            self.spans.clear();
+            let Some(db) = effect::take(payload, &mut at, &mut self.spans) else {
+                return Err("an effect in it is cut off".to_owned());
+            };
+            if db.0 as usize >= self.state.keyspace.databases() {
+                return Err(format!("it is for database {}, more than `databases` allows", db.0));
+            }
+            self.client.db = db;
+            self.argv.clear();
+            self.argv.extend(self.spans.iter().map(|&(start, end)| Span::new(start, end)));
+            self.execute(payload)?;
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, payload: &[u8]) -> Result<(), String> {
+        let argv = Argv::new(payload, &self.argv);
+        let name = String::from_utf8_lossy(argv.get(0));
+        let Some(row) = table().find(argv.get(0)) else { return Err(format!("it has an unknown command '{name}'")) };
+        if !row.is_write || !row.command.accepts(argv.len()) {
+            return Err(format!("'{name}' with {} words is no effect", argv.len()));
+        }
+        let keyspace = &self.state.keyspace;
+        let locked = keyspace.locks().lock_set(keyspecs::lock_set(row, argv, None, keyspace));
+        let access = AccessClock::lru(self.now);
+        let index = self.client.db;
+        let config = self.state.config.snapshot();
+        let mut call = Call {
+            argv,
+            // Time 0: nothing has expired yet. Every expiry that did happen is an effect of its own in the log.
+            db: Db::new(keyspace, locked, index, UnixMs(0), access, &mut self.tallies),
+            reply: Reply::new(&mut self.out, self.client.protocol),
+            client: &mut self.client,
+            state: self.state,
+            config: &config,
+            command: row,
+            access,
+            now: self.now,
+            hash: None,
+        };
+        let result = (row.command.handler)(&mut call);
+        let Call { db, .. } = call;
+        db.commit(argv.iter(), index);
+        let produced = self.out.len();
+        self.out.consume(produced);
+        result.map_err(|error| format!("'{name}' failed: {error}"))
+    }
+}

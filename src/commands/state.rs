@@ -1,0 +1,69 @@
+//! What all threads share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::client::{Pause, Registry};
+use crate::config::ConfigCell;
+use crate::stats::Stats;
+use crate::stats::rates::Rates;
+use crate::store::{Keyspace, UnixMs};
+use crate::util::time;
+
+/// How SHUTDOWN was called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownOptions {
+    /// Do not write a snapshot.
+    pub nosave: bool,
+    /// Write one.
+    pub save: bool,
+    /// Do not wait for replicas.
+    pub now: bool,
+    /// Stop even when something fails.
+    pub force: bool,
+}
+
+/// The server as handlers see it. Built once by `server`, then only its parts change.
+pub struct ServerState {
+    /// The data.
+    pub keyspace: Keyspace,
+    /// The configuration.
+    pub config: Arc<ConfigCell>,
+    /// The clients.
+    pub clients: Registry,
+    /// CLIENT PAUSE.
+    pub pause: Pause,
+    /// The counters.
+    pub stats: Stats,
+    /// Operations and bytes per second, peaks.
+    pub rates: Rates,
+    /// When the server started.
+    pub started: UnixMs,
+    /// Forty hexadecimal digits, new at every start.
+    pub run_id: String,
+    /// The binary that runs, as far as it is known.
+    pub executable: String,
+    /// The TCP port in use; 0 when there is none.
+    pub tcp_port: u16,
+    /// Is the dataset still being loaded? Commands without the LOADING flag are refused.
+    pub loading: AtomicBool,
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub active_expire: AtomicBool,
+    /// The time of the last snapshot that BGSAVE or SAVE finished; the start when there was none.
+    pub last_save: AtomicU64,
+    /// Stops the server; the process ends soon after the call.
+    pub shutdown: Box<dyn Fn(ShutdownOptions) + Send + Sync>,
+}
+
+impl ServerState {
+    /// Is the dataset still being loaded?
+    #[inline]
+    pub fn is_loading(&self) -> bool {
+        self.loading.load(Ordering::Relaxed)
+    }
+
+    /// Does CLIENT PAUSE hold expiry back too? Expiring a key is a change of the dataset.
+    pub fn is_paused_for_expiry(&self) -> bool {
+        self.pause.at(time::now()).is_some()
+    }
+}

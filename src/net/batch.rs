@@ -1,0 +1,186 @@
+//! Parsing ahead: a pipeline's commands are looked up and their memory is fetched before they are executed, in order.
+//!
+//! Executing one command after the other would wait twice per key for memory (the bucket, then the entry). Sixteen commands
+//! ahead, those waits overlap.
+
+use crate::client::Client;
+use crate::commands::dispatch::Request;
+use crate::commands::table::Row;
+use crate::commands::{Executor, Outcome};
+use crate::resp::{Argv, Limits, Output, Parsed, Reply, RequestParser, Span};
+use crate::store::ShardId;
+
+/// Commands looked ahead.
+const AHEAD: usize = 16;
+
+/// Why processing stopped before the budget of the turn or the input ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The rest of the input is half a command; at least so many bytes are missing.
+    NeedMore(usize),
+    /// The turn's commands are used up.
+    Budget,
+    /// The next command's shard is busy.
+    Busy(ShardId),
+    /// The next command writes and the log is behind.
+    LogBehind,
+    /// The next command waits for CLIENT UNPAUSE.
+    Paused,
+    /// The connection is closing; no more commands are taken.
+    Closing,
+}
+
+/// A command that has been parsed and looked up.
+struct Ahead {
+    /// Where it starts and ends in the input.
+    start: usize,
+    end: usize,
+    /// Its spans in `Batch::spans`, relative to `start`.
+    spans: (usize, usize),
+    row: Option<&'static Row>,
+    hash: Option<u64>,
+    inline: bool,
+}
+
+/// The scratch memory of one thread.
+#[derive(Default)]
+pub struct Batch {
+    spans: Vec<Span>,
+    current: Vec<Span>,
+    ahead: Vec<Ahead>,
+    executed: usize,
+}
+
+impl Batch {
+    /// Commands that the last [`Batch::process`] executed.
+    pub fn executed(&self) -> usize {
+        self.executed
+    }
+
+    /// Executes commands from the start of `input`, at most `budget` of them. Returns the bytes consumed, why it stopped,
+    /// and the highest LSN that a reply depends on.
+    #[expect(clippy::too_many_arguments, reason = "the disjoint parts of a connection and a thread")]
+    pub fn process(
+        &mut self,
+        input: &[u8],
+        limits: Limits,
+        parser: &mut RequestParser,
+        executor: &mut Executor,
+        client: &mut Client,
+        out: &mut Output,
+        budget: usize,
+    ) -> (usize, Stop, u64) {
+        let (mut at, mut depends_on) = (0, 0);
+        self.executed = 0;
+        loop {
+            if self.executed >= budget {
+                return (at, Stop::Budget, depends_on);
+            }
+            let limits = Limits { authenticated: client.authenticated, ..limits };
+            let more = self.parse_ahead(&input[at..], at, limits, parser, executor, client);
+            for index in 0..self.ahead.len() {
+                let Ahead { start, end, spans, row, hash, inline } = self.ahead[index];
+                let (words, spans) = (&input[start..end], &self.spans[spans.0..spans.1]);
+                let argv = if inline { parser.argv(words, spans) } else { Argv::new(words, spans) };
+                let stop = match executor.execute(client, Request { argv, row, hash }, out) {
+                    Outcome::Done { depends_on: lsn } => {
+                        depends_on = depends_on.max(lsn);
+                        None
+                    }
+                    Outcome::Busy(shard) => Some(Stop::Busy(shard)),
+                    Outcome::LogBehind => Some(Stop::LogBehind),
+                    Outcome::Paused => Some(Stop::Paused),
+                };
+                if let Some(stop) = stop {
+                    // What was parsed behind this command will be parsed again.
+                    parser.reset();
+                    return (at, stop, depends_on);
+                }
+                at = end;
+                self.executed += 1;
+                if client.close_after_reply {
+                    return (at, Stop::Closing, depends_on);
+                }
+            }
+            match more {
+                More::Commands(consumed) => at = consumed,
+                More::Bytes(consumed, missing) => return (consumed, Stop::NeedMore(missing), depends_on),
+                More::Broken(error) => {
+                    Reply::new(out, client.protocol).error(&error);
+                    client.close_after_reply = true;
+                    return (input.len(), Stop::Closing, depends_on);
+                }
+            }
+        }
+    }
+}
+
+/// What follows the commands that were parsed ahead.
+enum More {
+    /// Perhaps more commands, from here.
+    Commands(usize),
+    /// Half a command from here, with at least so many bytes missing.
+    Bytes(usize, usize),
+    /// Something that is no command; the error's text.
+    Broken(Vec<u8>),
+}
+
+impl Batch {
+    /// Parses up to [`AHEAD`] commands of `input`, which starts at `base`, and begins to fetch what they need.
+    fn parse_ahead(
+        &mut self,
+        input: &[u8],
+        base: usize,
+        limits: Limits,
+        parser: &mut RequestParser,
+        executor: &Executor,
+        client: &Client,
+    ) -> More {
+        self.ahead.clear();
+        self.spans.clear();
+        // Before AUTH the limits may change with each command.
+        let ahead = if limits.authenticated { AHEAD } else { 1 };
+        let mut at = 0;
+        let more = loop {
+            if at == input.len() {
+                break More::Bytes(base + at, 1);
+            }
+            if self.ahead.len() == ahead {
+                break More::Commands(base + at);
+            }
+            match parser.parse(&input[at..], &limits, &mut self.current) {
+                Ok(Parsed::Complete { consumed }) => {
+                    self.push(&input[at..at + consumed], base + at, parser, executor, client);
+                    at += consumed;
+                    if parser.is_inline() {
+                        // Its words live in the parser only until the next command is parsed.
+                        break More::Commands(base + at);
+                    }
+                }
+                Ok(Parsed::Incomplete { need }) => break More::Bytes(base + at, need),
+                Err(error) => break More::Broken(error.text().into_owned()),
+            }
+        };
+        if self.ahead.len() > 1 {
+            for hash in self.ahead.iter().filter_map(|command| command.hash) {
+                executor.prefetch_entry(client, hash);
+            }
+        }
+        more
+    }
+
+    #[inline]
+    fn push(&mut self, input: &[u8], start: usize, parser: &RequestParser, executor: &Executor, client: &Client) {
+        if self.current.is_empty() {
+            return;
+        }
+        let Request { row, hash, .. } = executor.look_up(parser.argv(input, &self.current));
+        if let Some(hash) = hash {
+            executor.prefetch_bucket(client, hash);
+        }
+        let first = self.spans.len();
+        self.spans.extend_from_slice(&self.current);
+        let spans = (first, self.spans.len());
+        self.ahead.push(Ahead { start, end: start + input.len(), spans, row, hash, inline: parser.is_inline() });
+    }
+}

@@ -1,0 +1,364 @@
+//! One client's connection: bytes in, commands, bytes out.
+//!
+//! * A turn reads until the socket has no more (bounded), executes what has arrived, and writes once. It takes everything it
+//!   needs from the thread that runs it ([`Kit`]), so a turn can finish on a thread that no longer owns the worker's loop.
+//! * Bytes are parsed where they were read: in the thread's scratch buffer, or, when a command has arrived in part, in the
+//!   connection's own `pending`, which an idle connection does not have.
+//! * Replies that depend on log records that are not durable yet stay behind a gate (`wal_sync_mode always`): a position
+//!   in the output and the LSN that opens it. Positions and LSNs only grow.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::Ordering;
+
+use storage::SyncMode;
+
+use super::batch::{Batch, Stop};
+use super::inbox::Inbox;
+use super::socket::Socket;
+use crate::client::{Client, ClientFlags};
+use crate::commands::Executor;
+use crate::config::values::OutputLimit;
+use crate::resp::{Limits, Output, Reply, RequestParser};
+use crate::stats::Stat;
+use crate::store::{ShardId, UnixMs};
+
+/// Bytes read into the scratch buffer at once.
+const READ_BYTES: usize = 64 * 1024;
+/// Bytes read in one turn, then the next connection has its turn.
+const TURN_BYTES: usize = 512 * 1024;
+/// Commands executed in one turn.
+const TURN_COMMANDS: usize = 1024;
+/// Slices per gather write.
+const SLICES: usize = 64;
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnEnd {
+    /// Nothing more to do until the socket says so.
+    Idle,
+    /// There is more, but it is another connection's turn.
+    Again,
+    /// A shard is busy.
+    AwaitShard(ShardId),
+    /// The log is behind.
+    AwaitLog,
+    /// CLIENT PAUSE.
+    Paused,
+    /// The connection is to be closed.
+    Close,
+}
+
+/// What a thread brings to a turn.
+pub struct Kit {
+    /// Executes.
+    pub executor: Executor,
+    pub(super) batch: Batch,
+    scratch: Vec<u8>,
+}
+
+impl Kit {
+    /// A thread's kit.
+    pub fn new(executor: Executor) -> Self {
+        Kit { executor, batch: Batch::default(), scratch: vec![0; READ_BYTES] }
+    }
+}
+
+/// A connection.
+pub struct Connection {
+    socket: Socket,
+    /// The session.
+    pub client: Client,
+    parser: RequestParser,
+    /// Received, not yet executed.
+    pending: Inbox,
+    out: Output,
+    /// (output position, LSN): bytes behind the position wait until the LSN is durable.
+    gates: VecDeque<(u64, u64)>,
+    /// How many bytes the command in `pending` lacks at least.
+    missing: usize,
+    /// Might the socket have bytes? Edge-triggered readiness says so once.
+    readable: bool,
+    writable: bool,
+    /// Is the buffer worth parsing, or does it hold half a command that was looked at already?
+    unparsed: bool,
+    over_soft_limit_since: Option<UnixMs>,
+    /// Is it in its worker's list of connections that wait for the log?
+    pub is_listed_as_gated: bool,
+}
+
+impl Connection {
+    /// A connection around a socket that is registered with the worker's poll.
+    pub fn new(socket: Socket, client: Client) -> Self {
+        Connection {
+            socket,
+            client,
+            parser: RequestParser::new(),
+            pending: Inbox::default(),
+            missing: 0,
+            out: Output::default(),
+            gates: VecDeque::new(),
+            readable: false,
+            writable: true,
+            unparsed: false,
+            over_soft_limit_since: None,
+            is_listed_as_gated: false,
+        }
+    }
+
+    /// The socket, to register it.
+    pub fn socket_mut(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+
+    /// Readiness from the poll.
+    pub fn ready(&mut self, readable: bool, writable: bool) {
+        self.readable |= readable;
+        self.writable |= writable;
+    }
+
+    /// Do replies wait for the log?
+    pub fn is_gated(&self) -> bool {
+        !self.gates.is_empty()
+    }
+
+    /// One turn: sends what waits, reads, executes, sends.
+    pub fn turn(&mut self, kit: &mut Kit) -> TurnEnd {
+        if self.client.info.is_killed() {
+            return TurnEnd::Close;
+        }
+        kit.executor.begin_turn();
+        let end = self.work(kit);
+        kit.executor.end_turn();
+        let end = if self.flush(kit).is_err() { TurnEnd::Close } else { end };
+        self.publish();
+        match end {
+            _ if self.exceeds_limits(kit) => TurnEnd::Close,
+            _ if self.client.close_after_reply && self.out.is_empty() => TurnEnd::Close,
+            end => end,
+        }
+    }
+
+    fn work(&mut self, kit: &mut Kit) -> TurnEnd {
+        let (mut bytes, mut commands) = (0, 0);
+        loop {
+            if self.client.close_after_reply {
+                return TurnEnd::Idle;
+            }
+            if self.unparsed {
+                let (_, stop) = self.process_pending(kit, TURN_COMMANDS - commands);
+                commands += kit.batch.executed();
+                match stop {
+                    Stop::NeedMore(_) => self.unparsed = false,
+                    stop => return self.stopped(stop),
+                }
+            }
+            if !self.readable {
+                return TurnEnd::Idle;
+            }
+            if bytes >= TURN_BYTES {
+                return TurnEnd::Again;
+            }
+            match self.receive(kit, TURN_COMMANDS - commands) {
+                Ok((0, _)) => return TurnEnd::Close,
+                Ok((received, stop)) => {
+                    bytes += received;
+                    commands += kit.batch.executed();
+                    match stop {
+                        Stop::NeedMore(_) => {}
+                        stop => return self.stopped(stop),
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return TurnEnd::Close,
+            }
+        }
+    }
+
+    fn stopped(&mut self, stop: Stop) -> TurnEnd {
+        self.unparsed = true;
+        match stop {
+            Stop::Budget | Stop::NeedMore(_) => TurnEnd::Again,
+            Stop::Busy(shard) => TurnEnd::AwaitShard(shard),
+            Stop::LogBehind => TurnEnd::AwaitLog,
+            Stop::Paused => TurnEnd::Paused,
+            Stop::Closing => TurnEnd::Idle,
+        }
+    }
+
+    /// Reads once and executes what became complete. Without half a command before it, the bytes are parsed in the thread's
+    /// scratch buffer and only what is left over is copied.
+    fn receive(&mut self, kit: &mut Kit, budget: usize) -> io::Result<(usize, Stop)> {
+        if self.pending.is_empty() {
+            let mut scratch = std::mem::take(&mut kit.scratch);
+            let result = self.socket.read(&mut scratch).map(|received| {
+                self.account(kit, received, scratch.len());
+                let input = &scratch[..received];
+                let (consumed, stop) = self.process(input, kit, budget);
+                self.pending.extend(&input[consumed..]);
+                (received, stop)
+            });
+            kit.scratch = scratch;
+            return result;
+        }
+        let room = self.pending.room(self.missing);
+        let offered = room.len();
+        let received = self.socket.read(room)?;
+        self.pending.filled(received);
+        self.account(kit, received, offered);
+        let (_, stop) = self.process_pending(kit, budget);
+        Ok((received, stop))
+    }
+
+    fn process_pending(&mut self, kit: &mut Kit, budget: usize) -> (usize, Stop) {
+        let mut pending = std::mem::take(&mut self.pending);
+        let (consumed, stop) = self.process(pending.bytes(), kit, budget);
+        pending.consume(consumed);
+        self.pending = pending;
+        (consumed, stop)
+    }
+
+    fn account(&mut self, kit: &Kit, received: usize, room: usize) {
+        // A short read has emptied the socket: edge-triggered readiness will tell when more comes.
+        self.readable = received == room && received > 0;
+        let info = &self.client.info;
+        info.net_in.store(info.net_in.load(Ordering::Relaxed) + received as u64, Ordering::Relaxed);
+        info.last_active_ms.store(kit.executor.now().0, Ordering::Relaxed);
+        kit.executor.stats().add(Stat::NetInput, received as u64);
+        kit.executor.stats().add(Stat::ReadsProcessed, 1);
+    }
+
+    /// Executes the complete commands at the start of `input`.
+    fn process(&mut self, input: &[u8], kit: &mut Kit, budget: usize) -> (usize, Stop) {
+        let limits = Limits {
+            proto_max_bulk_len: kit.executor.config().proto_max_bulk_len as u64,
+            authenticated: self.client.authenticated,
+        };
+        let Kit { executor, batch, .. } = kit;
+        let (consumed, stop, depends_on) =
+            batch.process(input, limits, &mut self.parser, executor, &mut self.client, &mut self.out, budget);
+        if let Stop::NeedMore(missing) = stop {
+            self.missing = missing;
+        }
+        if depends_on > 0 {
+            self.close_gate(executor, depends_on);
+        }
+        (consumed, stop)
+    }
+
+    /// Holds back everything in the output so far until `lsn` is durable, if the sync mode promises that.
+    fn close_gate(&mut self, executor: &Executor, lsn: u64) {
+        let Some(log) = executor.state().keyspace.log() else { return };
+        if log.sync_mode() != SyncMode::Always || log.durable_lsn().0 >= lsn {
+            return;
+        }
+        let from = self.gates.back().map_or(0, |&(_, highest)| highest);
+        self.gates.push_back((self.out.position(), lsn.max(from)));
+    }
+
+    /// Sends what may be sent, until the socket takes no more. An error ends the connection.
+    pub fn flush(&mut self, kit: &Kit) -> io::Result<()> {
+        let sendable = self.sendable(kit);
+        while self.writable {
+            let mut slices = [const { IoSlice::new(&[]) }; SLICES];
+            let count = self.out.io_slices_until(sendable, &mut slices);
+            if count == 0 {
+                break;
+            }
+            let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+            match self.socket.write_vectored(&slices[..count]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => {
+                    self.out.consume(sent);
+                    let info = &self.client.info;
+                    info.net_out.store(info.net_out.load(Ordering::Relaxed) + sent as u64, Ordering::Relaxed);
+                    kit.executor.stats().add(Stat::NetOutput, sent as u64);
+                    kit.executor.stats().add(Stat::WritesProcessed, 1);
+                    self.writable = sent == offered;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Up to which position the output may be sent: opens the gates that the durable mark has passed.
+    fn sendable(&mut self, kit: &Kit) -> u64 {
+        if self.gates.is_empty() {
+            return u64::MAX;
+        }
+        let durable = kit.executor.state().keyspace.log().map_or(0, |log| log.durable_lsn().0);
+        let mut from = 0;
+        while let Some(&(until, lsn)) = self.gates.front() {
+            if lsn > durable {
+                return from;
+            }
+            from = until;
+            self.gates.pop_front();
+        }
+        u64::MAX
+    }
+
+    fn exceeds_limits(&mut self, kit: &Kit) -> bool {
+        let config = kit.executor.config();
+        if self.pending.len() > config.client_query_buffer_limit {
+            kit.executor.stats().add(Stat::QueryBufferLimit, 1);
+            return true;
+        }
+        let OutputLimit { hard_bytes: hard, soft_bytes: soft, soft_seconds } = config.client_output_buffer_limit.normal;
+        let unsent = self.out.len() as u64;
+        let over_soft = soft > 0 && unsent > soft;
+        let now = kit.executor.now();
+        let since = if over_soft { Some(self.over_soft_limit_since.unwrap_or(now)) } else { None };
+        self.over_soft_limit_since = since;
+        let too_long = since.is_some_and(|since| now.0.saturating_sub(since.0) > soft_seconds * 1000);
+        let over = (hard > 0 && unsent > hard) || too_long;
+        if over {
+            kit.executor.stats().add(Stat::OutputBufferLimit, 1);
+        }
+        over
+    }
+
+    /// Shows other threads where the session stands.
+    fn publish(&self) {
+        let info = &self.client.info;
+        info.db.store(self.client.db.0, Ordering::Relaxed);
+        info.resp.store(self.client.protocol as u8, Ordering::Relaxed);
+        info.query_bytes.store(self.pending.len() as u64, Ordering::Relaxed);
+        info.query_free.store(self.pending.free() as u64, Ordering::Relaxed);
+        info.output_bytes.store(self.out.len() as u64, Ordering::Relaxed);
+        let buffers = self.pending.memory() + self.out.memory() + self.parser.memory();
+        info.memory.store((buffers + size_of::<Connection>()) as u64, Ordering::Relaxed);
+        let (no_evict, no_touch) = (self.client.no_evict, self.client.no_touch);
+        info.set_flags(ClientFlags { no_evict, no_touch, closing: self.client.close_after_reply });
+    }
+
+    /// Has nothing happened for longer than `timeout` seconds?
+    pub fn is_idle(&self, now: UnixMs, timeout_seconds: u64) -> bool {
+        let last = self.client.info.last_active_ms.load(Ordering::Relaxed);
+        now.0.saturating_sub(last) > timeout_seconds * 1000
+    }
+
+    /// Answers an error that is not a command's and closes once it is sent.
+    pub fn refuse(&mut self, text: &str) {
+        Reply::new(&mut self.out, self.client.protocol).error(text.as_bytes());
+        self.client.close_after_reply = true;
+    }
+
+    /// The last attempt to send, when the server stops.
+    pub fn finish(&mut self, kit: &Kit) {
+        self.writable = true;
+        let _ = self.flush(kit);
+        self.socket.shut_down();
+    }
+}
+
+impl AsRawFd for Connection {
+    fn as_raw_fd(&self) -> i32 {
+        self.socket.as_raw_fd()
+    }
+}

@@ -1,0 +1,18 @@
+//! Sockets, readiness, and the mailboxes between threads.
+//!
+//! * `listener` opens what clients connect to, `acceptor` hands connections round-robin to workers, `worker` is one poll
+//!   loop, `connection` is one client's bytes in and out, `batch` parses ahead and executes, `monitor` keeps a worker's
+//!   loop going when one command runs long, `mailbox` is how a thread reaches a worker.
+//! * A worker never waits for anything but its own poll: what cannot go on now is put aside and comes back by mail.
+
+pub mod acceptor;
+mod batch;
+pub mod connection;
+mod inbox;
+pub mod listener;
+pub mod mailbox;
+pub mod monitor;
+mod socket;
+pub mod worker;
+
+pub use mailbox::{Mail, Mailbox};

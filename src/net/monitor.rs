@@ -1,0 +1,140 @@
+//! Keeps every worker's loop going while one of its commands runs long (L3).
+//!
+//! * While workers are busy the monitor looks at each seat every millisecond. The same turn seen at two looks in a row has
+//!   run for at least a millisecond, at most about two: the monitor takes the core and gives it to a spare thread.
+//! * Without turns it falls asleep; the first turn rouses it. So an idle server makes no wake-ups for this.
+//! * Spare threads are made when needed and kept; the thread that finished late becomes one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use super::connection::Kit;
+use super::worker::{self, Core, Seat};
+use crate::commands::{Executor, ServerState};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(1);
+/// Looks without any turn before the monitor sleeps.
+const PATIENCE: u32 = 50;
+/// The longest sleep: bounds how late a stuck turn is noticed if the rousing turn and the falling asleep cross.
+const SLEEP: Duration = Duration::from_millis(100);
+
+/// What the monitor shares with the workers.
+pub struct Monitor {
+    asleep: AtomicBool,
+    thread: std::sync::OnceLock<Thread>,
+    idle_spares: AtomicUsize,
+    cores: (Sender<Box<Core>>, Receiver<Box<Core>>),
+    state: Arc<ServerState>,
+    stopping: AtomicBool,
+}
+
+impl Monitor {
+    /// A monitor that does not run yet.
+    pub fn new(state: Arc<ServerState>) -> Self {
+        Monitor {
+            asleep: AtomicBool::new(false),
+            thread: std::sync::OnceLock::new(),
+            idle_spares: AtomicUsize::new(0),
+            cores: unbounded(),
+            state,
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// What all threads share.
+    pub fn state(&self) -> &Arc<ServerState> {
+        &self.state
+    }
+
+    /// A worker is about to execute: wakes the monitor if it sleeps.
+    #[inline]
+    pub fn rouse(&self) {
+        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed) {
+            self.unpark();
+        }
+    }
+
+    fn unpark(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Ends [`Monitor::watch`]. Spare threads end with the process.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.unpark();
+    }
+
+    /// Watches the seats until [`Monitor::stop`]; the monitor thread's main function.
+    pub fn watch(self: &Arc<Self>, seats: &[Arc<Seat>]) {
+        // Only this thread sets it.
+        let _ = self.thread.set(thread::current());
+        let mut seen: Vec<u64> = vec![0; seats.len()];
+        let mut quiet = 0;
+        while !self.stopping.load(Ordering::Acquire) {
+            thread::sleep(LOOK);
+            let mut any = false;
+            for (seat, seen) in seats.iter().zip(&mut seen) {
+                let turns = seat.turns();
+                if turns != *seen {
+                    *seen = turns;
+                    any = true;
+                } else if seat.is_lent() {
+                    any = true;
+                    self.relieve(seat);
+                }
+            }
+            quiet = if any { 0 } else { quiet + 1 };
+            if quiet >= PATIENCE {
+                self.asleep.store(true, Ordering::Relaxed);
+                thread::park_timeout(SLEEP);
+                self.asleep.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Gives a stuck worker's core to a spare thread.
+    fn relieve(self: &Arc<Self>, seat: &Seat) {
+        if self.idle_spares.load(Ordering::Acquire) == 0 {
+            let monitor = self.clone();
+            let name = format!("forgekv-spare-{}", seat.index);
+            if thread::Builder::new().name(name).spawn(move || monitor.serve_as_spare()).is_err() {
+                // Without another thread the worker's other clients wait for the long command, as they would in Redis.
+                return;
+            }
+        }
+        if let Some(core) = seat.take() {
+            // The channel lives as long as the monitor.
+            let _ = self.cores.0.send(core);
+        }
+    }
+
+    /// A spare thread's main function, also that of a thread which has lost its core.
+    pub fn serve_as_spare(&self) {
+        let mut kit = Kit::new(Executor::new(self.state.clone()));
+        self.spare(&mut kit);
+    }
+
+    /// Waits for a core and serves it, again and again, until a worker that it serves stops.
+    pub fn spare(&self, kit: &mut Kit) {
+        loop {
+            self.idle_spares.fetch_add(1, Ordering::AcqRel);
+            let core = self.cores.1.recv();
+            self.idle_spares.fetch_sub(1, Ordering::AcqRel);
+            match core {
+                Ok(core) => {
+                    if worker::run(core, kit, self) {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}

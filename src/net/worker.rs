@@ -1,0 +1,382 @@
+//! One worker: a poll loop and the connections it owns.
+//!
+//! * The loop's whole state is one box, [`Core`]. For each turn of a connection the thread takes the connection out and puts
+//!   the box into the worker's [`Seat`]; afterwards it takes the box back. If a command runs long, the monitor has meanwhile
+//!   given the box to a spare thread, which goes on polling; the thread that finishes late mails the connection back and
+//!   becomes a spare (L3). The ordinary turn pays two uncontended locks for that.
+//! * A connection is in the slab, or out for a turn; readiness and mail that arrive while it is out wait in its place.
+//! * Whatever holds a connection back (a shard, the log, a pause) leaves a note in the core or with whom it waits for; the
+//!   thread never waits.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use super::connection::{Connection, Kit, TurnEnd};
+use super::mailbox::{Mail, Mailbox};
+use super::monitor::Monitor;
+use super::socket::Socket;
+use crate::client::{Client, ClientInfo, Notice};
+use crate::commands::ServerState;
+use crate::stats::Stat;
+use crate::store::Waiter;
+use crate::util::time;
+
+/// The waker's token; connections have their slab index plus one.
+pub const WAKER: Token = Token(0);
+const EVENTS: usize = 256;
+/// How long connections wait that nobody will wake (the log is behind).
+const RETRY: Duration = Duration::from_millis(1);
+
+/// Where a worker's core waits while its thread executes, and how others reach the worker.
+pub struct Seat {
+    /// The worker's number.
+    pub index: u32,
+    /// Its mailbox.
+    pub mailbox: Mailbox,
+    core: Mutex<Option<Box<Core>>>,
+    turns: AtomicU64,
+}
+
+impl Seat {
+    /// A worker's seat, empty until its thread lends the core.
+    pub fn new(index: u32, mailbox: Mailbox) -> Self {
+        Seat { index, mailbox, core: Mutex::new(None), turns: AtomicU64::new(0) }
+    }
+
+    fn lend(&self, core: Box<Core>) {
+        *self.core.lock().expect("no panic happens under this leaf lock") = Some(core);
+        self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Takes the core, if it is there: its thread after a turn, or the monitor when the turn takes long.
+    pub fn take(&self) -> Option<Box<Core>> {
+        self.core.lock().expect("no panic happens under this leaf lock").take()
+    }
+
+    /// Is a turn being executed right now?
+    pub fn is_lent(&self) -> bool {
+        self.core.lock().expect("no panic happens under this leaf lock").is_some()
+    }
+
+    /// Counts turns, so that the monitor sees which one it looks at.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+}
+
+/// A connection's place in the slab.
+enum Place {
+    /// It is here.
+    Here(Box<Connection>),
+    /// It is out for a turn; what came for it meanwhile.
+    Out { readable: bool, writable: bool, resumed: bool },
+}
+
+/// The state of a worker's loop.
+pub struct Core {
+    poll: Poll,
+    events: Events,
+    mail: Receiver<Mail>,
+    places: Slab<Place>,
+    /// Connections that have something to do, each at most once per cause.
+    ready: VecDeque<usize>,
+    /// Connections that wait for the log to catch up.
+    behind: Vec<usize>,
+    /// Connections that CLIENT PAUSE holds back.
+    paused: Vec<usize>,
+    /// Connections whose replies wait for the durable mark.
+    gated: Vec<usize>,
+    seat: Arc<Seat>,
+    state: Arc<ServerState>,
+    stopping: bool,
+    /// Told when the worker has stopped.
+    stopped: Sender<u32>,
+}
+
+/// Runs a worker until it stops (`true`) or its core has been given to another thread (`false`: this thread is spare now).
+pub fn run(mut core: Box<Core>, kit: &mut Kit, monitor: &Monitor) -> bool {
+    let seat = core.seat.clone();
+    loop {
+        core.wait(kit);
+        while let Some((index, mut connection)) = core.next() {
+            monitor.rouse();
+            seat.lend(core);
+            let end = connection.turn(kit);
+            match seat.take() {
+                Some(back) => core = back,
+                None => {
+                    kit.executor.stats().add(Stat::Handoffs, 1);
+                    seat.mailbox.post(Mail::Returned(connection, end));
+                    return false;
+                }
+            }
+            core.settle(index, connection, end, kit);
+        }
+        if core.stopping {
+            core.close_all(kit);
+            // Nobody may be waiting any more.
+            let _ = core.stopped.send(seat.index);
+            return true;
+        }
+    }
+}
+
+impl Core {
+    /// A worker's state around its poll.
+    pub fn new(
+        poll: Poll,
+        mail: Receiver<Mail>,
+        seat: Arc<Seat>,
+        state: Arc<ServerState>,
+        stopped: Sender<u32>,
+    ) -> Box<Self> {
+        Box::new(Core {
+            poll,
+            events: Events::with_capacity(EVENTS),
+            mail,
+            places: Slab::new(),
+            ready: VecDeque::new(),
+            behind: Vec::new(),
+            paused: Vec::new(),
+            gated: Vec::new(),
+            seat,
+            state,
+            stopping: false,
+            stopped,
+        })
+    }
+
+    /// Polls: at once when there is something to do, else until something happens.
+    fn wait(&mut self, kit: &mut Kit) {
+        self.open_gates(kit);
+        let timeout = self.timeout();
+        if let Err(error) = self.poll.poll(&mut self.events, timeout) {
+            assert!(error.kind() == io::ErrorKind::Interrupted, "polling cannot fail otherwise: {error}");
+            return;
+        }
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            if event.token() == WAKER {
+                continue;
+            }
+            let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+            self.note(event.token().0 - 1, readable, event.is_writable());
+        }
+        events.clear();
+        self.events = events;
+        while let Ok(mail) = self.mail.try_recv() {
+            self.open(mail, kit);
+        }
+        self.retry(kit);
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() || self.stopping {
+            return Some(Duration::ZERO);
+        }
+        if !self.behind.is_empty() {
+            return Some(RETRY);
+        }
+        if self.paused.is_empty() {
+            return None;
+        }
+        let now = time::now();
+        let until = self.state.pause.until().map_or(0, |until| until.0.saturating_sub(now.0) + 1);
+        Some(Duration::from_millis(until))
+    }
+
+    /// Something came for a connection.
+    fn note(&mut self, index: usize, is_readable: bool, is_writable: bool) {
+        match self.places.get_mut(index) {
+            Some(Place::Here(connection)) => {
+                connection.ready(is_readable, is_writable);
+                self.ready.push_back(index);
+            }
+            Some(Place::Out { readable, writable, .. }) => {
+                *readable |= is_readable;
+                *writable |= is_writable;
+            }
+            // It was closed earlier in this round.
+            None => {}
+        }
+    }
+
+    fn resume(&mut self, index: usize) {
+        match self.places.get_mut(index) {
+            Some(Place::Here(_)) => self.ready.push_back(index),
+            Some(Place::Out { resumed, .. }) => *resumed = true,
+            None => {}
+        }
+    }
+
+    fn open(&mut self, mail: Mail, kit: &mut Kit) {
+        match mail {
+            Mail::Accepted(socket, info) => self.accept(socket, info, kit),
+            Mail::Resume(index) => self.resume(index as usize),
+            Mail::Notice(Notice::Killed(id)) => {
+                if let Some(info) = self.state.clients.get(id) {
+                    self.resume(info.token.load(Ordering::Relaxed) as usize);
+                }
+            }
+            Mail::Notice(Notice::PauseChanged) => {
+                for index in std::mem::take(&mut self.paused) {
+                    self.resume(index);
+                }
+            }
+            Mail::Returned(connection, end) => {
+                let index = connection.client.info.token.load(Ordering::Relaxed) as usize;
+                self.settle(index, connection, end, kit);
+            }
+            Mail::Tick => self.close_idle(kit),
+            Mail::Stop => self.stopping = true,
+        }
+    }
+
+    fn accept(&mut self, mut socket: Socket, info: Arc<ClientInfo>, kit: &Kit) {
+        let entry = self.places.vacant_entry();
+        let index = entry.key();
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut socket, Token(index + 1), interests).is_err() {
+            self.state.clients.remove(info.id);
+            return;
+        }
+        info.token.store(index as u64, Ordering::Relaxed);
+        let needs_password = !kit.executor.config().requirepass.is_empty();
+        let mut connection = Box::new(Connection::new(socket, Client::new(info, !needs_password)));
+        // What arrived before the registration is reported by the poll as well, but one look costs less than a round.
+        connection.ready(true, true);
+        entry.insert(Place::Here(connection));
+        self.ready.push_back(index);
+    }
+
+    /// The next connection with something to do, taken out of its place.
+    fn next(&mut self) -> Option<(usize, Box<Connection>)> {
+        loop {
+            let index = self.ready.pop_front()?;
+            let out = Place::Out { readable: false, writable: false, resumed: false };
+            match self.places.get_mut(index).map(|place| std::mem::replace(place, out)) {
+                Some(Place::Here(connection)) => return Some((index, connection)),
+                Some(place @ Place::Out { .. }) => self.places[index] = place,
+                None => {}
+            }
+        }
+    }
+
+    /// Puts a connection back after its turn, and does what the turn's end asks for.
+    fn settle(&mut self, index: usize, mut connection: Box<Connection>, end: TurnEnd, kit: &Kit) {
+        let Some(Place::Out { readable, writable, resumed }) = self.places.get(index) else {
+            unreachable!("a connection comes back to the place it was taken from")
+        };
+        let more = *readable || *writable || *resumed;
+        connection.ready(*readable, *writable);
+        if end == TurnEnd::Close {
+            self.close(index, connection);
+            return;
+        }
+        if connection.is_gated() && !connection.is_listed_as_gated {
+            connection.is_listed_as_gated = true;
+            self.gated.push(index);
+        }
+        self.places[index] = Place::Here(connection);
+        match end {
+            TurnEnd::Again => self.ready.push_back(index),
+            TurnEnd::AwaitShard(shard) => {
+                kit.executor.stats().add(Stat::Deferred, 1);
+                let waiter = Waiter { worker: self.seat.index, connection: index as u64 };
+                if !self.state.keyspace.locks().defer(shard, waiter) {
+                    self.ready.push_back(index);
+                }
+            }
+            TurnEnd::AwaitLog => self.behind.push(index),
+            TurnEnd::Paused => self.paused.push(index),
+            TurnEnd::Idle | TurnEnd::Close => {}
+        }
+        if more {
+            self.ready.push_back(index);
+        }
+    }
+
+    /// Lets go on whoever waited for time to pass.
+    fn retry(&mut self, kit: &mut Kit) {
+        self.ready.extend(std::mem::take(&mut self.behind));
+        if !self.paused.is_empty() {
+            kit.executor.begin_turn();
+            if self.state.pause.at(kit.executor.now()).is_none() {
+                self.ready.extend(std::mem::take(&mut self.paused));
+            }
+        }
+    }
+
+    /// Sends the replies that the durable mark has freed. When some still wait, the log wakes this worker at its next move;
+    /// the mark is looked at again after that has been arranged, so no move is missed.
+    fn open_gates(&mut self, kit: &mut Kit) {
+        if self.gated.is_empty() {
+            return;
+        }
+        self.flush_gated(kit);
+        if !self.gated.is_empty() {
+            self.seat.mailbox.await_durable();
+            self.flush_gated(kit);
+        }
+    }
+
+    fn flush_gated(&mut self, kit: &mut Kit) {
+        for index in std::mem::take(&mut self.gated) {
+            match self.places.get_mut(index) {
+                Some(Place::Here(connection)) => {
+                    let failed = connection.flush(kit).is_err();
+                    connection.is_listed_as_gated = connection.is_gated() && !failed;
+                    if connection.is_listed_as_gated {
+                        self.gated.push(index);
+                    } else if failed || connection.client.close_after_reply {
+                        // Its turn finds that it is to be closed.
+                        connection.ready(true, true);
+                        self.ready.push_back(index);
+                    }
+                }
+                Some(Place::Out { .. }) => self.gated.push(index),
+                None => {}
+            }
+        }
+    }
+
+    /// Lists that still name the index do no harm: a look too many at whoever gets the place next.
+    fn close(&mut self, index: usize, connection: Box<Connection>) {
+        self.places.remove(index);
+        self.state.clients.remove(connection.client.id());
+    }
+
+    /// `timeout`: closes connections that have been silent for too long.
+    fn close_idle(&mut self, kit: &mut Kit) {
+        kit.executor.begin_turn();
+        let timeout = u64::from(kit.executor.config().timeout);
+        if timeout == 0 {
+            return;
+        }
+        let now = kit.executor.now();
+        let is_idle = |place: &Place| matches!(place, Place::Here(connection) if connection.is_idle(now, timeout));
+        let idle: Vec<usize> = self.places.iter().filter(|(_, place)| is_idle(place)).map(|(index, _)| index).collect();
+        for index in idle {
+            let out = Place::Out { readable: false, writable: false, resumed: false };
+            if let Place::Here(connection) = std::mem::replace(&mut self.places[index], out) {
+                self.close(index, connection);
+            }
+        }
+    }
+
+    fn close_all(&mut self, kit: &mut Kit) {
+        for place in self.places.drain() {
+            if let Place::Here(mut connection) = place {
+                connection.finish(kit);
+                self.state.clients.remove(connection.client.id());
+            }
+        }
+    }
+}

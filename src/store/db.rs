@@ -1,0 +1,527 @@
+//! What a command may do with the shards it has locked.
+//!
+//! * A key is looked up once, as a [`Slot`]; a slot is good until its key is changed through this [`Db`].
+//! * Lookups delete a key whose time has passed before they answer (§8): the deletion becomes an effect of its own, ahead
+//!   of the command's. While the log is replayed `now` is 0 and nothing expires.
+//! * Every change counts in `dirty`; a command that changed something is logged, as it was called unless it said otherwise
+//!   with [`Db::log_as`]. [`Db::commit`] does that while the locks are still held.
+//! * Nothing here allocates for a reply or knows who asked.
+
+use std::sync::Arc;
+
+use super::effect;
+use super::entry::{Entry, NewValue, Object, Value};
+use super::evict::AccessClock;
+use super::keyspace::{Garbage, Keyspace};
+use super::lock::{Locked, ShardSet};
+use super::table::{Handle, Table};
+use super::{DbIndex, ShardId, UnixMs};
+
+/// A key with its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// Their hash.
+    pub hash: u64,
+}
+
+impl Key<'_> {
+    /// The shard it lives in.
+    #[inline]
+    pub fn shard(&self) -> ShardId {
+        ShardId::of(self.hash)
+    }
+}
+
+/// Where a key that exists was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    shard: ShardId,
+    db: DbIndex,
+    handle: Handle,
+}
+
+/// What happens to a key's time to live when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// It stays.
+    Keep,
+    /// The key no longer expires.
+    Clear,
+    /// It expires at this time.
+    At(UnixMs),
+}
+
+/// The key holds another type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+/// A string value.
+#[derive(Clone, Copy)]
+pub enum StringRef<'a> {
+    /// Stored as an integer.
+    Int(i64),
+    /// Stored in the entry.
+    Bytes(&'a [u8]),
+    /// Stored apart; a reply may share it.
+    Shared(&'a Arc<Vec<u8>>),
+}
+
+impl<'a> StringRef<'a> {
+    /// The bytes; an integer's digits are written to `scratch`.
+    #[inline]
+    pub fn bytes<'b>(self, scratch: &'b mut itoa::Buffer) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            StringRef::Int(number) => scratch.format(number).as_bytes(),
+            StringRef::Bytes(bytes) => bytes,
+            StringRef::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Length in bytes.
+    pub fn len(self) -> usize {
+        match self {
+            StringRef::Int(number) => itoa::Buffer::new().format(number).len(),
+            StringRef::Bytes(bytes) => bytes.len(),
+            StringRef::Shared(bytes) => bytes.len(),
+        }
+    }
+
+    /// Is it the empty string?
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What lookups and expiry count; a worker's own, published once per turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tallies {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys deleted because their time had passed.
+    pub expired: u64,
+    /// Changes of the dataset.
+    pub dirty: u64,
+}
+
+/// Where a finished operation left its shards.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Committed {
+    /// The newest LSN that any shard it held depends on: what its reply may not overtake in `wal_sync_mode always`.
+    pub depends_on: u64,
+}
+
+/// The keyspace as one operation sees it.
+pub struct Db<'a> {
+    keyspace: &'a Keyspace,
+    locked: Locked<'a>,
+    index: DbIndex,
+    now: UnixMs,
+    access: AccessClock,
+    touches: bool,
+    dirty: u64,
+    /// Effects that replace or precede the command's own words.
+    effects: Vec<u8>,
+    rewritten: bool,
+    tallies: &'a mut Tallies,
+    garbage: Vec<Object>,
+}
+
+/// Values from this size on are freed by the drop thread.
+const GARBAGE_BYTES: usize = 64 * 1024;
+
+impl<'a> Db<'a> {
+    /// The view of an operation at `now` in database `index`, holding `locked`.
+    #[inline]
+    pub fn new(
+        keyspace: &'a Keyspace,
+        locked: Locked<'a>,
+        index: DbIndex,
+        now: UnixMs,
+        access: AccessClock,
+        tallies: &'a mut Tallies,
+    ) -> Self {
+        Db {
+            keyspace,
+            locked,
+            index,
+            now,
+            access,
+            touches: true,
+            dirty: 0,
+            effects: Vec::new(),
+            rewritten: false,
+            tallies,
+            garbage: Vec::new(),
+        }
+    }
+
+    /// The selected database.
+    #[inline]
+    pub fn index(&self) -> DbIndex {
+        self.index
+    }
+
+    /// Works in another database from here on (COPY, MOVE). Slots found before stay good.
+    pub fn select(&mut self, index: DbIndex) {
+        self.index = index;
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> usize {
+        self.keyspace.databases()
+    }
+
+    /// The operation's time; 0 while the log is replayed.
+    #[inline]
+    pub fn now(&self) -> UnixMs {
+        self.now
+    }
+
+    /// Lookups leave the access time and frequency of keys alone from here on (CLIENT NO-TOUCH, OBJECT, TYPE, TTL).
+    #[inline]
+    pub fn stop_touching(&mut self) {
+        self.touches = false;
+    }
+
+    /// Hashes a key.
+    #[inline]
+    pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        Key { bytes, hash: self.keyspace.hasher().hash_of(bytes) }
+    }
+
+    /// The shards this operation holds.
+    pub fn locked_set(&self) -> ShardSet {
+        self.locked.set()
+    }
+
+    #[inline]
+    fn table(&self, shard: ShardId) -> &Table {
+        self.locked.shard(shard).table(self.index)
+    }
+
+    #[inline]
+    fn table_of(&mut self, slot: Slot) -> &mut Table {
+        self.locked.shard_mut(slot.shard).table_mut(slot.db)
+    }
+
+    // ----- lookups -----
+
+    /// Finds a key for a command that writes: expired keys are deleted first, hits and misses are not counted.
+    #[inline]
+    pub fn find(&mut self, key: &Key<'_>) -> Option<Slot> {
+        let shard = key.shard();
+        let handle = self.table(shard).find(key.hash, key.bytes)?;
+        let slot = Slot { shard, db: self.index, handle };
+        let entry = self.entry(slot);
+        let (expire_at, access) = (entry.expire_at(), entry.access());
+        if expire_at.is_some_and(|at| at < self.now.0) {
+            self.delete_expired(key, slot);
+            return None;
+        }
+        if self.touches {
+            let touched = self.access.touch(access);
+            if touched != access {
+                self.table_of(slot).set_access(handle, touched);
+            }
+        }
+        Some(slot)
+    }
+
+    /// Finds a key for a command that reads: as [`Db::find`], and the hit or miss is counted.
+    #[inline]
+    pub fn read(&mut self, key: &Key<'_>) -> Option<Slot> {
+        let slot = self.find(key);
+        match slot {
+            Some(_) => self.tallies.hits += 1,
+            None => self.tallies.misses += 1,
+        }
+        slot
+    }
+
+    /// Deletes a key whose time has passed and logs the deletion.
+    #[cold]
+    pub fn delete_expired(&mut self, key: &Key<'_>, slot: Slot) {
+        self.take_out(slot, key.hash);
+        self.tallies.expired += 1;
+        let index = slot.db;
+        effect::put(&mut self.effects, index, [&b"DEL"[..], key.bytes].into_iter());
+    }
+
+    /// Deletes one key of the selected database in `shard` whose time has passed. False: there is none.
+    pub fn delete_one_due(&mut self, shard: ShardId) -> bool {
+        let (db, due_before) = (self.index, self.now.0.saturating_sub(1));
+        let Some(handle) = self.table(shard).first_due(due_before) else { return false };
+        let slot = Slot { shard, db, handle };
+        let bytes = self.entry(slot).key().to_vec();
+        let key = self.key(&bytes);
+        self.delete_expired(&key, slot);
+        true
+    }
+
+    /// A random key of `shard` in the selected database, for eviction: its bytes, access bits and expiry. `earliest` asks
+    /// for the one that expires first instead.
+    pub fn sample(&self, shard: ShardId, random: u64, earliest: bool) -> Option<(&[u8], u32, Option<u64>)> {
+        let table = self.table(shard);
+        let handle = if earliest { table.first_due(u64::MAX) } else { table.random(random) }?;
+        let entry = table.entry(handle);
+        Some((entry.key(), entry.access(), entry.expire_at()))
+    }
+
+    /// The entry of a slot.
+    #[inline]
+    pub fn entry(&self, slot: Slot) -> Entry<'_> {
+        self.locked.shard(slot.shard).table(slot.db).entry(slot.handle)
+    }
+
+    /// The value of a slot.
+    #[inline]
+    pub fn value(&self, slot: Slot) -> Value<'_> {
+        self.entry(slot).value()
+    }
+
+    /// The string in a slot.
+    #[inline]
+    pub fn string(&self, slot: Slot) -> Result<StringRef<'_>, WrongType> {
+        match self.value(slot) {
+            Value::Int(number) => Ok(StringRef::Int(number)),
+            Value::Bytes { bytes, .. } => Ok(StringRef::Bytes(bytes)),
+            Value::Object(Object::String(bytes)) => Ok(StringRef::Shared(bytes)),
+        }
+    }
+
+    /// Reads a string key: [`Db::read`], then [`Db::string`].
+    #[inline]
+    pub fn read_string(&mut self, key: &Key<'_>) -> Result<Option<StringRef<'_>>, WrongType> {
+        match self.read(key) {
+            Some(slot) => self.string(slot).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// When the key expires.
+    #[inline]
+    pub fn expire_at(&self, slot: Slot) -> Option<UnixMs> {
+        self.entry(slot).expire_at().map(UnixMs)
+    }
+
+    // ----- changes -----
+
+    /// Writes a value under a key that was looked up before: `slot` is what the lookup gave.
+    #[inline]
+    pub fn set(&mut self, key: &Key<'_>, slot: Option<Slot>, value: NewValue<'_>, expiry: Expiry) -> Slot {
+        self.dirty += 1;
+        let Some(slot) = slot else { return self.insert(key, value, expiry) };
+        let table = self.locked.shard_mut(slot.shard).table_mut(slot.db);
+        let (mut handle, old) = table.set_value(key.hash, slot.handle, value);
+        let expires = match expiry {
+            Expiry::Keep => None,
+            Expiry::Clear => table.entry(handle).expire_at().is_some().then_some(None),
+            Expiry::At(at) => Some(Some(at.0)),
+        };
+        if let Some(expires) = expires {
+            handle = table.set_expire(key.hash, handle, expires);
+        }
+        self.bury(old);
+        Slot { handle, ..slot }
+    }
+
+    fn insert(&mut self, key: &Key<'_>, value: NewValue<'_>, expiry: Expiry) -> Slot {
+        let shard = key.shard();
+        let expire = if let Expiry::At(at) = expiry { Some(at.0) } else { None };
+        let access = self.access.fresh();
+        let hasher = self.keyspace.hasher();
+        let table = self.locked.shard_mut(shard).table_mut(self.index);
+        let handle = table.insert(hasher, key.hash, key.bytes, value, expire, access);
+        Slot { shard, db: self.index, handle }
+    }
+
+    /// Replaces an integer by another.
+    #[inline]
+    pub fn set_int(&mut self, key: &Key<'_>, slot: Option<Slot>, number: i64) -> Slot {
+        if let Some(slot) = slot
+            && self.table_of(slot).set_int_in_place(slot.handle, number)
+        {
+            self.dirty += 1;
+            return slot;
+        }
+        self.set(key, slot, NewValue::Int(number), Expiry::Keep)
+    }
+
+    /// Edits a string as a growable buffer (empty when there is no key yet) and stores it with the raw encoding, as
+    /// APPEND, SETRANGE and SETBIT do. The time to live stays.
+    pub fn edit_string<R>(
+        &mut self,
+        key: &Key<'_>,
+        slot: Option<Slot>,
+        edit: impl FnOnce(&mut Vec<u8>) -> R,
+    ) -> Result<R, WrongType> {
+        if let Some(slot) = slot
+            && let Some(Object::String(shared)) = self.table_of(slot).object_mut(slot.handle)
+        {
+            self.dirty += 1;
+            let result = edit(Arc::make_mut(shared));
+            self.table_of(slot).object_resized(slot.handle);
+            return Ok(result);
+        }
+        let mut buffer = match slot {
+            Some(slot) => self.string(slot)?.bytes(&mut itoa::Buffer::new()).to_vec(),
+            None => Vec::new(),
+        };
+        let result = edit(&mut buffer);
+        self.set(key, slot, NewValue::Bytes { bytes: &buffer, raw: true }, Expiry::Keep);
+        Ok(result)
+    }
+
+    /// Deletes a key.
+    #[inline]
+    pub fn remove(&mut self, key: &Key<'_>, slot: Slot) {
+        self.take_out(slot, key.hash);
+        self.dirty += 1;
+    }
+
+    fn take_out(&mut self, slot: Slot, hash: u64) {
+        let old = self.table_of(slot).remove(hash, slot.handle);
+        self.bury(old);
+    }
+
+    /// Sets or clears when a key expires.
+    pub fn set_expire(&mut self, key: &Key<'_>, slot: Slot, at: Option<UnixMs>) -> Slot {
+        self.dirty += 1;
+        let handle = self.table_of(slot).set_expire(key.hash, slot.handle, at.map(|at| at.0));
+        Slot { handle, ..slot }
+    }
+
+    /// Sets a key's access time or frequency (RESTORE IDLETIME, COPY).
+    pub fn set_access(&mut self, slot: Slot, access: u32) {
+        self.table_of(slot).set_access(slot.handle, access);
+    }
+
+    fn bury(&mut self, old: Option<Object>) {
+        if let Some(old) = old {
+            self.garbage.push(old);
+        }
+    }
+
+    // ----- the whole keyspace; these need all shards -----
+
+    /// Number of keys in the selected database.
+    pub fn len(&self) -> usize {
+        self.locked.set().iter().map(|id| self.table(id).len()).sum()
+    }
+
+    /// Has the selected database no key?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Empties one database: its tables go to the drop thread, or are dropped by the caller after the locks when `wait`.
+    pub fn flush(&mut self, db: DbIndex) {
+        let namespace = self.keyspace.new_namespace();
+        let mut tables = Vec::with_capacity(super::SHARD_COUNT);
+        for id in self.locked.set().iter() {
+            let table = self.locked.shard_mut(id).replace(db, namespace);
+            self.dirty += table.len() as u64;
+            tables.push(table);
+        }
+        self.dirty = self.dirty.max(1);
+        self.keyspace.discard(Garbage::Tables(tables));
+    }
+
+    /// Exchanges two databases.
+    pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
+        self.dirty += 1;
+        for id in self.locked.set().iter() {
+            self.locked.shard_mut(id).swap(a, b);
+        }
+    }
+
+    /// Visits every key of the selected database in hash order, without those whose time has passed.
+    pub fn for_each(&self, mut visit: impl FnMut(Entry<'_>)) {
+        for id in self.locked.set().iter() {
+            for entry in self.table(id).iter() {
+                if entry.expire_at().is_none_or(|at| at >= self.now.0) {
+                    visit(entry);
+                }
+            }
+        }
+    }
+
+    /// A random key that has not expired, from two random numbers; `None` when the database is empty.
+    /// Like Redis it gives up its care for expiry after a hundred tries, when nearly every key has expired.
+    pub fn random_key(&mut self, mut random: impl FnMut() -> u64) -> Option<Vec<u8>> {
+        let total = self.len();
+        for attempt in 0..100 {
+            let mut nth = (random() % total.max(1) as u64) as usize;
+            let shards = self.locked.set();
+            let shard = shards.iter().find(|&id| {
+                let len = self.table(id).len();
+                let here = nth < len;
+                nth -= if here { 0 } else { len };
+                here
+            })?;
+            let handle = self.table(shard).random(random())?;
+            let entry = self.table(shard).entry(handle);
+            let expired = entry.expire_at().is_some_and(|at| at < self.now.0);
+            if !expired || attempt == 99 {
+                return Some(entry.key().to_vec());
+            }
+        }
+        None
+    }
+
+    // ----- the log -----
+
+    /// Logs these words instead of the command as it was called. May be called several times: the effects are one record.
+    pub fn log_as(&mut self, argv: &[&[u8]]) {
+        self.rewritten = true;
+        effect::put(&mut self.effects, self.index, argv.iter().copied());
+    }
+
+    /// Did the operation change anything yet?
+    pub fn dirty(&self) -> u64 {
+        self.dirty
+    }
+
+    /// Ends the operation: what it changed is logged (`verbatim` is the command as it was called), the locks are released,
+    /// and big garbage goes to the drop thread.
+    #[inline]
+    pub fn commit<'v>(mut self, verbatim: impl ExactSizeIterator<Item = &'v [u8]>, db: DbIndex) -> Committed {
+        let as_called = self.dirty > 0 && !self.rewritten;
+        if as_called || !self.effects.is_empty() {
+            self.tallies.dirty += self.dirty;
+            let effects = &self.effects;
+            self.keyspace.record(&mut self.locked, |out| {
+                out.extend_from_slice(effects);
+                if as_called {
+                    effect::put(out, db, verbatim);
+                }
+            });
+            self.publish();
+        }
+        let depends_on = self.locked.set().iter().map(|id| self.locked.shard(id).last_lsn).max().unwrap_or(0);
+        let Db { locked, garbage, keyspace, .. } = self;
+        drop(locked);
+        for object in garbage {
+            let Object::String(bytes) = &object;
+            if bytes.len() >= GARBAGE_BYTES {
+                keyspace.discard(Garbage::Object(object));
+            }
+        }
+        Committed { depends_on }
+    }
+
+    fn publish(&mut self) {
+        if self.keyspace.limits_memory() {
+            for id in self.locked.set().iter() {
+                self.keyspace.publish_memory(id, self.locked.shard(id).memory());
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The whole keyspace: the shards behind their locks, the hash, the log they write to, and where garbage goes.
+//!
+//! Invariants:
+//! * L1: whoever holds a [`Locked`] set sees no half-done command; a command's effects reach the log while it holds them.
+//! * The epoch is read once per operation, after all its locks are held, and goes into its log record (DESIGN §5).
+//! * Namespace ids are given out once, under all locks.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crossbeam_channel::Sender;
+use storage::{Engine, Epoch};
+
+use super::entry::Object;
+use super::hash::KeyHasher;
+use super::lock::{Locked, ShardLocks, ShardSet, Wake};
+use super::shard::Shard;
+use super::table::Table;
+use super::{DbIndex, SHARD_COUNT, ShardId};
+
+/// What a worker does not free itself: the drop thread does.
+pub enum Garbage {
+    /// A value too big to free while others wait.
+    Object(Object),
+    /// What FLUSHDB or FLUSHALL took out.
+    Tables(Vec<Table>),
+}
+
+/// A number that one shard's owner writes and others read, on a line of its own.
+#[repr(align(128))]
+#[derive(Default)]
+struct Padded(AtomicU64);
+
+/// The keyspace.
+pub struct Keyspace {
+    locks: ShardLocks,
+    hasher: KeyHasher,
+    log: OnceLock<Engine>,
+    epoch: AtomicU64,
+    namespaces: AtomicU64,
+    databases: usize,
+    /// Bytes per shard, published by operations while `maxmemory` is set.
+    memory: Box<[Padded]>,
+    limits_memory: AtomicBool,
+    garbage: Sender<Garbage>,
+}
+
+impl Keyspace {
+    /// An empty keyspace of `databases` databases. `wake` is called for connections that waited for a shard, `garbage`
+    /// takes what the drop thread frees.
+    pub fn new(databases: usize, hasher: KeyHasher, wake: Wake, garbage: Sender<Garbage>) -> Self {
+        Keyspace {
+            locks: ShardLocks::new(|id| Shard::new(id, databases), wake),
+            hasher,
+            log: OnceLock::new(),
+            epoch: AtomicU64::new(0),
+            namespaces: AtomicU64::new(databases as u64),
+            databases,
+            memory: (0..SHARD_COUNT).map(|_| Padded::default()).collect(),
+            limits_memory: AtomicBool::new(false),
+            garbage,
+        }
+    }
+
+    /// Turns the accounting that `maxmemory` needs on or off.
+    pub fn set_limits_memory(&self, on: bool) {
+        self.limits_memory.store(on, Ordering::Relaxed);
+        if on {
+            for id in ShardSet::ALL.iter() {
+                let locked = self.locks.lock_one(id);
+                self.publish_memory(id, locked.shard(id).memory());
+            }
+        }
+    }
+
+    /// Is `maxmemory` set?
+    #[inline]
+    pub fn limits_memory(&self) -> bool {
+        self.limits_memory.load(Ordering::Relaxed)
+    }
+
+    /// The shard locks.
+    #[inline]
+    pub fn locks(&self) -> &ShardLocks {
+        &self.locks
+    }
+
+    /// The key hash.
+    #[inline]
+    pub fn hasher(&self) -> &KeyHasher {
+        &self.hasher
+    }
+
+    /// How many logical databases there are.
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// Connects the log, once, when replay is over: from here on every change is recorded.
+    pub fn attach_log(&self, engine: Engine) {
+        assert!(self.log.set(engine).is_ok(), "the log is attached once");
+    }
+
+    /// The log; `None` while the dataset is being loaded.
+    #[inline]
+    pub fn log(&self) -> Option<&Engine> {
+        self.log.get()
+    }
+
+    /// Appends one record for an operation that holds `locked`, and notes its LSN in every shard it holds.
+    #[inline]
+    pub fn record(&self, locked: &mut Locked<'_>, encode: impl FnOnce(&mut Vec<u8>)) {
+        let Some(log) = self.log.get() else { return };
+        let set = locked.set();
+        let first = set.first().expect("an operation that changed something holds a shard");
+        let epoch = Epoch(self.epoch.load(Ordering::Relaxed));
+        let lsn = log.append(usize::from(first.0), epoch, encode);
+        for id in set.iter() {
+            locked.shard_mut(id).last_lsn = lsn.0;
+        }
+    }
+
+    /// A namespace id that was never used.
+    pub fn new_namespace(&self) -> u32 {
+        self.namespaces.fetch_add(1, Ordering::Relaxed) as u32
+    }
+
+    /// Hands garbage to the drop thread, or drops it here when that thread is gone.
+    pub fn discard(&self, garbage: Garbage) {
+        drop(self.garbage.send(garbage));
+    }
+
+    /// Publishes how many bytes a shard's entries take.
+    #[inline]
+    pub fn publish_memory(&self, id: ShardId, bytes: u64) {
+        self.memory[usize::from(id.0)].0.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that all entries take, as last published by each shard.
+    pub fn memory_used(&self) -> u64 {
+        self.memory.iter().map(|shard| shard.0.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Begins fetching the memory that a lookup of this hash will read first. Skipped when the shard is busy.
+    #[inline]
+    pub fn prefetch_bucket(&self, db: DbIndex, hash: u64) {
+        let id = ShardId::of(hash);
+        if let Some(locked) = self.locks.try_lock_now(id) {
+            locked.shard(id).table(db).prefetch(hash);
+        }
+    }
+
+    /// Begins fetching the entry that a lookup of this hash will probably read. Skipped when the shard is busy.
+    #[inline]
+    pub fn prefetch_entry(&self, db: DbIndex, hash: u64) {
+        let id = ShardId::of(hash);
+        if let Some(locked) = self.locks.try_lock_now(id) {
+            locked.shard(id).table(db).prefetch_entry(hash);
+        }
+    }
+
+    /// Keys of every database with how many of them expire, and the sum of both reads as one moment.
+    pub fn counts(&self) -> Vec<(usize, usize)> {
+        let locked = self.locks.lock_set(ShardSet::ALL);
+        let count = |db: u32| {
+            ShardSet::ALL.iter().fold((0, 0), |(keys, expires), id| {
+                let table = locked.shard(id).table(DbIndex(db));
+                (keys + table.len(), expires + table.expires_len())
+            })
+        };
+        (0..self.databases as u32).map(count).collect()
+    }
+}

@@ -1,0 +1,48 @@
+//! The keyspace: 64 locked shards, each with one hash-ordered table per logical database.
+//!
+//! * Commands reach it through [`Db`], which holds the locks of the shards that the command may touch (L1).
+//! * `lock` owns the lock protocol, `shard` what one lock guards, `keyspace` the whole, `db` what a command may do with it,
+//!   `effect` what the log is told; `table`, `segment`, `arena`, `entry` and `expire` are the single-owner structures below.
+//! * Only the command path changes logical state; `sweep` (active expiry) and `evict` go through it too.
+//! * This module knows nothing of RESP, clients or commands, and it alone uses the `storage` crate.
+
+pub mod arena;
+pub mod db;
+pub mod effect;
+pub mod entry;
+pub mod evict;
+pub mod expire;
+pub mod hash;
+pub mod keyspace;
+pub mod lock;
+mod segment;
+pub mod shard;
+pub mod sweep;
+pub mod table;
+
+pub use db::{Db, Expiry, Key, Slot, StringRef, WrongType};
+pub use keyspace::Keyspace;
+pub use lock::{ShardSet, Waiter};
+
+pub use crate::util::time::UnixMs;
+
+/// Bits of the hash that choose the shard.
+pub const SHARD_BITS: u32 = 6;
+/// Number of shards.
+pub const SHARD_COUNT: usize = 1 << SHARD_BITS;
+
+/// A shard's number, below [`SHARD_COUNT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ShardId(pub u8);
+
+impl ShardId {
+    /// The shard of a key's hash: its top bits.
+    #[inline]
+    pub const fn of(hash: u64) -> Self {
+        ShardId((hash >> (64 - SHARD_BITS)) as u8)
+    }
+}
+
+/// A logical database as clients number them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct DbIndex(pub u32);
