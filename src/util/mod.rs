@@ -1,0 +1,3 @@
+//! Leaf functions that know nothing of the rest of the server.
+
+pub mod double;
