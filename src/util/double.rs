@@ -149,8 +149,11 @@ fn grisu2(value: f64) -> (u64, i32) {
     let bits = value.to_bits();
     let biased_exponent = (bits >> 52) as i32;
     let fraction = bits & (HIDDEN_BIT - 1);
-    let (f, e) =
-        if biased_exponent == 0 { (fraction, -1074) } else { (fraction | HIDDEN_BIT, biased_exponent - 1075) };
+    let (f, e) = if biased_exponent == 0 {
+        (fraction, -1074)
+    } else {
+        (fraction | HIDDEN_BIT, biased_exponent - 1075)
+    };
 
     // The value and the bounds of what rounds to it, aligned to the same exponent with the upper bound's top bit
     // set. Below a power of two the doubles are twice as dense, so the lower bound is half as far away.
