@@ -67,7 +67,7 @@ pub struct Mark {
     sent: u64,
 }
 
-/// A place in an output where some bytes will be inserted later.
+/// A place in an output to which bytes will be moved later.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Gap {
@@ -199,13 +199,13 @@ impl Output {
         Gap { at: self.buffer.len(), splices: self.splices.len() }
     }
 
-    /// Inserts `bytes` at a place noted earlier. What was appended behind it moves up; gaps behind it are void.
-    pub(super) fn fill(&mut self, gap: Gap, bytes: &[u8]) {
-        let behind = self.buffer.len() - gap.at;
-        self.buffer.extend_from_slice(bytes);
-        self.buffer[gap.at..].rotate_left(behind);
-        for splice in self.splices.iter_mut().skip(gap.splices) {
-            splice.at += bytes.len();
+    /// Moves the bytes appended behind `from` to a place noted earlier. What was between the two moves up, and gaps
+    /// noted there are void.
+    pub(super) fn move_to(&mut self, gap: Gap, from: Gap) {
+        let moved = self.buffer.len() - from.at;
+        self.buffer[gap.at..].rotate_right(moved);
+        for splice in self.splices.range_mut(gap.splices..from.splices) {
+            splice.at += moved;
         }
     }
 

@@ -6,8 +6,8 @@
 //!
 //! Nearly every request is `*N` with one digit and bulks of up to 999 bytes, complete in the input. That shape is read
 //! by [`RequestParser::parse`] itself with a handful of predictable branches. Whatever else turns up (longer numbers,
-//! the input's end, an error) is left to [`RequestParser::resume`], which drives the nom leaves of
-//! [`header`](super::header) from that very position and alone knows limits and error texts.
+//! the input's end, an error) is left to `resume`, which drives the nom leaves of [`header`](super::header) from that
+//! very position and alone knows limits and errors.
 //!
 //! Invariants:
 //! * Between two calls the parser's state is a position in the command's bytes, not a copy of them: the caller passes

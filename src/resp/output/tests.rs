@@ -80,7 +80,7 @@ fn a_rollback_leaves_no_trace() {
 }
 
 #[test]
-fn a_filled_gap_moves_what_is_behind_it_and_only_that() {
+fn bytes_moved_to_a_gap_push_up_what_is_behind_it_and_only_that() {
     let value = Arc::new(b"0123456789".to_vec());
     let mut output = Output::new();
     output.extend(b"a");
@@ -89,7 +89,9 @@ fn a_filled_gap_moves_what_is_behind_it_and_only_that() {
     output.splice(value.clone(), 2..4);
     output.extend(b"b");
     output.splice(value, 4..6);
-    output.fill(gap, b"*3\r\n");
+    let end = output.gap();
+    output.extend(b"*3\r\n");
+    output.move_to(gap, end);
     assert_eq!(unsent(&output, usize::MAX), b"a01*3\r\n23b45");
 }
 
