@@ -1,0 +1,11 @@
+//! Leaf functions that know nothing of the rest of the server.
+
+pub mod double;
+pub mod file;
+pub mod glob;
+pub mod log;
+pub mod long_double;
+pub mod number;
+pub mod random;
+pub mod time;
+pub mod words;
