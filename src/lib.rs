@@ -1,1 +1,3 @@
 //! ForgeKV: a drop-in Redis server.
+pub mod config;
+pub mod util;
