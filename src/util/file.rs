@@ -143,7 +143,8 @@ pub(crate) mod tests {
     impl Scratch {
         pub(crate) fn new() -> Self {
             static NEXT: AtomicU32 = AtomicU32::new(0);
-            let name = format!("forgekv-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let name =
+                format!("forgekv-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             let path = std::env::temp_dir().join(name);
             fs::create_dir_all(&path).unwrap();
             Self(fs::canonicalize(path).unwrap())
