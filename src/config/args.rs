@@ -1,8 +1,8 @@
 //! The command line, exactly as redis-server takes it: `[CONF] [--option value …] [-]`.
 //!
 //! * Each option becomes one line of configuration, read after the file: `--port 7000` is `port "7000"`.
-//! * The word after an option is its value even when it begins with two dashes, as in Redis; `--save` before another
-//!   option, or at the end, is `save ""`.
+//! * The word after an option is its value even when it begins with two dashes, as in Redis; `--save` before
+//!   another option, or at the end, is `save ""`.
 //! * Beyond Redis: `--config CONF` names the file too.
 
 use std::ffi::OsString;

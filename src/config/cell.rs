@@ -1,9 +1,9 @@
 //! The configuration of the running server, shared by all its threads.
 //!
-//! * A snapshot is immutable. Publishing swaps the `Arc`, then moves the version; a reader that sees the version move
-//!   takes the lock once and gets that snapshot or a later one.
-//! * Two locks, both leaves: `change` makes changes one after another and is held while subscribers apply one;
-//!   `current` guards the pointer alone, so that reading never waits for a change being applied.
+//! * A snapshot is immutable. Publishing swaps the `Arc`, then moves the version; a reader that sees the
+//!   version move takes the lock once and gets that snapshot or a later one.
+//! * Two locks, both leaves: `change` makes changes one after another and is held while subscribers apply
+//!   one; `current` guards the pointer alone, so that reading never waits for a change being applied.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,8 +41,8 @@ impl ConfigCell {
         ConfigReader { seen, config: self.snapshot(), cell: Arc::clone(self) }
     }
 
-    /// CONFIG SET: changes all of these parameters or none. `apply` gets the old and the new configuration before
-    /// anybody else sees the new one; what it refuses is not published, so it must undo what it did.
+    /// CONFIG SET: changes all of these parameters or none. `apply` gets the old and the new configuration
+    /// before anybody else sees the new one; what it refuses is not published, so it must undo what it did.
     pub fn set_many(
         &self,
         pairs: &[(&[u8], &[u8])],
@@ -73,8 +73,8 @@ pub struct ConfigReader {
 }
 
 impl ConfigReader {
-    /// Takes up a newer snapshot, if there is one, and says whether there was: one atomic load when not. Call it once
-    /// a loop turn.
+    /// Takes up a newer snapshot, if there is one, and says whether there was: one atomic load when not. Call
+    /// it once a loop turn.
     pub fn refresh(&mut self) -> bool {
         let version = self.cell.version.load(Ordering::Acquire);
         if version == self.seen {

@@ -58,8 +58,8 @@ impl fmt::Display for SetError {
 impl std::error::Error for SetError {}
 
 impl Config {
-    /// CONFIG GET: each parameter that matches a pattern, once, with its value. A pattern without wildcards is
-    /// answered under the name as it was given, in any case and by any alias.
+    /// CONFIG GET: each parameter that matches a pattern, once, with its value. A pattern without wildcards
+    /// is answered under the name as it was given, in any case and by any alias.
     pub fn get(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
         let mut seen = HashSet::new();
         let mut found = Vec::new();
@@ -91,8 +91,8 @@ impl Config {
         row.is_parameter().then(|| row.shown(name, &self.texts[index]))
     }
 
-    /// CONFIG SET: a copy with all of these parameters changed. Names are looked up, and permissions checked, before
-    /// any value is read, as Redis does.
+    /// CONFIG SET: a copy with all of these parameters changed. Names are looked up, and permissions checked,
+    /// before any value is read, as Redis does.
     pub fn changed(&self, pairs: &[(&[u8], &[u8])], asker: Asker) -> Result<Self, SetError> {
         let mut targets: Vec<(Found, &str)> = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
@@ -139,7 +139,8 @@ impl Config {
         Ok(())
     }
 
-    /// Brings parameters that follow from others into line: `appendonly no` without a sync mode means `never`.
+    /// Brings parameters that follow from others into line: `appendonly no` without a sync mode means
+    /// `never`.
     pub(super) fn settle(&mut self) {
         let found = table::find("wal_sync_mode").expect("the table has wal_sync_mode");
         if self.given[found.index] {
@@ -151,7 +152,8 @@ impl Config {
     }
 }
 
-/// The reason for a value that is not text. Redis takes any bytes; here values are also shown in logs and files.
+/// The reason for a value that is not text. Redis takes any bytes; here values are also shown in logs and
+/// files.
 pub(super) const NOT_UTF8: &str = "argument must be valid UTF-8";
 
 /// The words of a value given as one string: parameters of several words are split at single spaces.

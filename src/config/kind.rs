@@ -1,6 +1,7 @@
 //! What a directive's value may be: reading it, bounding it, and its one canonical text.
 //!
-//! * A canonical text read again gives itself, except that a list given by several lines accumulates while loading.
+//! * A canonical text read again gives itself, except that a list given by several lines accumulates while
+//!   loading.
 //! * The texts of errors are Redis's.
 
 use std::path::Path;
@@ -161,7 +162,7 @@ pub(super) fn save(words: &[&str], past: Past<'_>) -> Result<String, String> {
     if matches!(words, [] | [""]) {
         return Ok(String::new());
     }
-    if words.len() % 2 != 0 {
+    if !words.len().is_multiple_of(2) {
         return Err(INVALID.to_owned());
     }
     let mut text = if past.append { past.text.to_owned() } else { String::new() };
@@ -176,12 +177,13 @@ pub(super) fn save(words: &[&str], past: Past<'_>) -> Result<String, String> {
     Ok(text)
 }
 
-/// `client-output-buffer-limit`: groups of class, hard limit, soft limit, seconds; classes not named keep theirs.
+/// `client-output-buffer-limit`: groups of class, hard limit, soft limit, seconds; classes not named keep
+/// theirs.
 pub(super) fn output_limits(words: &[&str], past: Past<'_>) -> Result<String, String> {
     if matches!(words, [] | [""]) {
         return Ok(past.text.to_owned());
     }
-    if words.len() % 4 != 0 {
+    if !words.len().is_multiple_of(4) {
         return Err("Wrong number of arguments in buffer limit configuration.".to_owned());
     }
     let mut fields: Vec<String> = past.text.split(' ').map(str::to_owned).collect();

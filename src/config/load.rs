@@ -1,8 +1,9 @@
 //! Reading redis.conf: lines, quotes, includes, and errors that name the file and the line.
 //!
-//! * Sources are read in order: the file, standard input, the options of the command line; a later value wins, and
-//!   the lines of a list add up.
-//! * A directive of Redis without effect here is taken, and said once in the notices; an unknown one stops the load.
+//! * Sources are read in order: the file, standard input, the options of the command line; a later value
+//!   wins, and the lines of a list add up.
+//! * A directive of Redis without effect here is taken, and said once in the notices; an unknown one stops
+//!   the load.
 //! * Sizes are bounded: a file, how deep includes nest, and how many there are.
 
 use std::fmt;

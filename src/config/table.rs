@@ -1,9 +1,9 @@
 //! The parameter table: one row for each directive, and nothing else in the server lists their names.
 //!
-//! * A row says what the value may be, its default, whether it may change while the server runs, and whether it
-//!   does anything here. CONFIG GET, SET and REWRITE, the loader and `forgekv.conf` all follow it.
-//! * Every parameter of Redis 7.4 has a row, so that its configuration files load and its tools find what they ask
-//!   for. A row that changes nothing says why; the loader passes that on to the log, once.
+//! * A row says what the value may be, its default, whether it may change while the server runs, and whether
+//!   it does anything here. CONFIG GET, SET and REWRITE, the loader and `forgekv.conf` all follow it.
+//! * Every parameter of Redis 7.4 has a row, so that its configuration files load and its tools find what
+//!   they ask for. A row that changes nothing says why; the loader passes that on to the log, once.
 //!
 //! The rows are split by noun into the files below, each in the order of a redis.conf.
 
@@ -202,8 +202,8 @@ fn yes(text: &str) -> bool {
     text == "yes"
 }
 
-/// Decodes a number. Bounds were checked by the row's kind, so that the fallback is never taken; the table's tests
-/// set every row to its bounds.
+/// Decodes a number. Bounds were checked by the row's kind, so that the fallback is never taken; the table's
+/// tests set every row to its bounds.
 fn number<T: std::str::FromStr + Default>(text: &str) -> T {
     text.parse().unwrap_or_default()
 }

@@ -1,7 +1,8 @@
 //! The values the running server reads: one plain field for each directive that has a meaning here.
 //!
-//! * [`Config`] keeps every directive's canonical text, exactly what CONFIG GET answers, and beside it typed fields
-//!   decoded from those texts. The texts are the truth: a field changes only with its text, in `Config::assign`.
+//! * [`Config`] keeps every directive's canonical text, exactly what CONFIG GET answers, and beside it typed
+//!   fields decoded from those texts. The texts are the truth: a field changes only with its text, in
+//!   `Config::assign`.
 //! * A value is checked before it gets here, so decoding cannot fail.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +11,6 @@ use super::table;
 
 /// A complete configuration. Workers read the fields of a shared snapshot; nobody changes one in place.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a yes/no directive with Redis's name")]
 pub struct Values {
     /// Addresses to listen on; `*` is every one, and a leading `-` makes an address optional.
     pub bind: Vec<String>,

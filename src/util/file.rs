@@ -1,20 +1,25 @@
 //! Plain files beside the dataset: the configuration, the pid file, ACL files.
 //!
-//! * [`replace`] is atomic and durable: a reader, or a restart after a power cut, sees the whole old content or the
-//!   whole new one.
+//! * [`replace`] is atomic and durable: a reader, or a restart after a power cut, sees the whole old content
+//!   or the whole new one.
 //! * What is read is bounded by the caller's limit before it is allocated for.
 //!
-//! The dataset never comes through here: its files belong to the storage engine, which can be run on a simulator.
+//! The dataset never comes through here: its files belong to the storage engine, which can be run on a
+//! simulator.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::util::glob;
 
 /// How many files one glob pattern may name.
 const EXPANSION_MAX: usize = 4096;
+
+/// How many replacements this process has begun.
+static REPLACEMENTS: AtomicU32 = AtomicU32::new(0);
 
 /// Reads a whole file of at most `limit_bytes`; a longer one is an error of kind `FileTooLarge`.
 pub fn read(path: &Path, limit_bytes: u64) -> io::Result<Vec<u8>> {
@@ -34,8 +39,8 @@ pub fn read_from(stream: impl Read, limit_bytes: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Replaces a file by a temporary one beside it: written, synced, renamed over it, and the directory synced.
-/// A symbolic link stays a link (its target is replaced) and the permissions of an existing file are kept; a new
-/// file is readable by its owner only, because it may hold passwords.
+/// A symbolic link stays a link (its target is replaced) and the permissions of an existing file are kept; a
+/// new file is readable by its owner only, because it may hold passwords.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let directory = match target.parent() {
@@ -46,7 +51,9 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         return Err(io::ErrorKind::InvalidFilename.into());
     };
     let mut temporary_name = name.to_os_string();
-    temporary_name.push(format!(".{}.tmp", std::process::id()));
+    // Two replacements at once must not share a temporary file, or one could rename the other's half.
+    let number = REPLACEMENTS.fetch_add(1, Ordering::Relaxed);
+    temporary_name.push(format!(".{}-{number}.tmp", std::process::id()));
     let temporary = directory.join(temporary_name);
 
     let result = write_synced(&temporary, &target, content).and_then(|()| rename(&temporary, &target));
@@ -74,8 +81,8 @@ pub fn existing_directory(path: &Path) -> io::Result<PathBuf> {
     if fs::metadata(&absolute)?.is_dir() { Ok(absolute) } else { Err(io::ErrorKind::NotADirectory.into()) }
 }
 
-/// The files that a glob pattern names, sorted within each directory. A pattern without a wildcard names itself,
-/// whether it exists or not. A wildcard does not match a name's leading dot.
+/// The files that a glob pattern names, sorted within each directory. A pattern without a wildcard names
+/// itself, whether it exists or not. A wildcard does not match a name's leading dot.
 pub fn expand(pattern: &Path) -> io::Result<Vec<PathBuf>> {
     let has_wildcard = |part: &[u8]| part.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
     if !has_wildcard(pattern.as_os_str().as_encoded_bytes()) {
@@ -118,7 +125,7 @@ fn matching_entries(directory: &Path, pattern: &[u8]) -> Vec<PathBuf> {
 }
 
 fn write_synced(temporary: &Path, target: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(temporary)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
     if let Ok(existing) = fs::metadata(target) {
         file.set_permissions(fs::Permissions::from_mode(existing.permissions().mode() & 0o7777))?;
     }
@@ -133,8 +140,6 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
     use super::*;
 
     /// A directory of its own for one test, removed at its end.

@@ -1,6 +1,7 @@
 //! Glob patterns as Redis matches them: `*`, `?`, `[a-z]`, `[^…]` and `\` before a literal character.
 
-/// Says whether the whole text matches the pattern, in time proportional to the product of their lengths at worst.
+/// Says whether the whole text matches the pattern, in time proportional to the product of their lengths at
+/// worst.
 pub fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

@@ -1,7 +1,9 @@
-//! Splitting a line into words with shell-like quotes, and the reverse, as redis.conf and inline commands have them.
+//! Splitting a line into words with shell-like quotes, and the reverse, as redis.conf and inline commands
+//! have them.
 
-/// Splits a line at white space. Double quotes take the escapes `\n \r \t \b \a \xHH` and `\` before any other
-/// character; single quotes take `\'` only. `None` for an unbalanced quote, or one not followed by white space.
+/// Splits a line at white space. Double quotes take the escapes `\n \r \t \b \a \xHH` and `\` before any
+/// other character; single quotes take `\'` only. `None` for an unbalanced quote, or one not followed by
+/// white space.
 pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = line.trim_ascii_start();
