@@ -1,0 +1,165 @@
+//! CONFIG GET and CONFIG SET on one configuration.
+//!
+//! * A set of parameters changes together or not at all: [`Config::changed`] works on a copy.
+//! * The words of every error are Redis's; the commands layer puts the code `ERR` before them.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use super::kind::Past;
+use super::table::{self, Directive, Found};
+use super::values::Config;
+use crate::util::glob;
+
+/// Who asks for a change, as far as permissions go.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asker {
+    /// The client is connected from this machine.
+    pub local: bool,
+}
+
+/// Why CONFIG SET changed nothing. `Display` is the reply without its code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetError {
+    /// No such parameter.
+    Unknown {
+        /// The name as it was given.
+        name: String,
+    },
+    /// The parameter exists, and the value or the change was refused.
+    Refused {
+        /// The name as it was given.
+        name: String,
+        /// Why, in Redis's words.
+        reason: String,
+    },
+}
+
+impl SetError {
+    /// A refusal, also for subscribers that could not apply a value.
+    pub fn refused(name: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Refused { name: name.into(), reason: reason.into() }
+    }
+}
+
+impl fmt::Display for SetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { name } => {
+                write!(f, "Unknown option or number of arguments for CONFIG SET - '{name}'")
+            }
+            Self::Refused { name, reason } => {
+                write!(f, "CONFIG SET failed (possibly related to argument '{name}') - {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SetError {}
+
+impl Config {
+    /// CONFIG GET: each parameter that matches a pattern, once, with its value. A pattern without wildcards
+    /// is answered under the name as it was given, in any case and by any alias.
+    pub fn get(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
+        let mut seen = HashSet::new();
+        let mut found = Vec::new();
+        for &pattern in patterns {
+            if !pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[')) {
+                let Ok(name) = std::str::from_utf8(pattern) else { continue };
+                if let Some(value) = self.value(name)
+                    && seen.insert(name.to_owned())
+                {
+                    found.push((name.to_owned(), value));
+                }
+                continue;
+            }
+            for (row, text) in table::all().iter().zip(&self.texts).filter(|(row, _)| row.is_parameter()) {
+                for name in row.names().filter(|name| glob::matches(pattern, name.as_bytes(), true)) {
+                    if seen.insert(name.to_owned()) {
+                        found.push((name.to_owned(), row.shown(name, text)));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// The value of one parameter, as CONFIG GET shows it under that name.
+    pub fn value(&self, name: &str) -> Option<String> {
+        let Found { index, name } = table::find(name)?;
+        let row = &table::all()[index];
+        row.is_parameter().then(|| row.shown(name, &self.texts[index]))
+    }
+
+    /// CONFIG SET: a copy with all of these parameters changed. Names are looked up, and permissions checked,
+    /// before any value is read, as Redis does.
+    pub fn changed(&self, pairs: &[(&[u8], &[u8])], asker: Asker) -> Result<Self, SetError> {
+        let mut targets: Vec<(Found, &str)> = Vec::with_capacity(pairs.len());
+        for (name, value) in pairs {
+            let shown = String::from_utf8_lossy(name).into_owned();
+            let found = table::find(&shown).filter(|found| table::all()[found.index].is_parameter());
+            let Some(found) = found else { return Err(SetError::Unknown { name: shown }) };
+            if let Some(reason) = self.refusal(&table::all()[found.index], asker) {
+                return Err(SetError::refused(shown, reason));
+            }
+            if targets.iter().any(|(earlier, _)| earlier.name == found.name) {
+                return Err(SetError::refused(shown, "duplicate parameter"));
+            }
+            let value = std::str::from_utf8(value);
+            targets.push((found, value.map_err(|_| SetError::refused(shown, NOT_UTF8))?));
+        }
+        let mut copy = self.clone();
+        for ((found, value), (name, _)) in targets.iter().zip(pairs) {
+            let words = split_value(&table::all()[found.index], value);
+            copy.assign(*found, &words, false)
+                .map_err(|reason| SetError::refused(String::from_utf8_lossy(name), reason))?;
+        }
+        copy.settle();
+        Ok(copy)
+    }
+
+    fn refusal(&self, row: &Directive, asker: Asker) -> Option<&'static str> {
+        if row.protected && !self.enable_protected_configs.allows(asker.local) {
+            return Some("can't set protected config");
+        }
+        (!row.mutable).then_some("can't set immutable config")
+    }
+
+    /// Sets one parameter from its words. `loading` makes repeated lines of a list add up.
+    pub(super) fn assign(&mut self, found: Found, words: &[&str], loading: bool) -> Result<(), String> {
+        let Found { index, name } = found;
+        let row = &table::all()[index];
+        let past = Past { text: &self.texts[index], append: loading && self.given[index] };
+        let text = row.canonical(name, words, past)?;
+        if let Some(decode) = row.decode {
+            decode(&mut self.values, &text);
+        }
+        self.texts[index] = text;
+        self.given[index] = true;
+        Ok(())
+    }
+
+    /// Brings parameters that follow from others into line: `appendonly no` without a sync mode means
+    /// `never`.
+    pub(super) fn settle(&mut self) {
+        let found = table::find("wal_sync_mode").expect("the table has wal_sync_mode");
+        if self.given[found.index] {
+            return;
+        }
+        let implied = if self.appendonly { table::all()[found.index].default } else { "never" };
+        self.assign(found, &[implied], false).expect("a default and an own word are valid");
+        self.given[found.index] = false;
+    }
+}
+
+/// The reason for a value that is not text. Redis takes any bytes; here values are also shown in logs and
+/// files.
+pub(super) const NOT_UTF8: &str = "argument must be valid UTF-8";
+
+/// The words of a value given as one string: parameters of several words are split at single spaces.
+pub(super) fn split_value<'a>(row: &Directive, value: &'a str) -> Vec<&'a str> {
+    if row.several { value.split(' ').collect() } else { vec![value] }
+}
+
+#[cfg(test)]
+mod tests;

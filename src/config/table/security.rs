@@ -1,0 +1,75 @@
+//! Rows: passwords, users, and who may do what.
+
+use super::super::values::{ProtectedAction, Values};
+use super::{Directive, PROTECTED_ACTION, accepted, here, int, number, word};
+use crate::config::kind::Kind;
+
+pub(super) const ROWS: &[Directive] = &[
+    here(
+        "requirepass",
+        Kind::Text,
+        "",
+        |v, text| v.requirepass = text.to_owned(),
+        "Password of the default user; empty for none.",
+    )
+    .secret(),
+    // `user` and `rename-command` repeat: the loader collects their words.
+    Directive {
+        applies: true,
+        ..accepted("user", Kind::Line(1, usize::MAX), "", "A user and its ACL rules.")
+    }
+    .secret(),
+    here(
+        "aclfile",
+        Kind::Text,
+        "",
+        |v, text| v.aclfile = text.to_owned(),
+        "A file of `user` lines, that ACL SAVE and ACL LOAD use; not together with `user` lines here.",
+    )
+    .immutable(),
+    here(
+        "acllog-max-len",
+        int(i64::MAX),
+        "128",
+        |v, text| v.acllog_max_len = number(text),
+        "Entries kept by ACL LOG.",
+    ),
+    here(
+        "acl-pubsub-default",
+        Kind::Choice(&["allchannels", "resetchannels"]),
+        "resetchannels",
+        |v, text| v.acl_pubsub_allchannels = text == "allchannels",
+        "Channels a new user may use.",
+    ),
+    Directive {
+        applies: true,
+        ..accepted("rename-command", Kind::Line(2, 2), "", "Gives a command another name, or none at all.")
+    },
+    here(
+        "enable-protected-configs",
+        PROTECTED_ACTION,
+        "no",
+        |v, text| v.enable_protected_configs = action(text),
+        "Who may change `dir` and `dbfilename` at run time.",
+    )
+    .immutable(),
+    here(
+        "enable-debug-command",
+        PROTECTED_ACTION,
+        "no",
+        |v: &mut Values, text| v.enable_debug_command = action(text),
+        "Who may use DEBUG.",
+    )
+    .immutable(),
+    accepted("enable-module-command", PROTECTED_ACTION, "no", MODULES).immutable(),
+    accepted("loadmodule", Kind::Line(1, usize::MAX), "", MODULES),
+];
+
+const MODULES: &str = "modules are not supported and are not loaded";
+
+fn action(text: &str) -> ProtectedAction {
+    word(
+        text,
+        &[("no", ProtectedAction::No), ("yes", ProtectedAction::Yes), ("local", ProtectedAction::Local)],
+    )
+}
