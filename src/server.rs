@@ -17,7 +17,7 @@ use mio::{Poll, Waker};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
-use storage::fs::Os;
+use storage::fs::os::Os;
 use storage::{Engine, Progress, Recovery, Status};
 
 use crate::client::{Pause, Registry};
@@ -183,7 +183,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 }
 
 fn begin_log(config: &Config) -> Result<(), String> {
-    log::set_level(config.loglevel.name());
+    log::set_level(config.loglevel);
     if !config.logfile.is_empty() {
         let path = config.path(&config.logfile);
         let opened = file::append(&path).map_err(|error| format!("Can't open the log file {}: {error}", path.display()))?;
@@ -213,7 +213,7 @@ fn within_limits(mut config: Config) -> Config {
              maximum open files to {wanted}: maxclients has been reduced to {possible}.",
             config.maxclients
         ));
-        config.lower_maxclients(possible);
+        config.set_maxclients(possible);
     }
     config
 }
@@ -269,7 +269,7 @@ fn seats(workers: usize) -> Result<(Vec<Arc<Seat>>, Vec<WorkerParts>), String> {
 }
 
 fn build_state(config: Config, recovery: &Recovery, seats: &[Arc<Seat>], garbage: Sender<Garbage>) -> ServerState {
-    let hasher = KeyHasher::new(&recovery.identity().hash_secret);
+    let hasher = KeyHasher::new(recovery.identity().hash_secret);
     let wakers = seats.to_vec();
     let wake = Box::new(move |waiter: Waiter| {
         wakers[waiter.worker as usize].mailbox.post(Mail::Resume(waiter.connection));
@@ -338,7 +338,7 @@ fn load(state: &Arc<ServerState>, mut recovery: Recovery, seats: &[Arc<Seat>]) -
         })
         .map_err(|LoadError(sentence)| sentence)?;
     if let Some(cut) = &report.cut {
-        log::warning(&format!("The end of the log was not whole and is cut off: {cut}"));
+        log::warning(&format!("The end of the log was not whole and is cut off: {cut:?}"));
     }
     log::notice(&format!(
         "DB loaded from the log: {} records, {} bytes, {:.3} seconds",

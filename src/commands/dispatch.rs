@@ -287,10 +287,12 @@ impl Executor {
         let (config, access, now, hash) = (&*self.config, self.access, self.now, request.hash);
         let mut call = Call { argv, db, reply, client, state, config, command: row, access, now, hash };
         let result = (row.command.handler)(&mut call);
+        if let Err(error) = &result {
+            call.reply.error(error.as_str());
+        }
         let Call { db, .. } = call;
         let committed = db.commit(argv.iter(), index);
         if let Err(error) = result {
-            Reply::new(out, client.protocol).error(error.as_str());
             self.stats.commands[row.id].failed.add(1);
             self.stats.count_error(error.code());
         }

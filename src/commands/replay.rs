@@ -58,7 +58,7 @@ impl<'a> Replay<'a> {
             }
             self.client.db = db;
             self.argv.clear();
-            self.argv.extend(self.spans.iter().map(|&(start, end)| Span::new(start, end)));
+            self.argv.extend(self.spans.iter().map(|&(start, end)| Span::new(start as usize, end as usize)));
             self.execute(payload)?;
         }
         Ok(())
@@ -66,6 +66,7 @@ impl<'a> Replay<'a> {
 
     fn execute(&mut self, payload: &[u8]) -> Result<(), String> {
         let argv = Argv::new(payload, &self.argv);
+        self.out.consume(self.out.len());
         let name = String::from_utf8_lossy(argv.get(0));
         let Some(row) = table().find(argv.get(0)) else { return Err(format!("it has an unknown command '{name}'")) };
         if !row.is_write || !row.command.accepts(argv.len()) {
@@ -92,8 +93,6 @@ impl<'a> Replay<'a> {
         let result = (row.command.handler)(&mut call);
         let Call { db, .. } = call;
         db.commit(argv.iter(), index);
-        let produced = self.out.len();
-        self.out.consume(produced);
         result.map_err(|error| format!("'{name}' failed: {error}"))
     }
 }

@@ -62,7 +62,7 @@ pub fn reply_string(reply: &mut crate::resp::Reply<'_>, value: StringRef<'_>) {
     match value {
         StringRef::Int(number) => reply.bulk_integer(number),
         StringRef::Bytes(bytes) => reply.bulk(bytes),
-        StringRef::Shared(bytes) => reply.bulk_shared(bytes.clone(), 0..bytes.len()),
+        StringRef::Shared(bytes) => reply.bulk_shared(bytes, 0..bytes.len()),
     }
 }
 
@@ -71,7 +71,7 @@ pub fn reply_string(reply: &mut crate::resp::Reply<'_>, value: StringRef<'_>) {
 pub fn encode(bytes: &[u8]) -> NewValue<'_> {
     match int_encodable(bytes) {
         Some(number) => NewValue::Int(number),
-        None => NewValue::Bytes { bytes, raw: false },
+        None => NewValue::Bytes(bytes, false),
     }
 }
 

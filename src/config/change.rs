@@ -9,7 +9,7 @@ use std::fmt;
 use super::kind::Past;
 use super::table::{self, Directive, Found};
 use super::values::Config;
-use crate::util::glob;
+use crate::util::glob::{self, Case};
 
 /// Who asks for a change, as far as permissions go.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,7 +74,7 @@ impl Config {
                 continue;
             }
             for (row, text) in table::all().iter().zip(&self.texts).filter(|(row, _)| row.is_parameter()) {
-                for name in row.names().filter(|name| glob::matches(pattern, name.as_bytes(), true)) {
+                for name in row.names().filter(|name| glob::matches(pattern, name.as_bytes(), Case::Insensitive)) {
                     if seen.insert(name.to_owned()) {
                         found.push((name.to_owned(), row.shown(name, text)));
                     }

@@ -162,6 +162,14 @@ impl Config {
         self.file.as_deref()
     }
 
+    /// Lowers `maxclients` to what the system allows, as CONFIG GET then says.
+    pub fn set_maxclients(&mut self, clients: u32) {
+        self.values.maxclients = clients;
+        if let Some(index) = table::all().iter().position(|row| row.name == "maxclients") {
+            self.texts[index] = clients.to_string();
+        }
+    }
+
     /// A path as a directive gives it: relative ones are relative to the dataset's directory.
     pub fn path(&self, given: &str) -> PathBuf {
         self.values.dir.join(given)

@@ -31,7 +31,7 @@ const TURN_BYTES: usize = 512 * 1024;
 /// Commands executed in one turn.
 const TURN_COMMANDS: usize = 1024;
 /// Slices per gather write.
-const SLICES: usize = 64;
+const SLICES: usize = 16;
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,7 +262,7 @@ impl Connection {
     pub fn flush(&mut self, kit: &Kit) -> io::Result<()> {
         let sendable = self.sendable(kit);
         while self.writable {
-            let mut slices = [const { IoSlice::new(&[]) }; SLICES];
+            let mut slices = [(); SLICES].map(|()| IoSlice::new(&[]));
             let count = self.out.io_slices_until(sendable, &mut slices);
             if count == 0 {
                 break;

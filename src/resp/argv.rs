@@ -12,7 +12,7 @@ pub struct Span {
 impl Span {
     /// A span of a buffer that is known to be at most `u32::MAX` bytes long.
     #[inline]
-    pub(super) fn new(start: usize, end: usize) -> Self {
+    pub fn new(start: usize, end: usize) -> Self {
         debug_assert!(start <= end && u32::try_from(end).is_ok());
         Span { start: start as u32, end: end as u32 }
     }

@@ -28,6 +28,6 @@ mod fuzz;
 
 pub use argv::{Argv, Span};
 pub use error::ProtocolError;
-pub use output::Output;
+pub use output::{Mark, Output};
 pub use reply::{Protocol, Reply};
 pub use request::{Limits, Parsed, RequestParser};

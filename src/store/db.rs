@@ -10,11 +10,12 @@
 use std::sync::Arc;
 
 use super::effect;
-use super::entry::{Entry, NewValue, Object, Value};
+use super::arena::Handle;
+use super::entry::{NewValue, Object, Value};
 use super::evict::AccessClock;
 use super::keyspace::{Garbage, Keyspace};
 use super::lock::{Locked, ShardSet};
-use super::table::{Handle, Table};
+use super::table::{Entry, Table};
 use super::{DbIndex, ShardId, UnixMs};
 
 /// A key with its hash.
@@ -365,9 +366,8 @@ impl<'a> Db<'a> {
         if let Some(slot) = slot
             && let Some(Object::String(shared)) = self.table_of(slot).object_mut(slot.handle)
         {
-            self.dirty += 1;
             let result = edit(Arc::make_mut(shared));
-            self.table_of(slot).object_resized(slot.handle);
+            self.dirty += 1;
             return Ok(result);
         }
         let mut buffer = match slot {
@@ -375,7 +375,7 @@ impl<'a> Db<'a> {
             None => Vec::new(),
         };
         let result = edit(&mut buffer);
-        self.set(key, slot, NewValue::Bytes { bytes: &buffer, raw: true }, Expiry::Keep);
+        self.set(key, slot, NewValue::Bytes(&buffer, true), Expiry::Keep);
         Ok(result)
     }
 
@@ -387,7 +387,9 @@ impl<'a> Db<'a> {
     }
 
     fn take_out(&mut self, slot: Slot, hash: u64) {
-        let old = self.table_of(slot).remove(hash, slot.handle);
+        let hasher = self.keyspace.hasher();
+        let table = self.locked.shard_mut(slot.shard).table_mut(slot.db);
+        let old = table.remove(hasher, hash, slot.handle);
         self.bury(old);
     }
 
@@ -445,7 +447,8 @@ impl<'a> Db<'a> {
     /// Visits every key of the selected database in hash order, without those whose time has passed.
     pub fn for_each(&self, mut visit: impl FnMut(Entry<'_>)) {
         for id in self.locked.set().iter() {
-            for entry in self.table(id).iter() {
+            let table = self.table(id);
+            for entry in table.iter().map(|handle| table.entry(handle)) {
                 if entry.expire_at().is_none_or(|at| at >= self.now.0) {
                     visit(entry);
                 }

@@ -16,6 +16,7 @@ pub mod hash;
 pub mod keyspace;
 pub mod lock;
 mod segment;
+mod slots;
 pub mod shard;
 pub mod sweep;
 pub mod table;

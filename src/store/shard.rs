@@ -34,7 +34,7 @@ impl Shard {
     /// Tables of different shards split their segments at different fill levels (the phase), so that the memory for
     /// half-empty segments is the same at every dataset size instead of rising and falling for all shards at once.
     fn empty_table(id: ShardId) -> Table {
-        Table::new(u32::from(id.0))
+        Table::new(id.0)
     }
 
     /// How many databases there are.

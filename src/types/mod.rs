@@ -1,7 +1,2 @@
-//! What the values of keys are and what can be done to them.
-//!
-//! * Everything is pure: no locks, no I/O, and time is an argument.
-//! * Nothing here knows of commands, replies or the keyspace. Failures are small enums; `commands` gives them
-//!   their texts.
-
+//! Data types.
 pub mod string;

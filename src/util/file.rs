@@ -13,7 +13,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::util::glob;
+use crate::util::glob::{self, Case};
 
 /// How many files one glob pattern may name.
 const EXPANSION_MAX: usize = 4096;
@@ -66,6 +66,11 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Opens a file to append to, creating it if need be.
+pub fn append(path: &Path) -> io::Result<File> {
+    File::options().append(true).create(true).open(path)
+}
+
 /// Removes a file.
 pub fn remove(path: &Path) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "this is the module for files that are not the dataset's")]
@@ -116,7 +121,7 @@ fn matching_entries(directory: &Path, pattern: &[u8]) -> Vec<PathBuf> {
         .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
         .filter(|name| {
             let name = name.as_encoded_bytes();
-            (name[0] != b'.' || pattern[0] == b'.') && glob::matches(pattern, name, false)
+            (name[0] != b'.' || pattern[0] == b'.') && glob::matches(pattern, name, Case::Sensitive)
         })
         .map(|name| directory.join(name))
         .collect();

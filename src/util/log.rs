@@ -10,34 +10,13 @@ use std::sync::{Mutex, OnceLock};
 use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
 
-/// How much is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Everything.
-    Debug,
-    /// Much that is rarely useful.
-    Verbose,
-    /// What production wants.
-    Notice,
-    /// Only what matters much.
-    Warning,
-    /// Nothing.
-    Nothing,
-}
+use crate::config::values::LogLevel as Level;
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Notice as u8);
 static FILE: OnceLock<Mutex<Option<File>>> = OnceLock::new();
 
-/// Sets the level by the word in the configuration; an unknown word changes nothing.
-pub fn set_level(word: &str) {
-    let level = match word {
-        "debug" => Level::Debug,
-        "verbose" => Level::Verbose,
-        "notice" => Level::Notice,
-        "warning" => Level::Warning,
-        "nothing" => Level::Nothing,
-        _ => return,
-    };
+/// Sets the least important level that is logged.
+pub fn set_level(level: Level) {
     LEVEL.store(level as u8, Ordering::Relaxed);
 }
 

@@ -163,19 +163,15 @@ mod tests {
 
     #[test]
     fn quoting_is_what_redis_shows() {
-        let mut out = b"> ".to_vec();
-        push_quoted(b"a \"b\" \\ \n\r\t\x07\x08\x00\x7f\xffz'~", &mut out);
-        assert_eq!(out, br#"> "a \"b\" \\ \n\r\t\a\b\x00\x7f\xffz'~""#);
+        let shown = quote(b"a \"b\" \\ \n\r\t\x07\x08\x00\x7f\xffz'~");
+        assert_eq!(shown, r#""a \"b\" \\ \n\r\t\a\b\x00\x7f\xffz'~""#);
     }
 
     #[test]
     fn every_byte_survives_quoting_and_splitting() {
         let mut all: Vec<u8> = (0..=255).collect();
         all.extend(*b"\\x41\\\\x\"");
-        let mut line = Vec::new();
-        push_quoted(&all, &mut line);
-        line.push(b' ');
-        push_quoted(b"", &mut line);
-        assert_eq!(split(&line).unwrap(), [all.as_slice(), b""]);
+        let line = format!("{} {}", quote(&all), quote(b""));
+        assert_eq!(split(line.as_bytes()).unwrap(), [all.as_slice(), b""]);
     }
 }
