@@ -82,6 +82,7 @@ pub fn replay<E: From<Error>>(
         each,
         previous: 0,
         unproven: vec![(Lsn(1), FIRST, segment::HEADER_BYTES as u64)],
+        records_end: (FIRST, segment::HEADER_BYTES as u64),
         report: Report { records: 0, bytes: 0, last: Lsn(0), durable: Lsn(0), cut: None },
     };
     let mut whole: Option<Segment> = None;
@@ -125,6 +126,8 @@ struct Reader<'a, F> {
     /// Places in the log and the first LSN behind them, ascending; the first one is at or before the first record
     /// that is not known to be durable.
     unproven: Vec<(Lsn, u64, u64)>,
+    /// The segment and offset behind the last frame that has records.
+    records_end: (u64, u64),
     report: Report,
 }
 
@@ -213,16 +216,23 @@ impl<F> Reader<'_, F> {
 
     /// Moves the beginning of the unproven part along.
     fn note_proof(&mut self, header: &frame::Header, number: u64, offset: u64) {
+        if header.cut >= header.first {
+            self.records_end = (number, offset + frame::HEADER_BYTES as u64 + header.payload_bytes);
+        }
         let far = self
             .unproven
             .last()
             .is_none_or(|&(_, segment, start)| segment != number || offset - start >= UNPROVEN_STEP_BYTES);
         if far {
+            // The header of a segment is as unproven as its first frame.
+            let offset = if offset == segment::HEADER_BYTES as u64 { 0 } else { offset };
             self.unproven.push((header.first, number, offset));
         }
         if header.durable > self.report.durable {
             self.report.durable = header.durable;
-            let proven = self.unproven.iter().rposition(|&(first, ..)| first <= header.durable.next());
+            // A durable record proves all bytes before its frame, frames without records included. A place right
+            // behind the last durable record proves nothing of the kind.
+            let proven = self.unproven.iter().rposition(|&(first, ..)| first <= header.durable);
             self.unproven.drain(..proven.unwrap_or(0));
         }
     }
@@ -260,7 +270,7 @@ impl<F> Reader<'_, F> {
             marked: self.report.durable,
         };
         Found {
-            unproven: if all_proven { (end.segment, end.offset) } else { (segment, offset) },
+            unproven: if all_proven { self.records_end } else { (segment, offset) },
             log_bytes: self.report.bytes,
             end,
             stale,

@@ -95,6 +95,7 @@ struct Frame {
     bytes: u64,
     done: u64,
     crc: u32,
+    cut: Lsn,
     marked: Lsn,
 }
 
@@ -155,7 +156,9 @@ impl Writer {
         if self.frame.is_none() && self.shared.durable() == self.end.marked {
             return Step::Nothing;
         }
-        self.cut = self.end.last;
+        if self.frame.is_none() {
+            self.cut = self.end.last;
+        }
         self.write_frame()
     }
 
@@ -249,7 +252,7 @@ impl Writer {
         head.extend_from_slice(&header);
         head.extend_from_slice(&table);
         let bytes = head.len() as u64 + chunk_bytes;
-        Frame { place, file, start, head, ends, bytes, done: 0, crc, marked }
+        Frame { place, file, start, head, ends, bytes, done: 0, crc, cut: self.cut, marked }
     }
 
     /// Where a frame of this size goes, and the file if it exists already.
@@ -307,7 +310,7 @@ impl Writer {
             file,
             offset: frame.start + frame.bytes,
             previous: frame.crc,
-            last: self.cut,
+            last: frame.cut,
             marked: frame.marked,
         };
         let counters = &self.shared.counters;
@@ -325,7 +328,7 @@ impl Writer {
             self.spares.push(chunk);
         }
         self.spares.truncate(2 * SHARDS);
-        self.syncer.wrote(self.cut);
+        self.syncer.wrote(frame.cut);
     }
 
     /// Throws away what can no longer be written, so that a log that has failed does not fill the memory.
