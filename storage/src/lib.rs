@@ -1,1 +1,65 @@
-//! ForgeKV storage engine.
+//! ForgeKV's storage engine: one ordered log of changes, and the files it recovers from.
+//!
+//! # Directory
+//!
+//! ```text
+//! LOCK             locked while an engine has the directory
+//! IDENTITY         the dataset's id and hash secret; written once
+//! log-0000000001   the log's segments: frames of records, back to back
+//! log-0000000002   …
+//! ```
+//!
+//! Other files are left alone.
+//!
+//! # Write path
+//!
+//! ```text
+//! worker, shard locked          log thread                          sync thread (EverySecond)
+//!   append: buffer's lock         cut L = last LSN
+//!     encode, LSN = ++last  ──▶   drain the 64 buffers
+//!   unlock                        frame = records ≤ L, checksummed
+//!                                 write ──▶ written mark       ──▶    once a second:
+//!                                 Always: sync ──▶ durable mark        sync ──▶ durable mark
+//!                                       └──────── on_progress ─────────┘
+//! ```
+//!
+//! A record's LSN is taken inside the lock of its shard's buffer, while the caller holds the shard: the order of the
+//! log is the order of the changes. See [`Engine::append`].
+//!
+//! # Recovery
+//!
+//! [`Engine::recover`] locks the directory and learns who the dataset is. [`Recovery::replay`] hands out the records in
+//! order and judges the tail. [`Recovery::start`] cuts a torn tail off, writes and syncs again what is not known to be
+//! durable, and only then takes records.
+//!
+//! # Invariants
+//!
+//! * **D1** After any crash, what is recovered is a prefix of the log: every record up to some LSN and none beyond. A
+//!   frame holds all records between two cuts; frames are chained and read up to the first that is not whole.
+//! * **D2** A frame says what was durable when it was built. A bad tail beyond every such mark is cut off and
+//!   reported; damage below one refuses to start.
+//! * **D3** A failed write or sync is final: [`Status::Failed`] or [`Status::ReadOnly`]. A full disk is not a failure:
+//!   [`Status::Full`] until there is room.
+//!
+//! The log grows without bound here: cutting its beginning off belongs to checkpoints. The engine knows nothing of
+//! what its records mean, and reads no wall clock.
+//!
+//! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`recovery`], [`engine`], [`fs`].
+
+mod checksum;
+mod coding;
+pub mod engine;
+mod error;
+pub mod fs;
+mod identity;
+pub mod log;
+mod options;
+pub mod record;
+pub mod recovery;
+
+pub use engine::Engine;
+pub use error::Error;
+pub use log::{Progress, Status};
+pub use options::{OnFailure, Options, SyncMode};
+pub use record::{Epoch, Lsn};
+pub use recovery::Recovery;

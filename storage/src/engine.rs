@@ -1,0 +1,277 @@
+//! The engine as its users see it: append, marks, close; and the two threads that do the work.
+//!
+//! * `forgekv-log` writes frames: at once with [`SyncMode::Always`], where it also syncs each, otherwise every
+//!   `flush_interval`. With nothing to write it sleeps until an append wakes it; an idle engine uses no CPU.
+//! * `forgekv-log-sync` syncs once a second with [`SyncMode::EverySecond`], while frames go on being written.
+//!
+//! Invariants: an engine that was closed or dropped has joined its threads; everything appended before a `close` that
+//! returned `Ok` is durable.
+//!
+//! The engine does not decide what a full disk or a failed sync means for clients: it says so in its status.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::fs::{Fs, LockGuard};
+use crate::log::shared::{Shared, Stats, Status};
+use crate::log::sync::Syncer;
+use crate::log::writer::{Step, Writer};
+use crate::options::{Options, SyncMode};
+use crate::record::{Epoch, Lsn};
+use crate::recovery::Recovery;
+
+/// How long to wait for room on a full disk before trying again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+/// The time between two syncs with [`SyncMode::EverySecond`].
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// An open dataset. Shared by reference among all threads.
+pub struct Engine {
+    shared: Arc<Shared>,
+    /// The threads and the directory's lock, until the engine is closed. Guards the close itself, too.
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    threads: Vec<JoinHandle<()>>,
+    _lock: LockGuard,
+}
+
+impl Engine {
+    /// Locks `dir`, creating it if need be, and reads or makes the dataset's identity. Replay and start follow.
+    pub fn recover(fs: Arc<dyn Fs>, dir: &Path, options: Options) -> Result<Recovery, Error> {
+        Recovery::open(fs, dir, options)
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, lock: LockGuard) -> Self {
+        Self { shared, running: Mutex::new(Some(Running { threads: Vec::new(), _lock: lock })) }
+    }
+
+    /// Appends one record and returns its place in the order. To be called while the shard's lock is held, which makes
+    /// the order of the log the order of the changes; `epoch` was read under that lock.
+    ///
+    /// `encode` appends the record's bytes to the vector; what is there already is none of its business. It takes one
+    /// uncontended lock and one shared counter, allocates nothing in steady state, and makes no system call except
+    /// to wake a log thread that has nothing to do.
+    ///
+    /// Once the status is final or the engine is closed, the record is numbered and goes nowhere.
+    ///
+    /// # Panics
+    /// If `shard` is not below 64, or `epoch` is below that of an earlier record of this shard.
+    #[inline]
+    pub fn append(&self, shard: usize, epoch: Epoch, encode: impl FnOnce(&mut Vec<u8>)) -> Lsn {
+        let lsn = self.shared.buffers.append(shard, epoch, encode);
+        self.shared.log_sleeper.wake();
+        lsn
+    }
+
+    /// The last LSN given out.
+    #[inline]
+    pub fn last_lsn(&self) -> Lsn {
+        self.shared.buffers.last_lsn()
+    }
+
+    /// Records up to here are with the system: they survive the death of the process.
+    #[inline]
+    pub fn written_lsn(&self) -> Lsn {
+        self.shared.written()
+    }
+
+    /// Records up to here are on the disk.
+    #[inline]
+    pub fn durable_lsn(&self) -> Lsn {
+        self.shared.durable()
+    }
+
+    /// Whether the log takes records.
+    #[inline]
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Why the status is final, as a sentence; `None` if it is not.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.check().err().map(|error| error.to_string())
+    }
+
+    /// Unwritten bytes in memory; may miss up to 64 KiB for each shard.
+    #[inline]
+    pub fn pending_bytes(&self) -> u64 {
+        self.shared.buffers.pending_bytes()
+    }
+
+    /// Whether more bytes are unwritten than the options allow: time to stop reading from clients that write.
+    #[inline]
+    pub fn is_backlogged(&self) -> bool {
+        self.pending_bytes() > self.shared.options.buffer_limit_bytes
+    }
+
+    /// When records are made durable.
+    pub fn sync_mode(&self) -> SyncMode {
+        self.shared.mode()
+    }
+
+    /// Changes when records are made durable, from the next frame on.
+    pub fn set_sync_mode(&self, mode: SyncMode) {
+        self.shared.set_mode(mode);
+    }
+
+    /// Counters for INFO.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Has the records up to `lsn` synced, whatever the mode, and waits until they are; `false` if that takes longer
+    /// than `timeout`. Fails with `Poisoned` or `Closed` if it can never be.
+    pub fn wait_durable(&self, lsn: Lsn, timeout: Duration) -> Result<bool, Error> {
+        self.shared.wait_durable(lsn, timeout)
+    }
+
+    /// Writes and syncs everything, ends the threads and unlocks the directory. `Ok` says that every record appended
+    /// before is durable. A second close fails with `Closed`.
+    pub fn close(&self) -> Result<(), Error> {
+        let mut guard = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = guard.take().ok_or(Error::Closed)?;
+        self.shared.close();
+        for thread in running.threads {
+            if thread.join().is_err() {
+                self.shared.fail("a thread of the log panicked.".into());
+            }
+        }
+        self.shared.check()?;
+        match self.durable_lsn() == self.last_lsn() {
+            true => Ok(()),
+            false => {
+                let lost = self.last_lsn().0 - self.durable_lsn().0;
+                Err(Error::Poisoned { cause: format!("There was no room to write the last {lost} records.") })
+            }
+        }
+    }
+
+    pub(crate) fn spawn(&self, steps: Steps) -> Result<(), Error> {
+        let Steps { writer, syncer } = steps;
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            let name = name.to_owned();
+            let thread = thread::Builder::new().name(name.clone()).spawn(run);
+            thread.map_err(|e| Error::io("start the thread", Path::new(&name), e))
+        };
+        let mut guard = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = guard.as_mut().ok_or(Error::Closed)?;
+        let (shared, sync) = (self.shared.clone(), syncer.clone());
+        let log = LogThread { shared: self.shared.clone(), syncer, writer };
+        running.threads.push(spawn("forgekv-log", Box::new(move || log.run()))?);
+        let run_sync = Box::new(move || SyncThread { shared, syncer: sync }.run());
+        running.threads.push(spawn("forgekv-log-sync", run_sync)?);
+        Ok(())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // The owner who cares about the outcome has called `close`.
+        let _outcome = self.close();
+    }
+}
+
+/// Fails the log when its thread panics, so that nobody waits for a mark that will not move.
+struct PanicGuard(Arc<Shared>);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.fail("a thread of the log panicked.".into());
+        }
+    }
+}
+
+struct LogThread {
+    shared: Arc<Shared>,
+    syncer: Arc<Syncer>,
+    writer: Writer,
+}
+
+impl LogThread {
+    fn run(mut self) {
+        let _guard = PanicGuard(self.shared.clone());
+        self.shared.log_sleeper.adopt_current_thread();
+        let _mark = self.writer.write_mark();
+        while !self.shared.is_closing() {
+            let step = self.writer.step();
+            let always = self.shared.mode() == SyncMode::Always;
+            if always || self.shared.sync_is_wanted() {
+                self.syncer.sync(false);
+            }
+            match step {
+                Step::Wrote if always => {}
+                Step::Wrote => {
+                    self.shared.sync_sleeper.wake();
+                    thread::park_timeout(self.shared.options.flush_interval);
+                }
+                Step::Full => thread::park_timeout(RETRY_INTERVAL),
+                Step::Nothing | Step::Failed => self.shared.log_sleeper.sleep_unless(|| {
+                    self.writer.has_work() || self.shared.is_closing() || self.shared.sync_is_wanted()
+                }),
+            }
+        }
+        finish(&mut self.writer, &self.syncer);
+    }
+}
+
+/// Writes and syncs what is left, and a mark that says so.
+fn finish(writer: &mut Writer, syncer: &Syncer) {
+    while writer.step() == Step::Wrote {}
+    syncer.sync(false);
+    if writer.write_mark() == Step::Wrote {
+        syncer.sync(true);
+    }
+}
+
+struct SyncThread {
+    shared: Arc<Shared>,
+    syncer: Arc<Syncer>,
+}
+
+impl SyncThread {
+    fn run(self) {
+        let _guard = PanicGuard(self.shared.clone());
+        self.shared.sync_sleeper.adopt_current_thread();
+        let mut next = Instant::now() + SYNC_INTERVAL;
+        while !self.shared.is_closing() {
+            if !self.has_work() {
+                self.shared.sync_sleeper.sleep_unless(|| self.has_work() || self.shared.is_closing());
+                continue;
+            }
+            let now = Instant::now();
+            if now < next {
+                thread::park_timeout(next - now);
+                continue;
+            }
+            next = now + SYNC_INTERVAL;
+            self.syncer.sync(false);
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        self.shared.mode() == SyncMode::EverySecond
+            && !self.shared.status().is_final()
+            && self.shared.written() > self.shared.durable()
+    }
+}
+
+/// The work of the engine's threads, for tests to do one step at a time. The two halves may run beside each other.
+pub struct Steps {
+    /// What `forgekv-log` does.
+    pub writer: Writer,
+    /// What `forgekv-log-sync` does, and `forgekv-log` with [`SyncMode::Always`].
+    pub syncer: Arc<Syncer>,
+}
+
+impl Steps {
+    /// What the log thread does when the engine closes.
+    pub fn finish(&mut self) {
+        finish(&mut self.writer, &self.syncer);
+    }
+}
