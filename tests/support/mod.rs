@@ -5,14 +5,14 @@
 //!   Against `FORGEKV_TEST_ADDR` there is only one server, so there they take turns.
 //!
 //! Deliberately absent: an understanding of any command. That belongs to the tests.
-#![allow(dead_code, reason = "a family of tests uses the helpers it needs")]
+#![allow(dead_code, unused_imports, reason = "a family of tests uses the helpers it needs")]
 
 mod client;
 mod rng;
 mod server;
 mod value;
 
-pub use client::Client;
+pub use client::{Client, encode, show};
 pub use rng::Rng;
 pub use server::{Server, ServerOptions, forgekv_only};
 pub use value::{Value, read_value};
