@@ -1,1 +1,13 @@
-//! The test suite.
+//! The test suite: one binary, one module per behaviour family, helpers in `support`.
+//!
+//! `FORGEKV_TEST_ADDR=host:port` points every test at a server that is already running; `FORGEKV_BIN` names
+//! another binary to start instead of the one cargo built.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test may panic, may touch files of its own directory, and reports on standard error"
+)]
+
+mod compat;
+mod support;

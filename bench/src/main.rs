@@ -1,2 +1,74 @@
-//! Benchmarks.
-fn main() {}
+//! Measures forgekv beside redis-server, in one run on one machine.
+//!
+//! Reading order: `cases` (what is measured), `measure` (how), `load` (the clients), `workload` (requests and checked
+//! replies), `process` (the servers), `report`. The server is pinned to CPU 0 and the clients to another, so
+//! neither takes time from the other; the figure to compare is processor time per request, which no slow client
+//! can distort.
+//!
+//! * A wrong reply fails the run; the figures are of correct work only.
+//! * Latencies are of whole batches: with a pipeline of 16, from the write of 16 requests to the last of 16 replies.
+//!
+//! Deliberately absent: open-loop load. Latency here is for comparison under the same load, not a service level.
+
+mod cases;
+mod floor;
+mod histogram;
+mod load;
+mod measure;
+mod options;
+mod process;
+mod report;
+mod workload;
+
+use options::{Options, USAGE};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let done = match args.first().map(String::as_str) {
+        Some("floor") => measure::serve_floor(&args[1..]),
+        Some("--help" | "-h") => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Options::parse(&args).and_then(|options| bench(&options)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("forgekv-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(options: &Options) -> Result<(), String> {
+    let selected: Vec<_> = cases::CASES.iter().filter(|case| options.selects(case.name)).collect();
+    if options.list {
+        selected.iter().for_each(|case| println!("{}", case.name));
+        return Ok(());
+    }
+    if selected.is_empty() {
+        return Err(format!("no case begins with {:?}; see --list", options.only));
+    }
+    let cpus = std::thread::available_parallelism().map_or(1, |count| count.get());
+    println!("forgekv: {}\nredis:   {}", options.forgekv.display(), options.redis.display());
+    if cpus < 2 || !process::has_taskset() {
+        println!("note: {cpus} CPU and taskset missing or useless: servers and clients share, expect noise");
+    } else {
+        process::pin_self(if cpus > 2 { "2" } else { "1" });
+    }
+    println!("\n{}", report::HEADER.trim_end());
+    let mut bench = measure::Bench::new(options);
+    let mut findings = Vec::new();
+    for case in selected {
+        let finding = bench.measure(case).map_err(|error| format!("case {}: {error}", case.name))?;
+        print!("{}", report::text(&finding));
+        findings.push(finding);
+    }
+    if let Some(path) = &options.json {
+        let write = std::fs::write(path, report::json(&findings));
+        write.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    Ok(())
+}

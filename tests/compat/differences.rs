@@ -1,0 +1,254 @@
+//! Comparing two transcripts, and the one list of differences that are allowed.
+
+use super::target::{Argv, Transcript};
+use crate::support::{Value, show};
+use std::fmt;
+
+/// A reply, or the lack of one, that is not as expected.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    argv: Argv,
+    expected: String,
+    actual: String,
+    kind: String,
+}
+
+/// Replies of one command that may differ.
+struct Allowed {
+    /// `name`, or `name|subcommand`, in lower case.
+    commands: &'static [&'static str],
+    /// Why no server is wrong.
+    reason: &'static str,
+    /// Whether two unequal replies are the same for our purpose.
+    same: fn(&Value, &Value) -> bool,
+}
+
+/// Two servers run a command at two moments, so what is left to live differs by what lies between.
+const CLOCK_SLACK_MS: i64 = 2_000;
+
+const ALLOWED: &[Allowed] = &[
+    Allowed {
+        commands: &["ttl", "expiretime", "object|idletime"],
+        reason: "the two servers execute the command at different moments (seconds)",
+        same: |a, b| near(a, b, 1 + CLOCK_SLACK_MS / 1000),
+    },
+    Allowed {
+        commands: &["pttl", "pexpiretime"],
+        reason: "the two servers execute the command at different moments (milliseconds)",
+        same: |a, b| near(a, b, CLOCK_SLACK_MS),
+    },
+    Allowed {
+        commands: &["keys", "scan", "smembers"],
+        reason: "the order of keys and members is the order of the server's own hash table",
+        same: |a, b| sorted(a) == sorted(b),
+    },
+    Allowed {
+        commands: &["hgetall", "config|get"],
+        reason: "hashes and maps have no order of their own",
+        same: |a, b| unordered(a).is_some() && unordered(a) == unordered(b),
+    },
+    Allowed {
+        commands: &["command"],
+        reason: "7.4 has other commands than the oracle's 7.0",
+        same: |a, b| a.items().is_some() && b.items().is_some(),
+    },
+    Allowed {
+        commands: &["randomkey"],
+        reason: "random; it only has to be null on both sides or on neither",
+        same: |a, b| a.as_bytes().is_some() && b.as_bytes().is_some(),
+    },
+    Allowed {
+        commands: &["time", "client|id", "lastsave"],
+        reason: "clocks and counters of the server's own",
+        same: |a, b| shape(a) == shape(b),
+    },
+    Allowed {
+        commands: &["object|freq"],
+        reason: "the LFU counter is incremented at random",
+        same: |a, b| a.as_int().is_some() && b.as_int().is_some(),
+    },
+    Allowed {
+        commands: &["command|count"],
+        reason: "7.4 has other commands than the oracle's 7.0",
+        same: |a, b| a.as_int().is_some() && b.as_int().is_some(),
+    },
+    Allowed {
+        commands: &["command|info"],
+        reason: "7.4 added flags, tips and subcommands: name, arity and key positions are compared",
+        same: |a, b| command_rows(a).is_some() && command_rows(a) == command_rows(b),
+    },
+    Allowed {
+        commands: &["hello"],
+        reason: "version and connection id are the server's own",
+        same: |a, b| shape(a) == shape(b) && without(a, &["version", "id"]) == without(b, &["version", "id"]),
+    },
+];
+
+fn near(a: &Value, b: &Value, slack: i64) -> bool {
+    match (a.as_int(), b.as_int()) {
+        // Below zero are codes, not times.
+        (Some(a), Some(b)) => a >= 0 && b >= 0 && (a - b).abs() <= slack,
+        _ => false,
+    }
+}
+
+/// The value with the members of every array in order.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(sorted).collect();
+            items.sort();
+            Value::Array(items)
+        }
+        Value::Set(items) => {
+            let mut items = items.clone();
+            items.sort();
+            Value::Set(items)
+        }
+        other => other.clone(),
+    }
+}
+
+/// The pairs of a map, or of the flat array that stands for it, in order.
+fn unordered(value: &Value) -> Option<Vec<(Value, Value)>> {
+    let mut pairs = value.pairs()?;
+    pairs.sort();
+    Some(pairs)
+}
+
+/// The kinds of a value and its members, without their contents.
+fn shape(value: &Value) -> String {
+    match value {
+        Value::Array(items) | Value::Set(items) | Value::Push(items) => {
+            format!("{:?}({})", std::mem::discriminant(value), items.iter().map(shape).collect::<String>())
+        }
+        Value::Map(pairs) => {
+            let pair = |(key, value): &(Value, Value)| shape(key) + &shape(value);
+            format!("map({})", pairs.iter().map(pair).collect::<String>())
+        }
+        other => format!("{:?};", std::mem::discriminant(other)),
+    }
+}
+
+/// The pairs of a map whose key is not in `keys`.
+fn without(value: &Value, keys: &[&str]) -> Option<Vec<(Value, Value)>> {
+    let ignored = |key: &Value| keys.iter().any(|name| key.as_bytes() == Some(name.as_bytes()));
+    Some(value.pairs()?.into_iter().filter(|(key, _)| !ignored(key)).collect())
+}
+
+/// Name, arity, first key, last key and step of each row of COMMAND INFO.
+fn command_rows(value: &Value) -> Option<Vec<Vec<Value>>> {
+    let row = |row: &Value| match row.items() {
+        Some(cells) if cells.len() >= 6 => Some([0, 1, 3, 4, 5].map(|cell| cells[cell].clone()).to_vec()),
+        Some(_) => None,
+        None => Some(vec![row.clone()]),
+    };
+    value.items()?.iter().map(row).collect()
+}
+
+fn is_allowed(argv: &Argv, expected: &Value, actual: &Value) -> bool {
+    let lower = |index: usize| argv.get(index).map(|arg| String::from_utf8_lossy(arg).to_lowercase());
+    let Some(name) = lower(0) else { return false };
+    let with_sub = lower(1).map(|sub| format!("{name}|{sub}"));
+    let names =
+        |allowed: &Allowed| allowed.commands.iter().any(|c| *c == name || Some(*c) == with_sub.as_deref());
+    ALLOWED.iter().filter(|allowed| names(allowed)).any(|allowed| {
+        debug_assert!(!allowed.reason.is_empty());
+        (allowed.same)(expected, actual)
+    })
+}
+
+/// The first difference that is not allowed.
+pub fn first(expected: &Transcript, actual: &Transcript) -> Option<Difference> {
+    let count = expected.steps.len().max(actual.steps.len());
+    for index in 0..count {
+        let difference = match (expected.steps.get(index), actual.steps.get(index)) {
+            (Some((argv, a)), Some((other, b))) if argv == other => {
+                if a == b || is_allowed(argv, a, b) {
+                    continue;
+                }
+                let kind = format!("{} / {}", summary(a), summary(b));
+                Difference { argv: argv.clone(), expected: brief(a), actual: brief(b), kind }
+            }
+            (a, b) => missing(a, b, expected, actual),
+        };
+        return Some(difference);
+    }
+    (expected.broken != actual.broken).then(|| missing(None, None, expected, actual))
+}
+
+/// One side has a step that the other has not.
+fn missing(
+    a: Option<&(Argv, Value)>,
+    b: Option<&(Argv, Value)>,
+    expected: &Transcript,
+    actual: &Transcript,
+) -> Difference {
+    let show_side = |step: Option<&(Argv, Value)>, transcript: &Transcript| match (step, &transcript.broken) {
+        (Some((argv, reply)), _) => format!("{} -> {}", show(argv), brief(reply)),
+        (None, Some(error)) => format!("no reply: {error}"),
+        (None, None) => "no reply".to_owned(),
+    };
+    Difference {
+        argv: a.or(b).map(|(argv, _)| argv.clone()).unwrap_or_default(),
+        expected: show_side(a, expected),
+        actual: show_side(b, actual),
+        kind: format!("missing / {:?} {:?}", expected.broken, actual.broken),
+    }
+}
+
+/// A reply for people: the middle of a long one is left out.
+fn brief(value: &Value) -> String {
+    let text = format!("{value:?}");
+    let count = text.chars().count();
+    if count <= 600 {
+        return text;
+    }
+    let (head, tail): (String, String) =
+        (text.chars().take(400).collect(), text.chars().skip(count - 150).collect());
+    format!("{head} ...{} characters... {tail}", count - 550)
+}
+
+/// What a reply is, coarse enough that one fault does not look like many.
+fn summary(value: &Value) -> String {
+    match value {
+        Value::Error(text) => String::from_utf8_lossy(text).into_owned(),
+        other => format!("{:?}", std::mem::discriminant(other)),
+    }
+}
+
+impl Difference {
+    /// Equal for two differences that probably have one cause.
+    pub fn signature(&self) -> String {
+        let name = self.argv.first().map(|name| name.to_ascii_uppercase()).unwrap_or_default();
+        format!("{} {}", name.escape_ascii(), self.kind)
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let silent = "a reply; CLIENT REPLY hides to which command".to_owned();
+        writeln!(f, "  differs at {}", if self.argv.is_empty() { silent } else { show(&self.argv) })?;
+        writeln!(f, "    redis:   {}\n    subject: {}", self.expected, self.actual)
+    }
+}
+
+#[test]
+fn what_is_allowed_for_one_command_is_not_for_another() {
+    let differs = |command: &str, a: Value, b: Value| {
+        let argv: Argv = command.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        let transcript = |reply| Transcript { steps: vec![(argv.clone(), reply)], broken: None };
+        first(&transcript(a), &transcript(b)).is_some()
+    };
+    assert!(!differs("TTL k", Value::Int(100), Value::Int(99)));
+    assert!(differs("TTL k", Value::Int(100), Value::Int(90)));
+    assert!(differs("TTL k", Value::Int(-1), Value::Int(-2)));
+    assert!(differs("STRLEN k", Value::Int(100), Value::Int(99)));
+    let keys = |names: &[&str]| Value::Array(names.iter().map(Value::bulk).collect());
+    assert!(!differs("keys *", keys(&["a", "b"]), keys(&["b", "a"])));
+    assert!(differs("mget a b", keys(&["a", "b"]), keys(&["b", "a"])));
+    assert!(differs("keys *", keys(&["a"]), keys(&["a", "a"])));
+    assert!(!differs("object idletime k", Value::Int(0), Value::Int(1)));
+    assert!(differs("object refcount k", Value::Int(0), Value::Int(1)));
+    assert!(differs("get k", Value::NullBulk, Value::Null));
+}

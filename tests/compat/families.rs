@@ -1,0 +1,35 @@
+//! The families of commands that are compared: one file each, one row per form of a command.
+
+pub mod bitmaps;
+pub mod foreign;
+pub mod keys;
+pub mod server;
+pub mod strings;
+
+use super::grammar::command_name;
+use std::collections::BTreeSet;
+
+/// A family: how its commands are written and how its values are read back.
+pub struct Family {
+    /// Its name for `FORGEKV_COMPAT_FAMILIES`.
+    pub name: &'static str,
+    /// Whether a server that lacks one of the commands fails the run.
+    pub required: bool,
+    /// Weight and synopsis; see `grammar`.
+    pub forms: &'static [(usize, &'static str)],
+    /// For each type of value (as TYPE names it), a command that reads all of a `KEY`.
+    pub readers: &'static [(&'static str, &'static str)],
+    /// Commands that undo, before the next sequence, what FLUSHALL does not.
+    pub reset: &'static [&'static str],
+}
+
+/// All families.
+pub const FAMILIES: &[&Family] =
+    &[&strings::FAMILY, &bitmaps::FAMILY, &keys::FAMILY, &server::FAMILY, &foreign::FAMILY];
+
+impl Family {
+    /// The names of its commands.
+    pub fn command_names(&self) -> BTreeSet<String> {
+        self.forms.iter().map(|(_, synopsis)| command_name(synopsis).to_owned()).collect()
+    }
+}

@@ -1,0 +1,193 @@
+//! From a synopsis to commands: valid ones, edge cases and wrong ones.
+//!
+//! A synopsis is written with spaces between all tokens:
+//!
+//! | token | becomes |
+//! |---|---|
+//! | `WORD` | itself, now and then in another case |
+//! | `word` | an argument of that sort, see `words` |
+//! | `( a \| b )` | one of the alternatives; `( … )+` one to four times |
+//! | `[ a ]` | `a` or nothing |
+//! | `{ a ; b ; c }` | any of these, in any order, seldom one twice |
+//!
+//! One command in twelve is then spoiled: an argument dropped, doubled, inserted or replaced.
+
+use super::families::Family;
+use super::target::{Argv, Sequence, is};
+use super::words::{self, Word};
+use crate::support::Rng;
+
+enum Node {
+    Literal(&'static str),
+    Word(Word),
+    Choice { alternatives: Vec<Vec<Node>>, repeat: bool },
+    Optional(Vec<Node>),
+    Options(Vec<Vec<Node>>),
+}
+
+struct Form {
+    weight: usize,
+    nodes: Vec<Node>,
+}
+
+/// All forms of the families in use.
+pub struct Grammar {
+    forms: Vec<Form>,
+    total: usize,
+}
+
+impl Grammar {
+    /// Reads the families' tables, without the commands that `knows` refuses.
+    pub fn new(families: &[&Family], knows: impl Fn(&str) -> bool) -> Self {
+        let rows = families.iter().flat_map(|family| family.forms);
+        let rows = rows.filter(|(_, synopsis)| knows(command_name(synopsis)));
+        let forms: Vec<Form> = rows.map(|(weight, synopsis)| parse(*weight, synopsis)).collect();
+        let total = forms.iter().map(|form| form.weight).sum();
+        assert!(total > 0, "no family of this name has a command that the server knows");
+        Self { forms, total }
+    }
+
+    /// A sequence of about `length` commands.
+    pub fn sequence(&self, rng: &mut Rng, length: usize) -> Sequence {
+        let protocol = if rng.one_in(2) { 2 } else { 3 };
+        let count = 1 + rng.below(length.max(1) * 2 - 1);
+        let mut sequence = Sequence { protocol, commands: (0..count).map(|_| self.command(rng)).collect() };
+        if sequence.hides_replies() {
+            // A SCAN has to be followed to its end, which needs its replies.
+            sequence.commands.retain(|argv| !is(argv, 0, "SCAN"));
+        }
+        sequence
+    }
+
+    fn command(&self, rng: &mut Rng) -> Argv {
+        let mut at = rng.below(self.total);
+        for form in &self.forms {
+            if at < form.weight {
+                let mut argv = Vec::new();
+                form.nodes.iter().for_each(|node| node.write(rng, &mut argv));
+                if rng.one_in(12) {
+                    spoil(rng, &mut argv);
+                }
+                return argv;
+            }
+            at -= form.weight;
+        }
+        unreachable!("the weights add up to the total")
+    }
+}
+
+/// The command that a synopsis describes.
+pub fn command_name(synopsis: &'static str) -> &'static str {
+    synopsis.split(' ').next().unwrap_or(synopsis)
+}
+
+/// Makes a command wrong, most of the time. Its name stays, so that no other command than the chosen ones runs.
+fn spoil(rng: &mut Rng, argv: &mut Argv) {
+    let at = 1 + rng.below(argv.len());
+    match rng.below(4) {
+        0 if at < argv.len() => drop(argv.remove(at)),
+        1 if at < argv.len() => argv.insert(at, argv[at].clone()),
+        2 if at < argv.len() => argv[at] = words::junk(rng),
+        _ => argv.insert(at, words::junk(rng)),
+    }
+}
+
+impl Node {
+    fn write(&self, rng: &mut Rng, argv: &mut Argv) {
+        let write_all = |nodes: &[Node], rng: &mut Rng, argv: &mut Argv| {
+            nodes.iter().for_each(|node| node.write(rng, argv));
+        };
+        match self {
+            Self::Literal(text) => argv.push(literal(rng, text)),
+            Self::Word(word) => argv.push(word(rng)),
+            Self::Choice { alternatives, repeat } => {
+                let times = if *repeat { 1 + rng.below(4) } else { 1 };
+                for _ in 0..times {
+                    let chosen = rng.below(alternatives.len());
+                    write_all(&alternatives[chosen], rng, argv);
+                }
+            }
+            Self::Optional(nodes) => {
+                if rng.one_in(2) {
+                    write_all(nodes, rng, argv);
+                }
+            }
+            Self::Options(options) => {
+                let count = *rng.pick(&[0, 0, 0, 1, 1, 1, 1, 2, 2, 3]);
+                let mut order: Vec<usize> = (0..options.len()).collect();
+                rng.shuffle(&mut order);
+                order.truncate(count);
+                if rng.one_in(30) {
+                    order.extend(order.clone());
+                }
+                order.into_iter().for_each(|option| write_all(&options[option], rng, argv));
+            }
+        }
+    }
+}
+
+/// A keyword in upper case, sometimes lower or mixed.
+fn literal(rng: &mut Rng, text: &str) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    match rng.below(8) {
+        0 => bytes.make_ascii_lowercase(),
+        1 => bytes.iter_mut().filter(|_| rng.one_in(2)).for_each(|byte| byte.make_ascii_lowercase()),
+        _ => {}
+    }
+    bytes
+}
+
+fn parse(weight: usize, synopsis: &'static str) -> Form {
+    let mut tokens = synopsis.split(' ');
+    let (nodes, end) = sequence(&mut tokens, synopsis);
+    assert!(end.is_none(), "unbalanced {end:?} in the synopsis {synopsis:?}");
+    Form { weight, nodes }
+}
+
+type Tokens = std::str::Split<'static, char>;
+
+/// Nodes up to a separator or a closing bracket, and which one it was.
+fn sequence(tokens: &mut Tokens, synopsis: &str) -> (Vec<Node>, Option<&'static str>) {
+    let mut nodes = Vec::new();
+    while let Some(token) = tokens.next() {
+        match token {
+            ")" | ")+" | "]" | "}" | "|" | ";" => return (nodes, Some(token)),
+            "(" => {
+                let (alternatives, end) = group(tokens, synopsis, "|");
+                assert!(end.starts_with(')'), "`(` ends with {end} in {synopsis:?}");
+                nodes.push(Node::Choice { alternatives, repeat: end == ")+" });
+            }
+            "{" => {
+                let (options, end) = group(tokens, synopsis, ";");
+                assert_eq!(end, "}", "{synopsis:?}");
+                nodes.push(Node::Options(options));
+            }
+            "[" => {
+                let (inner, end) = sequence(tokens, synopsis);
+                assert_eq!(end, Some("]"), "{synopsis:?}");
+                nodes.push(Node::Optional(inner));
+            }
+            _ if token.bytes().any(|byte| byte.is_ascii_lowercase()) => {
+                let word = words::find(token);
+                nodes.push(Node::Word(
+                    word.unwrap_or_else(|| panic!("no word {token:?}, used in {synopsis:?}")),
+                ));
+            }
+            _ => nodes.push(Node::Literal(token)),
+        }
+    }
+    (nodes, None)
+}
+
+fn group(tokens: &mut Tokens, synopsis: &str, separator: &str) -> (Vec<Vec<Node>>, &'static str) {
+    let mut parts = Vec::new();
+    loop {
+        let (nodes, end) = sequence(tokens, synopsis);
+        parts.push(nodes);
+        match end {
+            Some(end) if end == separator => {}
+            Some(end) => return (parts, end),
+            None => panic!("an open bracket in {synopsis:?}"),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A sequence of commands, a place to run it, and what was answered.
+//!
+//! * A run starts from an empty dataset and the session's defaults, and ends with a reading of the whole state: every
+//!   key of every database used, its type, encoding, value and time to live.
+//! * Commands are pipelined, except that a SCAN is followed to its end, because cursors differ between servers and
+//!   what a whole iteration returns does not.
+//! * A connection that breaks is an answer as well; the next run begins on a new one, after a restart if need be.
+
+use super::families::FAMILIES;
+use super::words::DATABASES;
+use crate::support::{Client, Server, Value, encode, show};
+use std::fmt;
+use std::io;
+
+/// A command and its arguments.
+pub type Argv = Vec<Vec<u8>>;
+
+/// Commands for one connection, on one version of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    pub protocol: u8,
+    pub commands: Vec<Argv>,
+}
+
+/// Commands with their replies: the sequence's own first, then those that read the state back.
+#[derive(Clone, Debug, Default)]
+pub struct Transcript {
+    pub steps: Vec<(Argv, Value)>,
+    /// Why the run ended early.
+    pub broken: Option<String>,
+}
+
+/// Something that answers commands: a live server, or a model in this suite's own tests.
+pub trait Target {
+    fn run(&mut self, sequence: &Sequence) -> Transcript;
+}
+
+impl Sequence {
+    /// Whether CLIENT REPLY may suppress replies. Nothing tells then when a command has been answered.
+    pub fn hides_replies(&self) -> bool {
+        hides_replies(&self.commands)
+    }
+}
+
+fn hides_replies(commands: &[Argv]) -> bool {
+    commands.iter().any(|argv| is(argv, 0, "CLIENT") && is(argv, 1, "REPLY"))
+}
+
+/// Whether the argument at `index` is `word`, in any case.
+pub fn is(argv: &Argv, index: usize, word: &str) -> bool {
+    argv.get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  > HELLO {}", self.protocol)?;
+        self.commands.iter().try_for_each(|argv| writeln!(f, "  > {}", show(argv)))
+    }
+}
+
+const SENTINEL: &[u8] = b"the-end-of-this-sequence";
+const MAX_SCAN_CALLS: usize = 10_000;
+
+/// A running server.
+pub struct Live {
+    server: Server,
+    client: Option<Client>,
+    /// Changes replies on their way, to prove that a difference is found.
+    pub tamper: Option<fn(&Argv, &mut Value)>,
+}
+
+impl Live {
+    pub fn new(server: Server) -> Self {
+        Self { server, client: None, tamper: None }
+    }
+
+    /// Whether a command of this name exists.
+    pub fn knows(&mut self, name: &str) -> bool {
+        let reply = self.server.connect().cmd(&[name]);
+        !reply.as_error().is_some_and(|text| text.starts_with("ERR unknown command"))
+    }
+
+    fn client(&mut self) -> &mut Client {
+        if self.client.is_none() {
+            if !self.server.is_running() {
+                self.server.restart();
+            }
+            self.client = Some(self.server.connect());
+        }
+        self.client.as_mut().expect("it was connected above")
+    }
+
+    fn try_run(&mut self, sequence: &Sequence, steps: &mut Vec<(Argv, Value)>) -> io::Result<()> {
+        let client = self.client();
+        reset(client, sequence.protocol)?;
+        // While replies can be off, nothing tells when a SCAN has been answered.
+        let follow_scans =
+            !sequence.commands.iter().any(|argv| is(argv, 0, "CLIENT") && is(argv, 1, "REPLY"));
+        let mut rest = sequence.commands.as_slice();
+        while follow_scans && let Some(at) = rest.iter().position(|argv| is(argv, 0, "SCAN")) {
+            let (now, later) = rest.split_at(at + 1);
+            let first = steps.len();
+            pipeline(client, now, steps)?;
+            if steps.len() - first == now.len() {
+                follow_scan(client, steps.last_mut().expect("a SCAN was answered"))?;
+            }
+            rest = later;
+        }
+        pipeline(client, rest, steps)?;
+        read_state(client, steps)
+    }
+}
+
+impl Target for Live {
+    fn run(&mut self, sequence: &Sequence) -> Transcript {
+        let mut transcript = Transcript::default();
+        if let Err(error) = self.try_run(sequence, &mut transcript.steps) {
+            self.client = None;
+            let state = if self.server.is_running() { "it still runs" } else { "THE SERVER DIED" };
+            transcript.broken = Some(format!("{error}; {state}"));
+        }
+        if let Some(tamper) = self.tamper {
+            transcript.steps.iter_mut().for_each(|(argv, reply)| tamper(argv, reply));
+        }
+        transcript
+    }
+}
+
+fn argv(line: &str) -> Argv {
+    line.split(' ').map(|word| if word == "''" { Vec::new() } else { word.as_bytes().to_vec() }).collect()
+}
+
+/// Empties the server and gives the session its defaults.
+fn reset(client: &mut Client, protocol: u8) -> io::Result<()> {
+    let mut lines = vec![format!("HELLO {protocol}"), "SELECT 0".into(), "CLIENT SETNAME ''".into()];
+    lines.push("FLUSHALL".to_owned());
+    lines.extend(FAMILIES.iter().flat_map(|family| family.reset).map(|line| (*line).to_owned()));
+    let bytes: Vec<u8> = lines.iter().flat_map(|line| encode(&argv(line))).collect();
+    client.try_send_raw(&bytes)?;
+    lines.iter().try_for_each(|_| client.try_read().map(drop))
+}
+
+/// Sends commands in one write and reads until the sentinel. With CLIENT REPLY among them there may be fewer replies than
+/// commands; then the replies are kept in order and without a command.
+fn pipeline(client: &mut Client, commands: &[Argv], steps: &mut Vec<(Argv, Value)>) -> io::Result<()> {
+    let mut bytes: Vec<u8> = commands.iter().flat_map(|argv| encode(argv)).collect();
+    let may_be_silent = hides_replies(commands);
+    if may_be_silent {
+        bytes.extend_from_slice(&encode(&["CLIENT", "REPLY", "ON"]));
+    }
+    bytes.extend_from_slice(&encode(&[b"ECHO".as_slice(), SENTINEL]));
+    client.try_send_raw(&bytes)?;
+    let mut names = commands.iter().filter(|_| !may_be_silent).cloned();
+    loop {
+        match client.try_read()? {
+            Value::Bulk(bytes) if bytes == SENTINEL => return Ok(()),
+            reply => steps.push((names.next().unwrap_or_default(), reply)),
+        }
+    }
+}
+
+/// Repeats a SCAN until its cursor is zero and puts all elements, sorted and each once, into the first reply.
+fn follow_scan(client: &mut Client, (argv, reply): &mut (Argv, Value)) -> io::Result<()> {
+    let mut all = Vec::new();
+    let mut page = reply.clone();
+    for _ in 0..MAX_SCAN_CALLS {
+        let Some([Value::Bulk(cursor), Value::Array(items)]) = page.items() else { return Ok(()) };
+        all.extend_from_slice(items);
+        if cursor == b"0" {
+            all.sort();
+            all.dedup();
+            *reply = Value::Array(vec![Value::bulk("0"), Value::Array(all)]);
+            return Ok(());
+        }
+        let mut next = argv.clone();
+        next[1].clone_from(cursor);
+        page = client.try_cmd(&next)?;
+    }
+    Err(io::Error::other(format!("a SCAN did not end after {MAX_SCAN_CALLS} calls")))
+}
+
+/// Reads back everything that is stored.
+fn read_state(client: &mut Client, steps: &mut Vec<(Argv, Value)>) -> io::Result<()> {
+    client.try_cmd(&["HELLO", "2"])?;
+    for db in DATABASES {
+        let first = steps.len();
+        let commands = [argv(&format!("SELECT {db}")), argv("DBSIZE"), argv("KEYS *")];
+        pipeline(client, &commands, steps)?;
+        let mut keys =
+            steps.last().and_then(|(_, reply)| reply.items()).map(<[Value]>::to_vec).unwrap_or_default();
+        keys.sort();
+        let keys: Vec<&[u8]> = keys.iter().filter_map(Value::as_bytes).collect();
+        if keys.is_empty() {
+            continue;
+        }
+        let mut commands = Vec::new();
+        for key in &keys {
+            for (name, sub) in [("TYPE", None), ("PTTL", None), ("OBJECT", Some("ENCODING"))] {
+                commands
+                    .push([Some(name), sub].iter().flatten().map(|word| word.as_bytes().to_vec()).collect());
+                commands
+                    .last_mut()
+                    .map(|argv: &mut Argv| argv.push(key.to_vec()))
+                    .expect("it was pushed above");
+            }
+        }
+        pipeline(client, &commands, steps)?;
+        let types =
+            steps[first..].iter().filter(|(argv, _)| is(argv, 0, "TYPE")).map(|(_, reply)| reply.clone());
+        let mut commands = Vec::new();
+        for (key, kind) in keys.iter().zip(types) {
+            let readers = FAMILIES.iter().flat_map(|family| family.readers);
+            for (_, line) in readers.filter(|(name, _)| Some(name.as_bytes()) == kind.as_bytes()) {
+                let word = |word: Vec<u8>| if word == b"KEY" { key.to_vec() } else { word };
+                commands.push(argv(line).into_iter().map(word).collect());
+            }
+        }
+        pipeline(client, &commands, steps)?;
+    }
+    Ok(())
+}
