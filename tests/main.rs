@@ -9,5 +9,19 @@
     reason = "a test may panic, may touch files of its own directory, and reports on standard error"
 )]
 
+mod bitmaps;
+mod clients;
 mod compat;
+mod config;
+mod connection;
+mod crash;
+mod expire;
+mod introspection;
+mod keys;
+mod network;
+mod persistence;
+mod protocol;
+mod scan;
+mod server;
+mod strings;
 mod support;

@@ -1,0 +1,1 @@
+//! CONFIG and the configuration file.

@@ -1,0 +1,1 @@
+//! The connection: AUTH, HELLO, SELECT, RESET.

@@ -1,0 +1,1 @@
+//! Listeners, limits, slow and idle clients, shutdown.

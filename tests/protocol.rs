@@ -1,0 +1,1 @@
+//! Requests on the wire: limits, errors, pipelines, fuzz.

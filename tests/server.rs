@@ -1,0 +1,1 @@
+//! INFO, FLUSHALL, DEBUG and other commands about the whole server.
