@@ -1,5 +1,7 @@
 //! The storage engine's promises, tested from outside: one binary, a module for each family of promises.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; helpers are tests, too")]
+
 mod crash;
 mod fault;
 mod format;

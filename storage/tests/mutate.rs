@@ -173,6 +173,31 @@ fn garbage_behind_the_log_is_cut_off_and_reported() {
 }
 
 #[test]
+fn a_frame_that_was_cut_off_cannot_follow_a_new_frame_of_the_same_shape() {
+    let fresh = Sim::new(1);
+    Session::open(&fresh, SyncMode::Never);
+    let segment = Path::new(DIR).join("log-0000000001");
+    let write = |payloads: &[&[u8]]| {
+        let sim = Sim::new(1);
+        fresh.paths().iter().for_each(|path| sim.put(path, &fresh.contents(path).unwrap()));
+        let mut session = Session::open(&sim, SyncMode::Never);
+        for payload in payloads {
+            session.append(1, 1, payload);
+            session.steps.writer.step();
+        }
+        (sim.contents(&segment).unwrap(), sim)
+    };
+    let (cut_off, _) = write(&[b"lost", b"ghost"]);
+    let (mut bytes, sim) = write(&[b"new!"]);
+    sim.kill();
+    bytes.extend_from_slice(&cut_off[bytes.len()..]);
+    sim.put(&segment, &bytes);
+    let (_, records, report) = replay(&sim, small_options(SyncMode::Never)).unwrap();
+    assert_eq!(records.iter().map(|record| &record.payload[..]).collect::<Vec<_>>(), [b"new!"]);
+    assert_eq!(report.cut.unwrap().reason, "a frame does not continue the one before it");
+}
+
+#[test]
 fn a_frame_replayed_at_another_place_does_not_pass() {
     let (files, records) = dataset(SyncMode::Always);
     let last = files.last().unwrap().1.clone();
