@@ -15,7 +15,7 @@ pub fn resolve(start: i64, end: i64, len: usize) -> Option<Range<usize>> {
     let len = i64::try_from(len).ok()?;
     let from_start = |index: i64| if index < 0 { (len + index).max(0) } else { index };
     let (start, end) = (from_start(start), from_start(end).min(len - 1));
-    (start <= end).then_some(start as usize..end as usize + 1)
+    (start <= end).then(|| start as usize..end as usize + 1)
 }
 
 /// The length of a string of `len` bytes after `patch_len` bytes have been written at `offset`, or `None` if that is
