@@ -1,1 +1,4 @@
 //! ForgeKV: a drop-in Redis server.
+
+pub mod store;
+pub mod sys;

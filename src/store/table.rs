@@ -1,0 +1,711 @@
+//! The keys of one shard of one database, in hash order.
+//!
+//! ```text
+//! hash       | shard, 6 bits | d bits: directory → segment | following bits: bucket |  …  | low 8: tag |
+//! directory  2^d segment numbers; a segment of depth p < d stands in 2^(d-p) places
+//! segment    64 to 127 buckets (fewer in a small table) of twelve handles
+//! handle     → entry in the arena → object, if the value is big
+//! ```
+//!
+//! * One owner, no locks, no clock. Every operation is a pure function of table and arguments.
+//! * A key is found with two cache misses, its bucket's and its entry's; both can be prefetched ahead.
+//! * Nothing rehashes the table. Growth splits one segment: an allocation of at most 8 KiB and at most 1,500 keys
+//!   read again, prefetched, in tens of microseconds. All arrays grow by chunks of 32 KiB, and doubling the
+//!   directory copies 4 bytes a segment.
+//! * `phase` (the shard's number) sets the buckets of a full segment, spread evenly on a logarithmic scale. Tables
+//!   of one size therefore split at different times, and 64 of them together use the same memory per key at any size.
+//! * Keys that find no room although their segment is less than half full, or cannot be split any further, are
+//!   *strays*: an ordered set beside the segments. Only colliding hashes get there (the secret prevents them);
+//!   they cost a tree lookup, and then a comparison for each equal hash.
+//! * Deleting merges sparse segments, so an emptied table shrinks. The directory shrinks when one segment is left.
+//! * [`scan`](Table::scan) goes by hash and so needs no memory of earlier calls: whatever grew, split, merged or
+//!   moved in between, a key that was there throughout is visited once.
+//! * An empty table has no heap memory and takes less than 200 bytes.
+//! * Objects taken out are returned, so that the caller can drop them outside the lock.
+
+use std::collections::BTreeSet;
+
+use super::arena::{Arena, Handle};
+use super::entry::{self, INLINE_MAX, Layout, NewValue, Object, Stored, Value};
+use super::expire::ExpireIndex;
+use super::hash::{KeyHasher, SHARD_BITS};
+use super::segment::{Place, Segment, WIDTH, tag_of};
+use super::slots::{Chunked, Slots};
+use crate::sys;
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod tests;
+
+/// Scan positions are multiples of this (but for the first): the low 11 bits of a hash don't fit into a cursor.
+pub const SCAN_GRANULE: u64 = 1 << 11;
+
+/// Deepest segment. 2^18 segments hold over 200 million keys; a bucket still spans 2^33 hashes, far more than
+/// `SCAN_GRANULE`.
+const MAX_DEPTH: u8 = 18;
+
+/// How far ahead entries are prefetched when a segment is redistributed.
+const AHEAD: usize = 12;
+
+/// Bytes of index per key at the usual fill, for memory estimates.
+const INDEX_SHARE: usize = 9;
+
+/// What a table takes, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Memory {
+    /// Slots and boxes of live entries.
+    pub allocated: usize,
+    /// Pages ever touched, and boxes.
+    pub resident: usize,
+    /// Segments, directory, page tables, object table and expiry index.
+    pub index: usize,
+}
+
+/// See the module.
+pub struct Table {
+    directory: Chunked<u32>,
+    segments: Slots<Segment>,
+    arena: Arena,
+    objects: Slots<Object>,
+    strays: BTreeSet<(u64, Handle)>,
+    expires: Option<Box<ExpireIndex>>,
+    segment_bytes: usize,
+    len: usize,
+    directory_depth: u8,
+    phase: u8,
+}
+
+/// A key's entry, borrowed from its table.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    table: &'a Table,
+    handle: Handle,
+    bytes: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    /// Where it is.
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(&self) -> &'a [u8] {
+        entry::key(self.bytes)
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> Value<'a> {
+        match entry::value(self.bytes) {
+            Stored::Int(n) => Value::Int(n),
+            Stored::Bytes(bytes, raw) => Value::Bytes { bytes, raw },
+            Stored::Object(index) => Value::Object(&self.table.objects[index]),
+        }
+    }
+
+    /// When it expires, in unix milliseconds.
+    #[inline]
+    pub fn expire_at(&self) -> Option<u64> {
+        entry::expire(self.bytes)
+    }
+
+    /// The 24 bits of access information.
+    #[inline]
+    pub fn access(&self) -> u32 {
+        entry::access(self.bytes)
+    }
+
+    /// Bytes of memory it takes with its object and its share of the index, estimated.
+    pub fn memory_bytes(&self) -> usize {
+        let object =
+            entry::object_index(self.bytes).map_or(0, |index| self.table.objects[index].memory_bytes());
+        self.table.arena.slot_len(self.handle) + INDEX_SHARE + object
+    }
+}
+
+/// Where a hash leads.
+#[derive(Clone, Copy)]
+struct Route {
+    segment: u32,
+    home: usize,
+}
+
+impl Table {
+    /// An empty table. `phase` below 64 staggers its growth against other tables'.
+    pub const fn new(phase: u8) -> Self {
+        Self {
+            directory: Chunked::new(),
+            segments: Slots::new(),
+            arena: Arena::new(),
+            objects: Slots::new(),
+            strays: BTreeSet::new(),
+            expires: None,
+            segment_bytes: 0,
+            len: 0,
+            directory_depth: 0,
+            phase: phase & 63,
+        }
+    }
+
+    /// Keys held, whether due or not.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Keys with an expiry.
+    pub fn expires_len(&self) -> usize {
+        self.expires.as_ref().map_or(0, |index| index.len())
+    }
+
+    /// The sum of all expiry times in unix milliseconds, for the mean time to live.
+    pub fn expires_sum_ms(&self) -> u128 {
+        self.expires.as_ref().map_or(0, |index| index.sum_ms())
+    }
+
+    /// The memory it takes.
+    pub fn memory(&self) -> Memory {
+        let index = self.segment_bytes
+            + self.directory.memory()
+            + self.segments.memory()
+            + self.objects.memory()
+            + self.arena.overhead()
+            + self.strays.len() * 24
+            + self.expires.as_ref().map_or(0, |index| index.memory());
+        Memory { allocated: self.arena.allocated(), resident: self.arena.resident(), index }
+    }
+
+    /// Asks for the bucket of `hash`.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        if let Some((segment, home)) = self.route_to(hash) {
+            sys::prefetch(segment.bucket(home));
+        }
+    }
+
+    /// Asks for the entry that `hash` most likely means. Reads the bucket: prefetch that some time before.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: u64) {
+        if let Some((segment, home)) = self.route_to(hash)
+            && let Some(handle) = segment.bucket(home).first_match(tag_of(hash))
+        {
+            self.arena.prefetch(handle);
+        }
+    }
+
+    /// Finds a key; `hash` is its hash.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Handle> {
+        let (segment, home) = self.route_to(hash)?;
+        let is = |handle| entry::key(self.arena.bytes(handle)) == key;
+        match segment.find(home, tag_of(hash), is) {
+            Some(place) => Some(segment.at(place)),
+            None if segment.bucket(home).has_strayed() => self.find_stray(hash, key),
+            None => None,
+        }
+    }
+
+    #[cold]
+    fn find_stray(&self, hash: u64, key: &[u8]) -> Option<Handle> {
+        self.strays_within(hash, hash).find(|&handle| entry::key(self.arena.bytes(handle)) == key)
+    }
+
+    /// The entry of a key in the table.
+    #[inline]
+    pub fn entry(&self, handle: Handle) -> Entry<'_> {
+        Entry { table: self, handle, bytes: self.arena.bytes(handle) }
+    }
+
+    /// Adds a key that is not in the table.
+    pub fn insert(
+        &mut self,
+        hasher: &KeyHasher,
+        hash: u64,
+        key: &[u8],
+        value: NewValue<'_>,
+        expire: Option<u64>,
+        access: u32,
+    ) -> Handle {
+        debug_assert!(self.find(hash, key).is_none(), "insert is for keys that are absent");
+        let stored = store(&mut self.objects, value);
+        let handle = self.arena.alloc(Layout::plan(key.len(), expire).value_at() + stored.len());
+        entry::write(self.arena.bytes_mut(handle), key, stored, expire, access, 0);
+        self.link(hasher, hash, handle);
+        if let Some(when_ms) = expire {
+            self.expires.get_or_insert_default().insert(when_ms, handle);
+        }
+        self.len += 1;
+        handle
+    }
+
+    /// Replaces the value of a key, and gives the object that was its value. Expiry and access stay. The handle
+    /// may change.
+    pub fn set_value(&mut self, hash: u64, handle: Handle, value: NewValue<'_>) -> (Handle, Option<Object>) {
+        let stored = store(&mut self.objects, value);
+        let bytes = self.arena.bytes(handle);
+        let old = entry::object_index(bytes);
+        let layout = Layout::of(bytes);
+        let size = layout.value_at() + stored.len();
+        let mut now = handle;
+        if !self.arena.fits(handle, size) {
+            now = self.arena.alloc(size);
+            self.arena.copy(handle, now, layout.value_at());
+            self.relink(hash, handle, now);
+            if let Some(when_ms) = entry::expire(self.arena.bytes(now)) {
+                self.expire_moves(when_ms, handle, now);
+            }
+        }
+        entry::write_value(self.arena.bytes_mut(now), layout, stored);
+        (now, old.map(|index| self.objects.remove(index)))
+    }
+
+    /// Replaces the value by an integer without moving the entry; false, and nothing changed, if the value is not
+    /// an integer already.
+    #[inline]
+    pub fn set_int_in_place(&mut self, handle: Handle, n: i64) -> bool {
+        let bytes = self.arena.bytes_mut(handle);
+        if !matches!(entry::value(bytes), Stored::Int(_)) {
+            return false;
+        }
+        let layout = Layout::of(bytes);
+        entry::write_value(bytes, layout, Stored::Int(n));
+        true
+    }
+
+    /// The string in the entry, to change without changing its length; `None` if the value is not one.
+    pub fn bytes_mut(&mut self, handle: Handle) -> Option<&mut [u8]> {
+        entry::string_mut(self.arena.bytes_mut(handle))
+    }
+
+    /// The value as an object, to change in place; `None` if it is not one.
+    pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
+        let index = entry::object_index(self.arena.bytes(handle))?;
+        Some(&mut self.objects[index])
+    }
+
+    /// Sets, changes or clears the expiry, in unix milliseconds. The handle may change.
+    pub fn set_expire(&mut self, hash: u64, handle: Handle, expire: Option<u64>) -> Handle {
+        let bytes = self.arena.bytes(handle);
+        let old = entry::expire(bytes);
+        if old == expire {
+            return handle;
+        }
+        let value_len = entry::value(bytes).len();
+        let old_size = Layout::of(bytes).value_at() + value_len;
+        let size = Layout::plan(entry::key(bytes).len(), expire).value_at() + value_len;
+        let mut now = handle;
+        if size < old_size {
+            entry::set_expire(self.arena.bytes_mut(handle), value_len, expire);
+        }
+        if !self.arena.fits(handle, size) {
+            now = self.arena.alloc(size);
+            self.arena.copy(handle, now, size.min(old_size));
+            self.relink(hash, handle, now);
+        }
+        if size >= old_size {
+            entry::set_expire(self.arena.bytes_mut(now), value_len, expire);
+        }
+        if let Some(when_ms) = old {
+            self.expire_ends(when_ms, handle);
+        }
+        if let Some(when_ms) = expire {
+            self.expires.get_or_insert_default().insert(when_ms, now);
+        }
+        now
+    }
+
+    /// Sets the low 24 bits of access information.
+    #[inline]
+    pub fn set_access(&mut self, handle: Handle, access: u32) {
+        entry::set_access(self.arena.bytes_mut(handle), access);
+    }
+
+    /// Removes a key, and gives the object that was its value.
+    pub fn remove(&mut self, hasher: &KeyHasher, hash: u64, handle: Handle) -> Option<Object> {
+        let bytes = self.arena.bytes(handle);
+        let object = entry::object_index(bytes);
+        if let Some(when_ms) = entry::expire(bytes) {
+            self.expire_ends(when_ms, handle);
+        }
+        let (route, place) = self.locate(hash, handle);
+        match place {
+            Some(place) => self.segments[route.segment].remove(place, route.home),
+            None => self.remove_stray(route, hash, handle),
+        }
+        self.arena.free(handle);
+        self.len -= 1;
+        self.shrink(hasher, route.segment, hash);
+        object.map(|index| self.objects.remove(index))
+    }
+
+    /// The earliest expiry, in unix milliseconds.
+    pub fn next_due(&self) -> Option<u64> {
+        Some(self.expires.as_ref()?.first()?.0)
+    }
+
+    /// The key that expires first, if that is at or before `now_ms`.
+    pub fn first_due(&self, now_ms: u64) -> Option<Handle> {
+        let (when_ms, handle) = self.expires.as_ref()?.first()?;
+        (when_ms <= now_ms).then_some(handle)
+    }
+
+    /// Visits the keys whose hash is from `from` up to a position that it returns, each once with its hash; `None`
+    /// when that is the end of the table. A step is what is left of one bucket, about ten keys, all of one hash
+    /// together at worst. Start with the lowest hash of the shard. Positions returned are multiples of
+    /// [`SCAN_GRANULE`] and need no state: `from` may be any hash of the shard, and the table may have changed in
+    /// any way. Whoever is in the table throughout is visited exactly once.
+    pub fn scan(&self, hasher: &KeyHasher, from: u64, mut visit: impl FnMut(u64, Entry<'_>)) -> Option<u64> {
+        if self.len == 0 {
+            return None;
+        }
+        let mut low = from;
+        loop {
+            let route = self.route(low)?;
+            let last = self.last_hash_of(route, low);
+            let is_end = last == low | u64::MAX >> SHARD_BITS;
+            let next = last.wrapping_add(1) & !(SCAN_GRANULE - 1);
+            let stops = next > low && !is_end;
+            self.visit_hashes(hasher, route, low, if stops { next - 1 } else { last }, &mut visit);
+            if is_end || stops {
+                return stops.then_some(next);
+            }
+            // What was left of the bucket is less than a granule; go on to one that ends at another.
+            low = last + 1;
+        }
+    }
+
+    /// Visits the keys of a bucket whose hash is within the bounds, which are within the bucket's.
+    fn visit_hashes(
+        &self,
+        hasher: &KeyHasher,
+        route: Route,
+        low: u64,
+        high: u64,
+        visit: &mut impl FnMut(u64, Entry<'_>),
+    ) {
+        let segment = &self.segments[route.segment];
+        segment.visit(route.home, |handle| {
+            let entry = self.entry(handle);
+            let hash = hasher.hash_of(entry.key());
+            if (low..=high).contains(&hash) {
+                visit(hash, entry);
+            }
+        });
+        if segment.bucket(route.home).has_strayed() {
+            for &(hash, handle) in self.strays.range(stray_range(low, high)) {
+                visit(hash, self.entry(handle));
+            }
+        }
+    }
+
+    /// A key chosen by the random number `random`; every key is about as likely. `None` only if the table is empty.
+    pub fn random(&self, random: u64) -> Option<Handle> {
+        let bound = self.segments.bound() as u64;
+        let mut state = random;
+        let mut below = |n: u64| {
+            // A step of SplitMix64, scaled: many independent draws from one.
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut mixed = (state ^ state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ((u128::from(mixed ^ mixed >> 31) * u128::from(n)) >> 64) as u64
+        };
+        if !self.strays.is_empty() && below(self.len as u64) < self.strays.len() as u64 {
+            let from = below(u64::MAX);
+            return self
+                .strays_within(from, u64::MAX)
+                .next()
+                .or_else(|| self.strays_within(0, u64::MAX).next());
+        }
+        // Segments of one table have the same number of slots, so drawing one of all slots until it holds a key
+        // is fair. They are at least an eighth full, or nearly so: 100 draws fail once in half a million times.
+        for _ in 0..100 {
+            let Some(segment) = self.segments.get(below(bound) as u32) else { continue };
+            let slot = below(segment.capacity() as u64) as usize;
+            if let Some(handle) = segment.bucket(slot / WIDTH).slot(slot % WIDTH) {
+                return Some(handle);
+            }
+        }
+        self.iter().next()
+    }
+
+    /// All handles, in no useful order.
+    pub fn iter(&self) -> impl Iterator<Item = Handle> + '_ {
+        let segments = (0..self.segments.bound() as u32).filter_map(|id| self.segments.get(id));
+        segments.flat_map(Segment::iter).chain(self.strays.iter().map(|&(_, handle)| handle))
+    }
+}
+
+/// The ways of handles: routes, growth and shrinking.
+impl Table {
+    /// The segment and home bucket of `hash`, unless there are no segments yet.
+    #[inline]
+    fn route(&self, hash: u64) -> Option<Route> {
+        let index = self.directory_index(hash);
+        let segment = *self.directory.get(index)?;
+        Some(Route { segment, home: home_in(&self.segments[segment], hash) })
+    }
+
+    #[inline]
+    fn route_to(&self, hash: u64) -> Option<(&Segment, usize)> {
+        let segment = self.segments.get(*self.directory.get(self.directory_index(hash))?)?;
+        Some((segment, home_in(segment, hash)))
+    }
+
+    #[inline]
+    fn directory_index(&self, hash: u64) -> usize {
+        // In two steps, since a shift by 64 is not one.
+        ((hash << SHARD_BITS >> 1) >> (63 - self.directory_depth)) as usize
+    }
+
+    /// The highest hash of the bucket on the route of `hash`.
+    fn last_hash_of(&self, route: Route, hash: u64) -> u64 {
+        let segment = &self.segments[route.segment];
+        let used = SHARD_BITS + u32::from(segment.depth());
+        let rest = segment.end_of(route.home).map_or(u64::MAX, |end| end - 1);
+        hash & !(u64::MAX >> used) | rest >> used
+    }
+
+    /// Finds where a handle in the table is linked: in a segment, or else among the strays.
+    fn locate(&self, hash: u64, handle: Handle) -> (Route, Option<Place>) {
+        let route = self.route(hash).expect("a table with keys has segments");
+        let place = self.segments[route.segment].find(route.home, tag_of(hash), |other| other == handle);
+        debug_assert!(place.is_some() || self.strays.contains(&(hash, handle)), "a handle in use is linked");
+        (route, place)
+    }
+
+    fn link(&mut self, hasher: &KeyHasher, hash: u64, handle: Handle) {
+        if self.segments.is_empty() {
+            let first = self.add_segment(1, 0);
+            self.directory.push(first);
+        }
+        loop {
+            let route = self.route(hash).expect("there is a segment");
+            if self.segments[route.segment].place(route.home, tag_of(hash), handle) {
+                return;
+            }
+            if !self.grow(hasher, route.segment, hash) {
+                return self.add_stray(route, hash, handle);
+            }
+        }
+    }
+
+    /// Puts another handle in the place of one, which is freed.
+    fn relink(&mut self, hash: u64, old: Handle, new: Handle) {
+        match self.locate(hash, old) {
+            (route, Some(place)) => self.segments[route.segment].replace(place, new),
+            (_, None) => {
+                self.strays.remove(&(hash, old));
+                self.strays.insert((hash, new));
+            }
+        }
+        self.arena.free(old);
+    }
+
+    fn expire_moves(&mut self, when_ms: u64, old: Handle, new: Handle) {
+        let index = self.expires.as_deref_mut().expect("an entry with an expiry is in the index");
+        index.remove(when_ms, old);
+        index.insert(when_ms, new);
+    }
+
+    fn expire_ends(&mut self, when_ms: u64, handle: Handle) {
+        self.expires.as_deref_mut().expect("an entry with an expiry is in the index").remove(when_ms, handle);
+    }
+
+    #[cold]
+    fn add_stray(&mut self, route: Route, hash: u64, handle: Handle) {
+        self.segments[route.segment].set_strayed(route.home, true);
+        self.strays.insert((hash, handle));
+    }
+
+    #[cold]
+    fn remove_stray(&mut self, route: Route, hash: u64, handle: Handle) {
+        self.strays.remove(&(hash, handle));
+        self.mark_strayed(route, hash);
+    }
+
+    /// Makes the bucket on the route of `hash` say whether any of its keys are strays.
+    fn mark_strayed(&mut self, route: Route, hash: u64) {
+        let last = self.last_hash_of(route, hash);
+        let first = match route.home {
+            0 => hash & !(u64::MAX >> (SHARD_BITS + u32::from(self.segments[route.segment].depth()))),
+            home => self.last_hash_of(Route { home: home - 1, ..route }, hash) + 1,
+        };
+        let strayed = self.strays_within(first, last).next().is_some();
+        self.segments[route.segment].set_strayed(route.home, strayed);
+    }
+
+    fn strays_within(&self, low: u64, high: u64) -> impl Iterator<Item = Handle> + '_ {
+        self.strays.range(stray_range(low, high)).map(|&(_, handle)| handle)
+    }
+
+    /// Buckets of a segment that is as large as this table's get: `64 * 2^(phase / 64)`, nearly.
+    const fn full_buckets(&self) -> usize {
+        let phase = self.phase as usize;
+        64 + phase * (42 + 22 * phase / 64) / 64
+    }
+
+    /// Makes room where `hash` leads, if that would help: a larger segment, or two.
+    #[cold]
+    fn grow(&mut self, hasher: &KeyHasher, id: u32, hash: u64) -> bool {
+        let (full, segment) = (self.full_buckets(), &self.segments[id]);
+        let (buckets, depth) = (segment.buckets(), segment.depth());
+        if segment.len() * 2 < segment.capacity() || (buckets == full && depth == MAX_DEPTH) {
+            return false;
+        }
+        let handles: Vec<Handle> = segment.iter().collect();
+        if buckets < full {
+            let larger = (0..=7).rev().map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n > buckets);
+            self.resize_segment(id, larger.unwrap_or(full));
+            self.redistribute(hasher, &handles);
+            self.mark_segment(id, hash);
+            return true;
+        }
+        if depth == self.directory_depth {
+            self.double_directory();
+        }
+        let right = self.add_segment(full, depth + 1);
+        self.segments[id].reset(depth + 1);
+        let bit = depth_bit(depth + 1);
+        self.point_directory(hash | bit, depth + 1, right);
+        self.redistribute(hasher, &handles);
+        self.mark_segment(id, hash & !bit);
+        self.mark_segment(right, hash | bit);
+        true
+    }
+
+    /// Merges the segment where `hash` leads with its other half, or makes it smaller, if it is sparse.
+    #[inline]
+    fn shrink(&mut self, hasher: &KeyHasher, id: u32, hash: u64) {
+        let segment = &self.segments[id];
+        if segment.len() * 4 <= segment.capacity() && segment.capacity() > WIDTH {
+            self.shrink_sparse(hasher, id, hash);
+        }
+    }
+
+    fn shrink_sparse(&mut self, hasher: &KeyHasher, id: u32, hash: u64) {
+        let segment = &self.segments[id];
+        let depth = segment.depth();
+        if depth == 0 {
+            let full = self.full_buckets();
+            let smaller =
+                (0..=7).map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n < segment.buckets());
+            let handles: Vec<Handle> = segment.iter().collect();
+            self.resize_segment(id, smaller.unwrap_or(1));
+            self.redistribute(hasher, &handles);
+            self.mark_segment(id, hash);
+            return;
+        }
+        let other = self.directory[self.directory_index(hash ^ depth_bit(depth))];
+        let half = &self.segments[other];
+        if half.depth() != depth || (segment.len() + half.len()) * 2 > segment.capacity() {
+            return;
+        }
+        let handles: Vec<Handle> = segment.iter().chain(half.iter()).collect();
+        self.segment_bytes -= half.memory();
+        self.segments.remove(other);
+        self.segments[id].reset(depth - 1);
+        if depth == 1 {
+            self.directory = Chunked::new();
+            self.directory.push(id);
+            self.directory_depth = 0;
+        } else {
+            self.point_directory(hash, depth - 1, id);
+        }
+        self.redistribute(hasher, &handles);
+        self.mark_segment(id, hash);
+    }
+
+    fn add_segment(&mut self, buckets: usize, depth: u8) -> u32 {
+        let segment = Segment::new(buckets, depth);
+        self.segment_bytes += segment.memory();
+        self.segments.insert(segment)
+    }
+
+    /// Replaces a segment by an empty one with another number of buckets.
+    fn resize_segment(&mut self, id: u32, buckets: usize) {
+        let segment = &mut self.segments[id];
+        self.segment_bytes -= segment.memory();
+        *segment = Segment::new(buckets, segment.depth());
+        self.segment_bytes += segment.memory();
+    }
+
+    /// Places handles again after the segments they were in were emptied.
+    fn redistribute(&mut self, hasher: &KeyHasher, handles: &[Handle]) {
+        for (i, &handle) in handles.iter().enumerate() {
+            if let Some(&later) = handles.get(i + AHEAD) {
+                self.arena.prefetch(later);
+            }
+            let hash = hasher.hash_of(entry::key(self.arena.bytes(handle)));
+            let route = self.route(hash).expect("there is a segment");
+            if !self.segments[route.segment].place(route.home, tag_of(hash), handle) {
+                self.add_stray(route, hash, handle);
+            }
+        }
+    }
+
+    /// Makes every bucket of a fresh segment, which holds `hash`, say whether any of its keys are strays. They stay
+    /// strays: there may be more of them than one step of growth could move.
+    fn mark_segment(&mut self, id: u32, hash: u64) {
+        if !self.strays.is_empty() {
+            for home in 0..self.segments[id].buckets() {
+                self.mark_strayed(Route { segment: id, home }, hash);
+            }
+        }
+    }
+
+    fn double_directory(&mut self) {
+        let mut doubled = Chunked::new();
+        for index in 0..self.directory.len() {
+            let segment = self.directory[index];
+            doubled.push(segment);
+            doubled.push(segment);
+        }
+        self.directory = doubled;
+        self.directory_depth += 1;
+    }
+
+    /// Makes all hashes that share their first `depth` bits after the shard's with `hash` lead to `segment`.
+    fn point_directory(&mut self, hash: u64, depth: u8, segment: u32) {
+        let places = 1usize << (self.directory_depth - depth);
+        let first = self.directory_index(hash) & !(places - 1);
+        for index in first..first + places {
+            self.directory[index] = segment;
+        }
+    }
+}
+
+/// The last of the `depth` bits of a hash after the shard's.
+const fn depth_bit(depth: u8) -> u64 {
+    1 << (u64::BITS - SHARD_BITS - depth as u32)
+}
+
+#[inline]
+fn home_in(segment: &Segment, hash: u64) -> usize {
+    segment.home(hash << SHARD_BITS << segment.depth())
+}
+
+fn stray_range(low: u64, high: u64) -> std::ops::RangeInclusive<(u64, Handle)> {
+    let bounds = (Handle::from_raw(1), Handle::from_raw(u32::MAX));
+    let (Some(least), Some(greatest)) = bounds else { unreachable!("neither is zero") };
+    (low, least)..=(high, greatest)
+}
+
+/// Gives a value the form that entries hold, storing it as an object if it is too long for one.
+#[inline]
+fn store<'a>(objects: &mut Slots<Object>, value: NewValue<'a>) -> Stored<'a> {
+    match value {
+        NewValue::Int(n) => Stored::Int(n),
+        NewValue::Bytes(bytes, raw) if bytes.len() <= INLINE_MAX => Stored::Bytes(bytes, raw),
+        NewValue::Bytes(bytes, _) => {
+            Stored::Object(objects.insert(Object::String(std::sync::Arc::new(bytes.to_vec()))))
+        }
+        NewValue::Shared(bytes) => Stored::Object(objects.insert(Object::String(bytes))),
+    }
+}
