@@ -7,8 +7,9 @@
 //!
 //! * Slots are multiples of 8 bytes: every multiple up to 256, then eight steps per doubling up to [`MAX_SLOT`], so
 //!   rounding wastes at most 7 bytes or an eighth. Larger entries get a box of exactly their size.
-//! * A page starts as 4 KiB and grows with what its class already holds, up to 64 KiB: a handful of keys costs a
-//!   handful of kilobytes. Slots are handed out from the front, so the rest of a fresh page is not resident.
+//! * The first pages of a class are 4 KiB, later ones a sixteenth of what it holds, up to 64 KiB: a handful of keys
+//!   costs a handful of kilobytes. A page is a vector that grows within its capacity as slots are handed out from
+//!   the front, so the rest of a fresh page is not resident. (Zeroed boxes are: allocators clear recycled memory.)
 //! * A page that becomes wholly free is given back, unless all others of its class are full: that one stays until
 //!   another has room, so that a key set and deleted at a page's edge does not allocate each time.
 //! * A handle is never zero: page 0 is not used. It is valid until freed; nothing moves behind its back.
@@ -141,12 +142,12 @@ struct Books {
     classes: [Class; CLASSES],
     /// First unused page number, or 0.
     unused: u32,
-    boxes: Slots<Box<[u8]>>,
+    boxes: Slots<Vec<u8>>,
 }
 
 /// The slots of one table.
 pub struct Arena {
-    pages: Chunked<Box<[u8]>>,
+    pages: Chunked<Vec<u8>>,
     books: Option<Box<Books>>,
     allocated: usize,
     resident: usize,
@@ -194,6 +195,7 @@ impl Arena {
         let at = if info.free == NO_SLOT {
             info.bump += units;
             self.resident += slot_len(class);
+            data.resize(usize::from(info.bump) * 8, 0);
             info.bump - units
         } else {
             let at = usize::from(info.free) * 8;
@@ -272,7 +274,15 @@ impl Arena {
         &mut self.pages[handle.page()][handle.offset()..]
     }
 
-    /// Asks for the lines that hold the start of the entry: header, key and the first of the value.
+    /// Asks for the line that holds the start of the entry.
+    #[inline]
+    pub fn prefetch_start(&self, handle: Handle) {
+        if !handle.is_boxed() {
+            prefetch(&self.pages[handle.page()][handle.offset()]);
+        }
+    }
+
+    /// Asks for the first lines of the entry: header, key and some of the value.
     #[inline]
     pub fn prefetch(&self, handle: Handle) {
         if !handle.is_boxed() {
@@ -298,7 +308,7 @@ impl Arena {
         *self.memory_mut(to) = memory;
     }
 
-    fn memory_mut(&mut self, handle: Handle) -> &mut Box<[u8]> {
+    fn memory_mut(&mut self, handle: Handle) -> &mut Vec<u8> {
         if handle.is_boxed() {
             let books = self.books.as_deref_mut().expect("a handle comes from an arena with books");
             return &mut books.boxes[handle.raw() & !BOXED];
@@ -313,7 +323,7 @@ impl Arena {
 
     fn books(&mut self) -> &mut Books {
         self.books.get_or_insert_with(|| {
-            self.pages.push(Box::default());
+            self.pages.push(Vec::new());
             let mut info = Chunked::new();
             info.push(PageInfo::default());
             Box::new(Books { info, classes: [Class::default(); CLASSES], unused: 0, boxes: Slots::new() })
@@ -322,7 +332,7 @@ impl Arena {
 
     #[cold]
     fn alloc_box(&mut self, size: usize) -> Handle {
-        let index = self.books().boxes.insert(vec![0; size].into_boxed_slice());
+        let index = self.books().boxes.insert(vec![0; size]);
         assert!(index < BOXED, "a table never has 2^31 boxed entries: they would take 8 TiB");
         self.allocated += size;
         self.resident += size;
@@ -339,12 +349,12 @@ impl Arena {
             return None;
         }
         let slot = slot_len(class);
-        let wanted = (books.classes[class].bytes / 4).next_power_of_two().clamp(MIN_PAGE, MAX_PAGE);
+        let wanted = (books.classes[class].bytes / 16).next_power_of_two().clamp(MIN_PAGE, MAX_PAGE);
         // `end` is a u16 and must stay below `NO_SLOT`; it does, as 64 KiB are 8192 units.
         let len = wanted / slot * slot;
         let info =
             PageInfo { free: NO_SLOT, end: (len / 8) as u16, class: class as u8, ..PageInfo::default() };
-        let data = vec![0; len].into_boxed_slice();
+        let data = Vec::with_capacity(len);
         let page = match books.unused {
             0 => {
                 self.pages.push(data);
@@ -373,6 +383,7 @@ impl Arena {
         if class.pages > 1 && class.roomy == page && info.next == 0 {
             self.resident -= usize::from(info.bump) * 8;
             (info.free, info.bump) = (NO_SLOT, 0);
+            self.pages[page as usize].clear();
             return;
         }
         self.release_page(page);
@@ -386,11 +397,11 @@ impl Arena {
         let books = self.books.as_deref_mut().expect("a page has books");
         unlink(books, page);
         let info = books.info[page as usize];
-        let len = std::mem::take(&mut self.pages[page as usize]).len();
+        self.pages[page as usize] = Vec::new();
         self.resident -= usize::from(info.bump) * 8;
         let class = &mut books.classes[usize::from(info.class)];
         class.pages -= 1;
-        class.bytes -= len;
+        class.bytes -= usize::from(info.end) * 8;
         books.info[page as usize] = PageInfo { next: books.unused, ..PageInfo::default() };
         books.unused = page;
     }

@@ -3,13 +3,13 @@
 //! ```text
 //! hash       | shard, 6 bits | d bits: directory → segment | following bits: bucket |  …  | low 8: tag |
 //! directory  2^d segment numbers; a segment of depth p < d stands in 2^(d-p) places
-//! segment    64 to 127 buckets (fewer in a small table) of twelve handles
+//! segment    32 to 63 buckets (fewer in a small table) of twelve handles
 //! handle     → entry in the arena → object, if the value is big
 //! ```
 //!
 //! * One owner, no locks, no clock. Every operation is a pure function of table and arguments.
 //! * A key is found with two cache misses, its bucket's and its entry's; both can be prefetched ahead.
-//! * Nothing rehashes the table. Growth splits one segment: an allocation of at most 8 KiB and at most 1,500 keys
+//! * Nothing rehashes the table. Growth splits one segment: an allocation of at most 4 KiB and at most 756 keys
 //!   read again, prefetched, in tens of microseconds. All arrays grow by chunks of 32 KiB, and doubling the
 //!   directory copies 4 bytes a segment.
 //! * `phase` (the shard's number) sets the buckets of a full segment, spread evenly on a logarithmic scale. Tables
@@ -41,12 +41,12 @@ mod tests;
 /// Scan positions are multiples of this (but for the first): the low 11 bits of a hash don't fit into a cursor.
 pub const SCAN_GRANULE: u64 = 1 << 11;
 
-/// Deepest segment. 2^18 segments hold over 200 million keys; a bucket still spans 2^33 hashes, far more than
+/// Deepest segment. 2^18 segments hold about a hundred million keys; a bucket still spans over 2^33 hashes, far more than
 /// `SCAN_GRANULE`.
 const MAX_DEPTH: u8 = 18;
 
 /// How far ahead entries are prefetched when a segment is redistributed.
-const AHEAD: usize = 12;
+const AHEAD: usize = 24;
 
 /// Bytes of index per key at the usual fill, for memory estimates.
 const INDEX_SHARE: usize = 9;
@@ -545,10 +545,10 @@ impl Table {
         self.strays.range(stray_range(low, high)).map(|&(_, handle)| handle)
     }
 
-    /// Buckets of a segment that is as large as this table's get: `64 * 2^(phase / 64)`, nearly.
+    /// Buckets of a segment that is as large as this table's get: `32 * 2^(phase / 64)`, nearly.
     const fn full_buckets(&self) -> usize {
         let phase = self.phase as usize;
-        64 + phase * (42 + 22 * phase / 64) / 64
+        32 + phase * (42 + 22 * phase / 64) / 128
     }
 
     /// Makes room where `hash` leads, if that would help: a larger segment, or two.
@@ -561,7 +561,7 @@ impl Table {
         }
         let handles: Vec<Handle> = segment.iter().collect();
         if buckets < full {
-            let larger = (0..=7).rev().map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n > buckets);
+            let larger = (0..=6).rev().map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n > buckets);
             self.resize_segment(id, larger.unwrap_or(full));
             self.redistribute(hasher, &handles);
             self.mark_segment(id, hash);
@@ -595,7 +595,7 @@ impl Table {
         if depth == 0 {
             let full = self.full_buckets();
             let smaller =
-                (0..=7).map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n < segment.buckets());
+                (0..=6).map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n < segment.buckets());
             let handles: Vec<Handle> = segment.iter().collect();
             self.resize_segment(id, smaller.unwrap_or(1));
             self.redistribute(hasher, &handles);
@@ -640,7 +640,7 @@ impl Table {
     fn redistribute(&mut self, hasher: &KeyHasher, handles: &[Handle]) {
         for (i, &handle) in handles.iter().enumerate() {
             if let Some(&later) = handles.get(i + AHEAD) {
-                self.arena.prefetch(later);
+                self.arena.prefetch_start(later);
             }
             let hash = hasher.hash_of(entry::key(self.arena.bytes(handle)));
             let route = self.route(hash).expect("there is a segment");
