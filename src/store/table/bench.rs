@@ -22,6 +22,7 @@ fn key(n: u64) -> [u8; KEY_LEN] {
     key
 }
 
+#[expect(clippy::disallowed_methods, reason = "a file of the system, in a test")]
 fn resident_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
@@ -177,6 +178,24 @@ fn time_of_finds() {
             );
         }
     }
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn memory_and_time_of_expiries() {
+    let (mut shards, mut random, before) = (Shards::new(), Random(3), resident_bytes());
+    (0..1_000_000).for_each(|n| shards.insert(n));
+    report_memory(&shards, 1_000_000, before);
+    let start = Instant::now();
+    for n in 0..1_000_000 {
+        let key = key(n);
+        let hash = shards.hasher.hash_of(&key);
+        let table = &mut shards.tables[shard_of(hash)];
+        let handle = table.find(hash, &key).expect("it was inserted");
+        table.set_expire(hash, handle, Some(1_700_000_000_000 + random.next() % 86_400_000));
+    }
+    println!("insert of an expiry: {} ns", start.elapsed().as_nanos() / 1_000_000);
+    report_memory(&shards, 1_000_000, before);
 }
 
 #[test]
