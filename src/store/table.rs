@@ -3,18 +3,18 @@
 //! ```text
 //! hash       | shard, 6 bits | d bits: directory → segment | following bits: bucket |  …  | low 8: tag |
 //! directory  2^d segment numbers; a segment of depth p < d stands in 2^(d-p) places
-//! segment    32 to 63 buckets (fewer in a small table) of twelve handles
+//! segment    16 to 31 buckets (fewer in a small table) of twelve handles
 //! handle     → entry in the arena → object, if the value is big
 //! ```
 //!
 //! * One owner, no locks, no clock. Every operation is a pure function of table and arguments.
 //! * A key is found with two cache misses, its bucket's and its entry's; both can be prefetched ahead.
-//! * Nothing rehashes the table. Growth splits one segment: an allocation of at most 4 KiB and at most 756 keys
-//!   read again, prefetched, in tens of microseconds. All arrays grow by chunks of 32 KiB, and doubling the
-//!   directory copies 4 bytes a segment.
+//! * Nothing rehashes the table. Growth splits one segment: an allocation of at most 2 KiB and at most 372 keys
+//!   read again, prefetched, in some tens of microseconds (segments of four times that size took over 100, and saved
+//!   a fifth of a byte a key). Arrays grow by chunks of 32 KiB; doubling the directory copies 4 bytes a segment.
 //! * `phase` (the shard's number) sets the buckets of a full segment, spread evenly on a logarithmic scale. Tables
 //!   of one size therefore split at different times, and 64 of them together use the same memory per key at any size.
-//! * Keys that find no room although their segment is less than half full, or cannot be split any further, are
+//! * Keys that find no room although their segment is not two thirds full, or cannot be split any further, are
 //!   *strays*: an ordered set beside the segments. Only colliding hashes get there (the secret prevents them);
 //!   they cost a tree lookup, and then a comparison for each equal hash.
 //! * Deleting merges sparse segments, so an emptied table shrinks. The directory shrinks when one segment is left.

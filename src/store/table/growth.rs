@@ -2,14 +2,15 @@
 //!
 //! * A segment that has no room for a key becomes larger or, at full size, two; a sparse one becomes smaller or merges
 //!   with its other half. One call changes one pair of segments: it reads at most the keys of two half-full ones.
-//! * Splitting takes segments at least half full and merging leaves them at most so: neither undoes the other soon.
+//! * Splitting takes segments two thirds full or more (fewer keys that find no room have colliding hashes, and would
+//!   only meet again) and merging leaves them half full at most: neither undoes the other soon.
 //! * Entries do not move here, only handles between buckets; no handle changes.
 
 use super::{Handle, Route, Segment, Table, WIDTH, entry, tag_of};
 use crate::store::hash::{KeyHasher, SHARD_BITS};
 use crate::store::slots::Chunked;
 
-/// Deepest segment. 2^18 segments hold about a hundred million keys; a bucket still spans over 2^33 hashes, far more
+/// Deepest segment. 2^18 segments hold about fifty million keys; a bucket still spans over 2^33 hashes, far more
 /// than [`SCAN_GRANULE`](super::SCAN_GRANULE).
 pub(super) const MAX_DEPTH: u8 = 18;
 
@@ -78,10 +79,10 @@ impl Table {
         self.segments[route.segment].set_strayed(route.home, strayed);
     }
 
-    /// Buckets of a segment that is as large as this table's get: `32 * 2^(phase / 64)`, nearly.
+    /// Buckets of a segment that is as large as this table's get: `16 * 2^(phase / 64)`, nearly.
     const fn full_buckets(&self) -> usize {
         let phase = self.phase as usize;
-        32 + phase * (42 + 22 * phase / 64) / 128
+        16 + phase * (42 + 22 * phase / 64) / 256
     }
 
     /// Makes room where `hash` leads, if that would help: a larger segment, or two.
@@ -89,12 +90,12 @@ impl Table {
     fn grow(&mut self, hasher: &KeyHasher, id: u32, hash: u64) -> bool {
         let (full, segment) = (self.full_buckets(), &self.segments[id]);
         let (buckets, depth) = (segment.buckets(), segment.depth());
-        if segment.used() * 2 < segment.capacity() || (buckets == full && depth == MAX_DEPTH) {
+        if segment.used() * 3 < segment.capacity() * 2 || (buckets == full && depth == MAX_DEPTH) {
             return false;
         }
         let handles: Vec<Handle> = segment.iter().collect();
         if buckets < full {
-            let larger = (0..=6).rev().map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n > buckets);
+            let larger = (0..=5).rev().map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n > buckets);
             self.resize_segment(id, larger.unwrap_or(full));
             self.redistribute(hasher, &handles);
             self.mark_segment(id, hash);
@@ -128,7 +129,7 @@ impl Table {
         if depth == 0 {
             let full = self.full_buckets();
             let smaller =
-                (0..=6).map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n < segment.buckets());
+                (0..=5).map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n < segment.buckets());
             let handles: Vec<Handle> = segment.iter().collect();
             self.resize_segment(id, smaller.unwrap_or(1));
             self.redistribute(hasher, &handles);
