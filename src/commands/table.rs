@@ -69,7 +69,8 @@ impl Table {
         for command in FAMILIES.iter().copied().flatten() {
             table.add(command, None);
         }
-        let top: Vec<usize> = table.rows.iter().filter(|row| row.parent.is_none()).map(|row| row.id).collect();
+        let top: Vec<usize> =
+            table.rows.iter().filter(|row| row.parent.is_none()).map(|row| row.id).collect();
         table.slots = vec![EMPTY; (top.len() * 4).next_power_of_two()];
         for id in top {
             let mut slot = table.slot_of(table.rows[id].command.name.as_bytes());

@@ -276,7 +276,7 @@ impl Server {
         Err("five ports in a row were taken".to_owned())
     }
 
-    /// Waits until our own process answers PING; `-LOADING` is not an answer.
+    /// Waits until our own process answers; `-LOADING` is not an answer, `-NOAUTH` is.
     fn wait_until_ready(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + START_TIMEOUT;
         while Instant::now() < deadline {
@@ -285,7 +285,9 @@ impl Server {
                 return Err("exited at once".to_owned());
             }
             match answer {
-                Ok(reply) if reply.as_bytes() == Some(b"PONG") => return Ok(()),
+                Ok(reply) if !reply.as_error().is_some_and(|error| error.starts_with("LOADING")) => {
+                    return Ok(());
+                }
                 _ => std::thread::sleep(Duration::from_millis(3)),
             }
         }
