@@ -403,7 +403,7 @@ fn the_prefetches_and_the_random_key_work_in_any_shard() {
     for n in 0..20_000u32 {
         let key = n.to_le_bytes();
         let hash = hasher.hash_of(&key);
-        let table = &mut tables[crate::store::hash::shard_of(hash)];
+        let table = &mut tables[usize::from(crate::store::ShardId::of(hash).0)];
         table.prefetch(hash);
         table.prefetch_entry(hash);
         table.insert(&hasher, hash, &key, NewValue::Int(n.into()), None, 0);
