@@ -55,6 +55,11 @@ impl Shard {
         &mut self.spaces[db.0 as usize].table
     }
 
+    /// Keys in all databases.
+    pub fn keys(&self) -> usize {
+        self.spaces.iter().map(|space| space.table.len()).sum()
+    }
+
     /// Bytes that the entries of all databases take.
     pub fn memory(&self) -> u64 {
         self.spaces.iter().map(|space| space.table.memory().allocated as u64).sum()
