@@ -6,11 +6,16 @@
 use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
-use super::{bitmaps, client, config, connection, expire, introspect, keys, memory, scan, server, strings};
+use super::{
+    bitmaps, client, config, connection, counters, expire, introspect, keys, memory, ranges, scan, server,
+    strings,
+};
 
 /// The families, in the order of the documentation.
 const FAMILIES: &[&[Command]] = &[
     strings::COMMANDS,
+    counters::COMMANDS,
+    ranges::COMMANDS,
     bitmaps::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,
@@ -69,7 +74,8 @@ impl Table {
         for command in FAMILIES.iter().copied().flatten() {
             table.add(command, None);
         }
-        let top: Vec<usize> = table.rows.iter().filter(|row| row.parent.is_none()).map(|row| row.id).collect();
+        let top: Vec<usize> =
+            table.rows.iter().filter(|row| row.parent.is_none()).map(|row| row.id).collect();
         table.slots = vec![EMPTY; (top.len() * 4).next_power_of_two()];
         for id in top {
             let mut slot = table.slot_of(table.rows[id].command.name.as_bytes());
