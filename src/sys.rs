@@ -12,8 +12,8 @@
 )]
 pub fn prefetch<T: ?Sized>(target: &T) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY (1): prefetching never faults and reads nothing the program can see, whatever the address; this one
-    // comes from a live reference besides. SSE, which the instruction belongs to, is part of x86-64's baseline.
+    // SAFETY: 1. Prefetching never faults and reads nothing the program can see, whatever the address; this one
+    // comes from a live reference besides. 2. SSE, which the instruction belongs to, is part of x86-64's baseline.
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
             std::ptr::from_ref(target).cast(),
@@ -21,19 +21,6 @@ pub fn prefetch<T: ?Sized>(target: &T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = target;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::prefetch;
-
-    #[test]
-    fn prefetch_accepts_any_reference_and_changes_nothing() {
-        let bytes = vec![7u8; 100];
-        prefetch(&bytes[99]);
-        prefetch::<[u8]>(&[]);
-        assert!(bytes.iter().all(|&b| b == 7));
-    }
 }
 
 /// Binds the calling thread to one core, counted round the cores that there are. Without permission it stays unbound.
@@ -53,4 +40,17 @@ pub fn resident_bytes() -> u64 {
     let pages: u64 = text.split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
     let page_bytes = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096);
     pages * page_bytes as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prefetch;
+
+    #[test]
+    fn prefetch_accepts_any_reference_and_changes_nothing() {
+        let bytes = [7u8; 100];
+        prefetch(&bytes[99]);
+        prefetch::<[u8]>(&[]);
+        assert!(bytes.iter().all(|&b| b == 7));
+    }
 }

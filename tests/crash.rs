@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::Client;
-use crate::support::forgekv_only;
 use crate::support::Rng;
 use crate::support::Server;
 use crate::support::Value;
+use crate::support::forgekv_only;
 
 const WRITERS: usize = 3;
 /// What `everysecond` and `never` may lose when the process dies: what the log thread has not written yet (3 ms), and
@@ -61,15 +61,23 @@ fn write_until_dead(mut client: Client, writer: usize, first: u64, stop: &Atomic
 fn recovered(client: &mut Client, writer: usize, sent: u64) -> u64 {
     let counter = client.cmd(&["GET".to_owned(), format!("c{writer}")]);
     let counter: u64 = counter.as_bytes().map_or(0, |text| String::from_utf8_lossy(text).parse().unwrap());
-    let keys: Vec<Vec<String>> = (1..=sent).map(|n| vec!["GET".to_owned(), format!("w{writer}:{n}")]).collect();
+    let keys: Vec<Vec<String>> =
+        (1..=sent).map(|n| vec!["GET".to_owned(), format!("w{writer}:{n}")]).collect();
     let values = client.pipeline(&keys);
     let present = values.iter().take_while(|value| !value.is_null()).count() as u64;
     for (n, value) in (1..=sent).zip(&values) {
-        assert_eq!(!value.is_null(), n <= present, "writer {writer}: {n} of {sent} breaks the prefix of {present}");
+        assert_eq!(
+            !value.is_null(),
+            n <= present,
+            "writer {writer}: {n} of {sent} breaks the prefix of {present}"
+        );
         assert!(value.is_null() || *value == Value::bulk(n.to_string()), "writer {writer}: {n} is {value:?}");
     }
     // SET n comes right before the INCR to n, so the prefix may end between the two.
-    assert!(counter == present || counter + 1 == present, "writer {writer}: counter {counter}, keys {present}");
+    assert!(
+        counter == present || counter + 1 == present,
+        "writer {writer}: counter {counter}, keys {present}"
+    );
     present
 }
 
@@ -108,7 +116,10 @@ fn kill_rounds(mode: &str) {
                 .rev()
                 .find(|(_, at)| mode == "always" || *at + GRACE < killed)
                 .map_or(last[writer], |(n, _)| *n);
-            assert!(present >= promised, "{mode}, round {round}, writer {writer}: {present} of {promised} promised");
+            assert!(
+                present >= promised,
+                "{mode}, round {round}, writer {writer}: {present} of {promised} promised"
+            );
             // The writer goes on from what is there; the counter may be one behind.
             client.cmd(&["SET".to_owned(), format!("c{writer}"), present.to_string()]);
             last[writer] = present;
@@ -187,10 +198,13 @@ fn a_full_disk_refuses_writes_serves_reads_and_recovers_by_itself() {
         .status()
         .is_ok_and(|status| status.success());
     if !mounted {
-        eprintln!("skipped: mounting a small file system needs root; storage/tests/fault.rs has the same on a simulator");
+        eprintln!(
+            "skipped: mounting a small file system needs root; storage/tests/fault.rs has the same on a simulator"
+        );
         return;
     }
-    let options = crate::support::ServerOptions::default().dir(&dir).args(&["--wal_sync_mode", "everysecond"]);
+    let options =
+        crate::support::ServerOptions::default().dir(&dir).args(&["--wal_sync_mode", "everysecond"]);
     let mut server = options.start();
     let mut client = server.connect();
     let ballast = dir.join("ballast");

@@ -7,10 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use crate::support::Client;
-use crate::support::forgekv_only;
-use crate::support::{Server, ServerOptions, new_dir};
 use crate::support::Value;
+use crate::support::forgekv_only;
 use crate::support::wait_for;
+use crate::support::{Server, ServerOptions, new_dir};
 
 #[test]
 fn several_addresses_and_the_unix_socket_are_served_at_once() {
@@ -20,7 +20,8 @@ fn several_addresses_and_the_unix_socket_are_served_at_once() {
     let dir = new_dir();
     let path = dir.join("forgekv.sock");
     let has_ipv6 = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
-    let mut args = vec!["--unixsocket", path.to_str().unwrap(), "--unixsocketperm", "700", "--bind", "127.0.0.1"];
+    let mut args =
+        vec!["--unixsocket", path.to_str().unwrap(), "--unixsocketperm", "700", "--bind", "127.0.0.1"];
     args.extend(["127.0.0.2", "-::1"]);
     let mut server = ServerOptions::default().dir(&dir).args(&args).start();
     let port = server.addr().port();

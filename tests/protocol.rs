@@ -2,11 +2,11 @@
 
 use std::io;
 
-use crate::support::{Client, encode};
-use crate::support::forgekv_only;
 use crate::support::Rng;
 use crate::support::Server;
 use crate::support::Value;
+use crate::support::forgekv_only;
+use crate::support::{Client, encode};
 
 /// Sends raw bytes and reads until the server closes the connection.
 fn closed_with(server: &Server, request: &[u8]) -> String {
@@ -57,7 +57,7 @@ fn before_authentication_only_small_requests_are_read() {
 #[test]
 fn commands_before_a_broken_one_are_answered() {
     let server = Server::start();
-    let reply = closed_with(&server, b"PING\r\n*1\r\n$4\r\nPING\r\n*1\r\n!");
+    let reply = closed_with(&server, b"PING\r\n*1\r\n$4\r\nPING\r\n*1\r\n!\r\n");
     assert_eq!(reply, "+PONG\r\n+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n");
 }
 
@@ -163,7 +163,10 @@ fn unknown_commands_are_quoted_back() {
     assert_eq!(client.error(&["GET"]), "ERR wrong number of arguments for 'get' command");
     let long = "x".repeat(300);
     let error = client.error(&[long.as_str(), long.as_str(), "y"]);
-    assert_eq!(error, format!("ERR unknown command '{0}', with args beginning with: '{0}' ", "x".repeat(128)));
+    assert_eq!(
+        error,
+        format!("ERR unknown command '{0}', with args beginning with: '{0}' ", "x".repeat(128))
+    );
     assert!(client.error(&["NO\r\nSUCH"]).starts_with("ERR unknown command 'NO  SUCH'"));
 }
 

@@ -4,7 +4,8 @@ use super::call::Call;
 use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult, category};
 
-const CONNECTION: Command = Command { group: "connection", categories: category::CONNECTION, ..Command::NONE };
+const CONNECTION: Command =
+    Command { group: "connection", categories: category::CONNECTION, ..Command::NONE };
 
 /// The family.
 pub const COMMANDS: &[Command] = &[
@@ -14,7 +15,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -1,
         handler: ping,
         summary: "Answers PONG, or the message it was given.",
-        flags: FAST | LOADING | STALE | SENTINEL,
+        flags: FAST | SENTINEL,
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         args: &[Arg::string("message").optional()],
         ..CONNECTION
