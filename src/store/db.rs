@@ -368,9 +368,13 @@ impl<'a> Db<'a> {
     ) -> Result<R, WrongType> {
         let dirty = self.dirty;
         if let Some(slot) = slot
-            && let Some(Object::String(shared)) = self.table_of(slot).object_mut(slot.handle)
+            && let Value::Object(Object::String(_)) = self.value(slot)
         {
-            let (result, changed) = edit(Arc::make_mut(shared));
+            let edited = self.table_of(slot).edit_object(slot.handle, |object| {
+                let Object::String(shared) = object;
+                edit(Arc::make_mut(shared))
+            });
+            let (result, changed) = edited.expect("it is an object");
             self.dirty = dirty + u64::from(changed);
             return Ok(result);
         }
