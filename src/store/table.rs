@@ -24,6 +24,7 @@
 //! * Objects taken out are returned, so that the caller can drop them outside the lock.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::SHARD_BITS;
 use super::arena::{Arena, Handle};
@@ -49,9 +50,9 @@ const INDEX_SHARE: usize = 9;
 /// What a table takes, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Memory {
-    /// Slots and boxes of live entries.
+    /// Slots and boxes of live entries, and the objects they refer to.
     pub allocated: usize,
-    /// Pages ever touched, and boxes.
+    /// Pages ever touched, boxes and objects.
     pub resident: usize,
     /// Segments, directory, page tables, object table and expiry index.
     pub index: usize,
@@ -66,6 +67,8 @@ pub struct Table {
     strays: BTreeSet<(u64, Handle)>,
     expires: Option<Box<ExpireIndex>>,
     segment_bytes: usize,
+    /// What the objects take; a shared one counts in full.
+    object_bytes: usize,
     len: usize,
     directory_depth: u8,
     phase: u8,
@@ -139,6 +142,7 @@ impl Table {
             strays: BTreeSet::new(),
             expires: None,
             segment_bytes: 0,
+            object_bytes: 0,
             len: 0,
             directory_depth: 0,
             phase: phase & 63,
@@ -174,7 +178,15 @@ impl Table {
             + self.arena.overhead()
             + self.strays.len() * 24
             + self.expires.as_ref().map_or(0, |index| index.memory());
-        Memory { allocated: self.arena.allocated(), resident: self.arena.resident(), index }
+        let objects = self.object_bytes;
+        Memory { allocated: self.arena.allocated() + objects, resident: self.arena.resident() + objects, index }
+    }
+
+    /// Bytes that its keys take with their values and their share of the index: what `maxmemory` bounds. A sum of
+    /// counters that are kept, unlike [`Table::memory`], because every write asks for it.
+    pub fn used_bytes(&self) -> usize {
+        let expires = self.expires.as_ref().map_or(0, |index| index.memory());
+        self.arena.allocated() + self.object_bytes + self.segment_bytes + expires
     }
 
     /// Asks for the bucket of `hash`.
@@ -229,7 +241,7 @@ impl Table {
         access: u32,
     ) -> Handle {
         debug_assert!(self.find(hash, key).is_none(), "insert is for keys that are absent");
-        let stored = store(&mut self.objects, value);
+        let stored = self.store(value);
         let handle = self.arena.alloc(Layout::plan(key.len(), expire).value_at() + stored.len());
         entry::write(self.arena.bytes_mut(handle), key, stored, expire, access, 0);
         self.link(hasher, hash, handle);
@@ -243,7 +255,7 @@ impl Table {
     /// Replaces the value of a key, and gives the object that was its value. Expiry and access stay. The handle
     /// may change.
     pub fn set_value(&mut self, hash: u64, handle: Handle, value: NewValue<'_>) -> (Handle, Option<Object>) {
-        let stored = store(&mut self.objects, value);
+        let stored = self.store(value);
         let bytes = self.arena.bytes(handle);
         let old = entry::object_index(bytes);
         let layout = Layout::of(bytes);
@@ -258,7 +270,26 @@ impl Table {
             }
         }
         entry::write_value(self.arena.bytes_mut(now), layout, stored);
-        (now, old.map(|index| self.objects.remove(index)))
+        (now, old.map(|index| self.take_object(index)))
+    }
+
+    /// Gives a value the form that entries hold, storing it as an object if it is too long for one.
+    #[inline]
+    fn store<'v>(&mut self, value: NewValue<'v>) -> Stored<'v> {
+        let object = match value {
+            NewValue::Int(n) => return Stored::Int(n),
+            NewValue::Bytes(bytes, raw) if bytes.len() <= INLINE_MAX => return Stored::Bytes(bytes, raw),
+            NewValue::Bytes(bytes, _) => Object::String(Arc::new(bytes.to_vec())),
+            NewValue::Shared(bytes) => Object::String(bytes),
+        };
+        self.object_bytes += object.memory_bytes();
+        Stored::Object(self.objects.insert(object))
+    }
+
+    fn take_object(&mut self, index: u32) -> Object {
+        let object = self.objects.remove(index);
+        self.object_bytes -= object.memory_bytes();
+        object
     }
 
     /// Replaces the value by an integer without moving the entry; false, and nothing changed, if the value is not
@@ -279,10 +310,14 @@ impl Table {
         entry::string_mut(self.arena.bytes_mut(handle))
     }
 
-    /// The value as an object, to change in place; `None` if it is not one.
-    pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
+    /// Changes the value in place, if it is an object; `None` if it is not one. Its size is taken anew.
+    pub fn edit_object<R>(&mut self, handle: Handle, edit: impl FnOnce(&mut Object) -> R) -> Option<R> {
         let index = entry::object_index(self.arena.bytes(handle))?;
-        Some(&mut self.objects[index])
+        let object = &mut self.objects[index];
+        self.object_bytes -= object.memory_bytes();
+        let result = edit(object);
+        self.object_bytes += object.memory_bytes();
+        Some(result)
     }
 
     /// Sets, changes or clears the expiry, in unix milliseconds. The handle may change.
@@ -337,7 +372,7 @@ impl Table {
         self.arena.free(handle);
         self.len -= 1;
         self.shrink(hasher, route.segment, hash);
-        object.map(|index| self.objects.remove(index))
+        object.map(|index| self.take_object(index))
     }
 
     /// The earliest expiry, in unix milliseconds.
@@ -489,17 +524,4 @@ fn stray_range(low: u64, high: u64) -> std::ops::RangeInclusive<(u64, Handle)> {
     let bounds = (Handle::from_raw(1), Handle::from_raw(u32::MAX));
     let (Some(least), Some(greatest)) = bounds else { unreachable!("neither is zero") };
     (low, least)..=(high, greatest)
-}
-
-/// Gives a value the form that entries hold, storing it as an object if it is too long for one.
-#[inline]
-fn store<'a>(objects: &mut Slots<Object>, value: NewValue<'a>) -> Stored<'a> {
-    match value {
-        NewValue::Int(n) => Stored::Int(n),
-        NewValue::Bytes(bytes, raw) if bytes.len() <= INLINE_MAX => Stored::Bytes(bytes, raw),
-        NewValue::Bytes(bytes, _) => {
-            Stored::Object(objects.insert(Object::String(std::sync::Arc::new(bytes.to_vec()))))
-        }
-        NewValue::Shared(bytes) => Stored::Object(objects.insert(Object::String(bytes))),
-    }
 }

@@ -187,7 +187,13 @@ impl History {
             Plain::Int(old) => *old = n,
             value if value.is_object() => {
                 assert!(self.table.bytes_mut(handle).is_none());
-                assert!(self.table.object_mut(handle).is_some());
+                let longer = |object: &mut Object| {
+                    let Object::String(bytes) = object;
+                    std::sync::Arc::make_mut(bytes).push(n as u8);
+                };
+                assert!(self.table.edit_object(handle, longer).is_some());
+                let (Plain::Bytes(bytes, _) | Plain::Shared(bytes)) = value else { unreachable!("integers are inline") };
+                bytes.push(n as u8);
             }
             Plain::Bytes(bytes, _) => {
                 bytes.fill(n as u8);
@@ -273,7 +279,11 @@ impl History {
             .filter_map(|id| self.table.segments.get(id as u32))
             .map(Segment::memory)
             .sum();
-        assert_eq!(self.table.memory().allocated, slots);
+        let objects: usize = self.table.iter().filter_map(|handle| match self.table.entry(handle).value() {
+            Value::Object(object) => Some(object.memory_bytes()),
+            _ => None,
+        }).sum();
+        assert_eq!(self.table.memory().allocated, slots + objects);
         assert_eq!(self.table.segment_bytes, segments);
         let objects = self.known.values().filter(|known| known.value.is_object()).count();
         assert_eq!(self.table.objects.len(), objects);
