@@ -9,8 +9,6 @@
 
 use std::sync::Arc;
 
-use storage::{Engine, Status};
-
 use super::call::Call;
 use super::error::CommandError;
 use super::keyspecs;
@@ -23,7 +21,8 @@ use crate::resp::{Argv, Mark, Output, Reply};
 use crate::stats::{Stat, ThreadStats};
 use crate::store::db::Tallies;
 use crate::store::evict::{self, AccessClock};
-use crate::store::{Db, ShardId, UnixMs};
+use crate::store::keyspace::LogHealth;
+use crate::store::{Db, ShardId, UnixMs, Waiter};
 use crate::util::random::Random;
 use crate::util::time;
 
@@ -46,13 +45,17 @@ pub enum Outcome {
         /// The LSN.
         depends_on: u64,
     },
-    /// A shard stayed busy: wait for it.
-    Busy(ShardId),
+    /// A shard stayed busy: wait for it with [`Executor::await_shard`].
+    Busy(BusyShard),
     /// The log cannot take more just now.
     LogBehind,
     /// CLIENT PAUSE holds it back.
     Paused,
 }
+
+/// The shard that a request found busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BusyShard(ShardId);
 
 /// One thread's means to execute requests.
 pub struct Executor {
@@ -104,6 +107,11 @@ impl Executor {
     /// The time of this turn.
     pub fn now(&self) -> UnixMs {
         self.now
+    }
+
+    /// Has a connection of a worker woken when the shard is free. False: it is free already.
+    pub fn await_shard(&self, shard: BusyShard, worker: u32, connection: u64) -> bool {
+        self.state.keyspace.locks().defer(shard.0, Waiter { worker, connection })
     }
 
     /// Begins a turn: the only place where the clock and the configuration are looked at.
@@ -208,7 +216,7 @@ impl Executor {
         if self.is_paused(row) {
             return Outcome::Paused;
         }
-        if row.is_write && self.log_is_behind() {
+        if row.is_write && self.state.keyspace.is_log_behind() {
             return Outcome::LogBehind;
         }
         self.run(client, row, request, out)
@@ -236,10 +244,10 @@ impl Executor {
         if self.config.maxmemory > 0 && !self.make_room() && row.command.has(flags::DENYOOM) {
             return Err(CommandError::OUT_OF_MEMORY);
         }
-        match self.state.keyspace.log().map(|log| log.status()) {
-            Some(Status::Full) => Err(CommandError::LOG_FULL),
-            Some(Status::ReadOnly | Status::Failed) => Err(CommandError::LOG_FAILED),
-            _ => Ok(()),
+        match self.state.keyspace.log_health() {
+            LogHealth::Good => Ok(()),
+            LogHealth::Full => Err(CommandError::LOG_FULL),
+            LogHealth::Failed => Err(CommandError::LOG_FAILED),
         }
     }
 
@@ -271,10 +279,6 @@ impl Executor {
         }
     }
 
-    fn log_is_behind(&self) -> bool {
-        self.state.keyspace.log().is_some_and(Engine::is_backlogged)
-    }
-
     #[inline]
     fn run(
         &mut self,
@@ -288,7 +292,7 @@ impl Executor {
         let set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace);
         let locked = match state.keyspace.locks().try_lock(set) {
             Ok(locked) => locked,
-            Err(busy) => return Outcome::Busy(busy),
+            Err(busy) => return Outcome::Busy(BusyShard(busy)),
         };
         let index = client.db;
         let mut db = Db::new(&state.keyspace, locked, index, self.now, self.access, &mut self.tallies);

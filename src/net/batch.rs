@@ -6,9 +6,8 @@
 use crate::client::Client;
 use crate::commands::dispatch::Request;
 use crate::commands::table::Row;
-use crate::commands::{Executor, Outcome};
+use crate::commands::{BusyShard, Executor, Outcome};
 use crate::resp::{Argv, Limits, Output, Parsed, Reply, RequestParser, Span};
-use crate::store::ShardId;
 
 /// Commands looked ahead.
 const AHEAD: usize = 16;
@@ -21,7 +20,7 @@ pub enum Stop {
     /// The turn's commands are used up.
     Budget,
     /// The next command's shard is busy.
-    Busy(ShardId),
+    Busy(BusyShard),
     /// The next command writes and the log is behind.
     LogBehind,
     /// The next command waits for CLIENT UNPAUSE.

@@ -25,7 +25,6 @@ use super::socket::Socket;
 use crate::client::{Client, ClientInfo, Notice};
 use crate::commands::ServerState;
 use crate::stats::Stat;
-use crate::store::Waiter;
 use crate::util::time;
 
 /// The waker's token; connections have their slab index plus one.
@@ -289,8 +288,7 @@ impl Core {
             TurnEnd::Again => self.ready.push_back(index),
             TurnEnd::AwaitShard(shard) => {
                 kit.executor.stats().add(Stat::Deferred, 1);
-                let waiter = Waiter { worker: self.seat.index, connection: index as u64 };
-                if !self.state.keyspace.locks().defer(shard, waiter) {
+                if !kit.executor.await_shard(shard, self.seat.index, index as u64) {
                     self.ready.push_back(index);
                 }
             }

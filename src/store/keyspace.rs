@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_channel::Sender;
-use storage::{Engine, Epoch};
+use storage::{Engine, Epoch, Status, SyncMode};
 
 use super::entry::Object;
 use super::hash::KeyHasher;
@@ -24,6 +24,17 @@ pub enum Garbage {
     Object(Object),
     /// What FLUSHDB or FLUSHALL took out.
     Tables(Vec<Table>),
+}
+
+/// Can the log take records?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogHealth {
+    /// Yes.
+    Good,
+    /// The disk is full; yes again when there is room.
+    Full,
+    /// Never again in this process (D3).
+    Failed,
 }
 
 /// A number that one shard's owner writes and others read, on a line of its own.
@@ -105,6 +116,33 @@ impl Keyspace {
     #[inline]
     pub fn log(&self) -> Option<&Engine> {
         self.log.get()
+    }
+
+    /// Can the log take records?
+    pub fn log_health(&self) -> LogHealth {
+        match self.log.get().map(Engine::status) {
+            None | Some(Status::Healthy) => LogHealth::Good,
+            Some(Status::Full) => LogHealth::Full,
+            Some(Status::ReadOnly | Status::Failed) => LogHealth::Failed,
+        }
+    }
+
+    /// Have more bytes been logged than the log thread could write so far, beyond its bound?
+    #[inline]
+    pub fn is_log_behind(&self) -> bool {
+        self.log.get().is_some_and(Engine::is_backlogged)
+    }
+
+    /// Must a reply that depends on `lsn` be held back? In `wal_sync_mode always`, until the record is durable.
+    #[inline]
+    pub fn holds_back(&self, lsn: u64) -> bool {
+        let Some(log) = self.log.get() else { return false };
+        log.sync_mode() == SyncMode::Always && log.durable_lsn().0 < lsn
+    }
+
+    /// Records up to here survive a power loss.
+    pub fn durable_lsn(&self) -> u64 {
+        self.log.get().map_or(0, |log| log.durable_lsn().0)
     }
 
     /// Appends one record for an operation that holds `locked`, and notes its LSN in every shard it holds.

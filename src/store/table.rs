@@ -372,7 +372,12 @@ impl Table {
         self.arena.free(handle);
         self.len -= 1;
         self.shrink(hasher, route.segment, hash);
-        object.map(|index| self.take_object(index))
+        let object = object.map(|index| self.take_object(index));
+        if self.len == 0 && self.segments.bound() > 1 {
+            // The one segment left may stand far behind in an array that would keep its chunks for it.
+            *self = Self::new(self.phase);
+        }
+        object
     }
 
     /// The earliest expiry, in unix milliseconds.

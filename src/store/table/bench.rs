@@ -146,7 +146,7 @@ fn in_batches(shards: &Shards, asked: &[[u8; KEY_LEN]]) -> usize {
     for batch in asked.chunks_exact(BATCH) {
         for (hash, key) in hashes.iter_mut().zip(batch) {
             *hash = shards.hasher.hash_of(key);
-            shards.tables[shard_of(*hash)].prefetch(*hash);
+            shards.tables[usize::from(ShardId::of(*hash).0)].prefetch(*hash);
         }
         for &hash in &hashes {
             shards.tables[usize::from(ShardId::of(hash).0)].prefetch_entry(hash);
