@@ -354,6 +354,7 @@ fn object_refcount(call: &mut Call<'_>) -> CommandResult {
 /// Redis gives every key an integer of its own when eviction needs to know when or how often each was used.
 fn shares_integers(config: &Config) -> bool {
     use MaxmemoryPolicy::{AllkeysLfu, AllkeysLru, VolatileLfu, VolatileLru};
-    let tracks_access = matches!(config.maxmemory_policy, AllkeysLru | AllkeysLfu | VolatileLru | VolatileLfu);
+    let tracks_access =
+        matches!(config.maxmemory_policy, AllkeysLru | AllkeysLfu | VolatileLru | VolatileLfu);
     config.maxmemory == 0 || !tracks_access
 }

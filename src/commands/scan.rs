@@ -105,7 +105,8 @@ fn scan_options<'a>(call: &Call<'a>) -> Result<ScanOptions<'a>, CommandError> {
     while let Some(word) = words.next() {
         if is(word, "COUNT") {
             let count = words.int()?;
-            options.count = u64::try_from(count).ok().filter(|&count| count > 0).ok_or(CommandError::SYNTAX)?;
+            options.count =
+                u64::try_from(count).ok().filter(|&count| count > 0).ok_or(CommandError::SYNTAX)?;
         } else if is(word, "MATCH") {
             options.pattern = words.value()?;
         } else if is(word, "TYPE") {

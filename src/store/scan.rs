@@ -70,7 +70,8 @@ impl Db<'_> {
         let mut slice = Slice::default();
         loop {
             let shard = ShardId::of(from);
-            let next = self.on_shard(shard, |db| db.scan_slice(shard, from, left.min(SLICE_KEYS), filter, &mut slice));
+            let next = self
+                .on_shard(shard, |db| db.scan_slice(shard, from, left.min(SLICE_KEYS), filter, &mut slice));
             left = left.saturating_sub(slice.hand_out(&mut found));
             from = match next {
                 Some(position) => position,

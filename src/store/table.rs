@@ -179,7 +179,11 @@ impl Table {
             + self.strays.len() * 24
             + self.expires.as_ref().map_or(0, |index| index.memory());
         let objects = self.object_bytes;
-        Memory { allocated: self.arena.allocated() + objects, resident: self.arena.resident() + objects, index }
+        Memory {
+            allocated: self.arena.allocated() + objects,
+            resident: self.arena.resident() + objects,
+            index,
+        }
     }
 
     /// Bytes that its keys take with their values and their share of the index: what `maxmemory` bounds. A sum of

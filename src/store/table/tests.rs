@@ -192,7 +192,9 @@ impl History {
                     std::sync::Arc::make_mut(bytes).push(n as u8);
                 };
                 assert!(self.table.edit_object(handle, longer).is_some());
-                let (Plain::Bytes(bytes, _) | Plain::Shared(bytes)) = value else { unreachable!("integers are inline") };
+                let (Plain::Bytes(bytes, _) | Plain::Shared(bytes)) = value else {
+                    unreachable!("integers are inline")
+                };
                 bytes.push(n as u8);
             }
             Plain::Bytes(bytes, _) => {
@@ -279,10 +281,14 @@ impl History {
             .filter_map(|id| self.table.segments.get(id as u32))
             .map(Segment::memory)
             .sum();
-        let objects: usize = self.table.iter().filter_map(|handle| match self.table.entry(handle).value() {
-            Value::Object(object) => Some(object.memory_bytes()),
-            _ => None,
-        }).sum();
+        let objects: usize = self
+            .table
+            .iter()
+            .filter_map(|handle| match self.table.entry(handle).value() {
+                Value::Object(object) => Some(object.memory_bytes()),
+                _ => None,
+            })
+            .sum();
         assert_eq!(self.table.memory().allocated, slots + objects);
         assert_eq!(self.table.segment_bytes, segments);
         let objects = self.known.values().filter(|known| known.value.is_object()).count();
