@@ -320,7 +320,9 @@ impl Executor {
         }
         let reply = Reply::new(out, client.protocol);
         let (config, access, now, hash) = (&*self.config, self.access, self.now, request.hash);
-        let mut call = Call { argv, db, reply, client, state, config, command: row, access, now, hash };
+        let random = &mut self.random;
+        let mut call =
+            Call { argv, db, reply, client, state, config, command: row, access, now, hash, random };
         let result = (row.command.handler)(&mut call);
         if let Err(error) = &result {
             call.reply.error(error.as_str());

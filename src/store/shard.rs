@@ -60,9 +60,9 @@ impl Shard {
         self.spaces.iter().map(|space| space.table.len()).sum()
     }
 
-    /// Bytes that the entries of all databases take.
+    /// Bytes that all databases take: what `maxmemory` bounds.
     pub fn memory(&self) -> u64 {
-        self.spaces.iter().map(|space| space.table.memory().allocated as u64).sum()
+        self.spaces.iter().map(|space| space.table.used_bytes() as u64).sum()
     }
 
     /// A database's namespace.

@@ -51,7 +51,7 @@ impl Plain {
         match self {
             Self::Int(n) => NewValue::Int(*n),
             Self::Bytes(bytes, raw) => NewValue::Bytes(bytes, *raw),
-            Self::Shared(bytes) => NewValue::Shared(std::sync::Arc::new(bytes.clone())),
+            Self::Shared(bytes) => NewValue::Shared(Arc::new(bytes.clone())),
         }
     }
 
