@@ -19,7 +19,7 @@ use crate::client::{Client, PauseMode, ReplyMode};
 use crate::config::{Config, ConfigReader};
 use crate::resp::{Argv, Mark, Output, Reply};
 use crate::stats::{Stat, ThreadStats};
-use crate::store::db::Tallies;
+use crate::store::db::Workspace;
 use crate::store::evict::{self, AccessClock};
 use crate::store::keyspace::LogHealth;
 use crate::store::{Db, ShardId, UnixMs, Waiter};
@@ -62,7 +62,7 @@ pub struct Executor {
     state: Arc<ServerState>,
     stats: Arc<ThreadStats>,
     config: ConfigReader,
-    tallies: Tallies,
+    work: Workspace,
     now: UnixMs,
     access: AccessClock,
     random: Random,
@@ -81,7 +81,7 @@ impl Executor {
         Executor {
             stats,
             config: state.config.reader(),
-            tallies: Tallies::default(),
+            work: Workspace::default(),
             now,
             access: AccessClock::lru(now),
             random: Random::seeded(),
@@ -152,7 +152,7 @@ impl Executor {
             self.stats.add(Stat::CommandsProcessed, self.executed.len() as u64);
             self.executed.clear();
         }
-        let tallies = std::mem::take(&mut self.tallies);
+        let tallies = std::mem::take(&mut self.work.tallies);
         self.stats.add(Stat::Hits, tallies.hits);
         self.stats.add(Stat::Misses, tallies.misses);
         self.stats.add(Stat::ExpiredKeys, tallies.expired);
@@ -314,12 +314,12 @@ impl Executor {
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
         };
         let index = client.db;
-        let mut db = Db::new(&state.keyspace, locked, index, self.now, self.access, &mut self.tallies);
+        let mut db = Db::new(&state.keyspace, locked, index, self.now, &self.access, &mut self.work);
         if client.no_touch {
             db.stop_touching();
         }
         let reply = Reply::new(out, client.protocol);
-        let (config, access, now, hash) = (&*self.config, self.access, self.now, request.hash);
+        let (config, access, now, hash) = (&*self.config, &self.access, self.now, request.hash);
         let random = &mut self.random;
         let mut call =
             Call { argv, db, reply, client, state, config, command: row, access, now, hash, random };
@@ -327,8 +327,7 @@ impl Executor {
         if let Err(error) = &result {
             call.reply.error(error.as_str());
         }
-        let Call { db, .. } = call;
-        let committed = db.commit(argv.iter(), index);
+        let committed = call.db.commit(argv.iter(), index);
         if let Err(error) = result {
             self.stats.commands[row.id].failed.add(1);
             self.stats.count_error(error.code());
