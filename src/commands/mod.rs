@@ -13,6 +13,7 @@ pub mod connection;
 pub mod dispatch;
 pub mod error;
 pub mod expire;
+pub mod help;
 pub mod introspect;
 pub mod keys;
 pub mod keyspecs;
