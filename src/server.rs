@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mio::{Poll, Waker};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use storage::fs::os::Os;
@@ -23,9 +22,9 @@ use storage::{Engine, Progress, Recovery, Status};
 use crate::client::{Pause, Registry};
 use crate::commands::replay::Replay;
 use crate::commands::state::ShutdownOptions;
-use crate::commands::table::table;
+use crate::commands::table::{rename_commands, table};
 use crate::commands::{Executor, ServerState};
-use crate::config::{Config, ConfigCell, Loaded, values};
+use crate::config::{Config, ConfigCell, Loaded};
 use crate::net::acceptor::Acceptor;
 use crate::net::connection::Kit;
 use crate::net::listener::{self, Endpoints, Listener};
@@ -35,13 +34,11 @@ use crate::net::worker::{self, Core, Seat, WAKER};
 use crate::stats::rates::Rates;
 use crate::stats::{Stat, Stats};
 use crate::store::hash::KeyHasher;
-use crate::store::keyspace::Garbage;
+use crate::store::keyspace::{self, Garbage};
 use crate::store::{Keyspace, Waiter};
 use crate::sys;
 use crate::util::{file, log, time};
 
-/// Descriptors that are not clients': the log, listeners, polls, the terminal.
-const RESERVED_DESCRIPTORS: u64 = 32;
 /// Active expiry and the rest of the cron's work.
 const CRON_TICK: Duration = Duration::from_millis(50);
 /// Keys that one cron tick may expire.
@@ -78,6 +75,8 @@ fn start(loaded: Loaded) -> Result<Server, String> {
     for notice in notices {
         log::notice(&notice);
     }
+    rename_commands(&config.renamed_commands)
+        .map_err(|reason| format!("Fatal error, rename-command in the configuration: {reason}"))?;
     let config = within_limits(config);
     if config.daemonize {
         nix::unistd::daemon(true, false).map_err(|error| format!("Can't daemonize: {error}"))?;
@@ -192,26 +191,13 @@ fn begin_log(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Raises the limit of open files to what `maxclients` needs, or lowers `maxclients` to what is possible, as Redis does.
+/// Lowers `maxclients` to what the limit of open files allows, as Redis does.
 fn within_limits(mut config: Config) -> Config {
-    let wanted = u64::from(config.maxclients) + RESERVED_DESCRIPTORS;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return config };
-    if soft >= wanted {
-        return config;
-    }
-    let raised = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted)).is_ok();
-    let limit = if raised {
-        wanted
-    } else {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
-        wanted.min(hard)
-    };
-    let possible = limit.saturating_sub(RESERVED_DESCRIPTORS).max(1) as u32;
-    if possible < config.maxclients {
+    let (wanted, possible) = (config.maxclients, sys::clients_possible(config.maxclients));
+    if possible < wanted {
         log::warning(&format!(
-            "You requested maxclients of {} requiring at least {wanted} max file descriptors. The server can't set \
-             maximum open files to {wanted}: maxclients has been reduced to {possible}.",
-            config.maxclients
+            "You requested maxclients of {wanted}, for which the limit of open files is too low and cannot be raised: \
+             maxclients has been reduced to {possible}."
         ));
         config.set_maxclients(possible);
     }
@@ -220,18 +206,9 @@ fn within_limits(mut config: Config) -> Config {
 
 fn log_options(config: &Config) -> storage::Options {
     storage::Options {
-        sync_mode: sync_mode(config.wal_sync_mode),
+        sync_mode: keyspace::sync_mode(config.wal_sync_mode),
         segment_bytes: u64::from(config.wal_segment_mb) << 20,
         ..storage::Options::default()
-    }
-}
-
-/// The engine's name of a sync mode.
-pub fn sync_mode(mode: values::SyncMode) -> storage::SyncMode {
-    match mode {
-        values::SyncMode::Always => storage::SyncMode::Always,
-        values::SyncMode::EverySecond => storage::SyncMode::EverySecond,
-        values::SyncMode::Never => storage::SyncMode::Never,
     }
 }
 
@@ -359,6 +336,8 @@ fn load(state: &Arc<ServerState>, mut recovery: Recovery, seats: &[Arc<Seat>]) -
         }))
         .map_err(|error| error.to_string())?;
     state.keyspace.attach_log(engine);
+    // CONFIG SET may have changed the mode while the log was replayed.
+    state.keyspace.set_sync_mode(state.config.snapshot().wal_sync_mode);
     state.loading.store(false, Ordering::Release);
     Ok(())
 }

@@ -110,6 +110,10 @@ impl Executor {
     pub fn begin_turn(&mut self) {
         self.now = time::now();
         self.turn_began = time::Monotonic::now();
+        self.refresh_config();
+    }
+
+    fn refresh_config(&mut self) {
         self.config.refresh();
         self.access = if evict::is_lfu(self.config.maxmemory_policy) {
             let (factor, decay) = (self.config.lfu_log_factor, self.config.lfu_decay_time);
@@ -185,7 +189,8 @@ impl Executor {
                 client.reply_mode = ReplyMode::Skipping;
                 true
             }
-            (ReplyMode::Skipping, _) => {
+            // Had the command switched replies on again (CLIENT REPLY ON, RESET), it would be answered.
+            (ReplyMode::Skipping, ReplyMode::Skipping) => {
                 client.reply_mode = ReplyMode::On;
                 true
             }
@@ -211,7 +216,12 @@ impl Executor {
         if row.is_write && self.log_is_behind() {
             return Outcome::LogBehind;
         }
-        self.run(client, row, request, out)
+        let outcome = self.run(client, row, request, out);
+        if row.command.has(flags::ADMIN) {
+            // What CONFIG SET changed holds for the commands behind it in the same pipeline already.
+            self.refresh_config();
+        }
+        outcome
     }
 
     /// Everything that can refuse a command before it runs.
@@ -220,7 +230,8 @@ impl Executor {
         if !row.command.accepts(argv.len()) {
             return Err(CommandError::arity(row.name()));
         }
-        if !client.authenticated && !row.command.has(flags::NO_AUTH) {
+        // The password may have been taken away since the client came without one.
+        if !client.authenticated && !row.command.has(flags::NO_AUTH) && !self.config.requirepass.is_empty() {
             return Err(CommandError::NO_AUTH);
         }
         if self.state.is_loading() && !row.command.has(flags::LOADING) {
@@ -279,6 +290,7 @@ impl Executor {
             Err(busy) => return Outcome::Busy(busy),
         };
         let index = client.db;
+        client.last_command = row.id as u32;
         let mut db = Db::new(&state.keyspace, locked, index, self.now, self.access, &mut self.tallies);
         if client.no_touch {
             db.stop_touching();
@@ -291,7 +303,13 @@ impl Executor {
             call.reply.error(error.as_str());
         }
         let Call { db, .. } = call;
-        let committed = db.commit(argv.iter(), index);
+        let committed = if row.is_renamed {
+            // The log has the names of the table, so that it can be read back after `rename-command` has changed.
+            let words: Vec<&[u8]> = std::iter::once(row.declared_name()).chain(argv.iter().skip(1)).collect();
+            db.commit(words.into_iter(), index)
+        } else {
+            db.commit(argv.iter(), index)
+        };
         if let Err(error) = result {
             self.stats.commands[row.id].failed.add(1);
             self.stats.count_error(error.code());

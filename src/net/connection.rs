@@ -17,7 +17,7 @@ use storage::SyncMode;
 use super::batch::{Batch, Stop};
 use super::inbox::Inbox;
 use super::socket::Socket;
-use crate::client::{Client, ClientFlags};
+use crate::client::Client;
 use crate::commands::Executor;
 use crate::config::values::OutputLimit;
 use crate::resp::{Limits, Output, Reply, RequestParser};
@@ -325,16 +325,14 @@ impl Connection {
 
     /// Shows other threads where the session stands.
     fn publish(&self) {
+        self.client.publish();
         let info = &self.client.info;
-        info.db.store(self.client.db.0, Ordering::Relaxed);
-        info.resp.store(self.client.protocol as u8, Ordering::Relaxed);
         info.query_bytes.store(self.pending.len() as u64, Ordering::Relaxed);
         info.query_free.store(self.pending.free() as u64, Ordering::Relaxed);
         info.output_bytes.store(self.out.len() as u64, Ordering::Relaxed);
+        info.output_memory.store(self.out.memory() as u64, Ordering::Relaxed);
         let buffers = self.pending.memory() + self.out.memory() + self.parser.memory();
         info.memory.store((buffers + size_of::<Connection>()) as u64, Ordering::Relaxed);
-        let (no_evict, no_touch) = (self.client.no_evict, self.client.no_touch);
-        info.set_flags(ClientFlags { no_evict, no_touch, closing: self.client.close_after_reply });
     }
 
     /// Has nothing happened for longer than `timeout` seconds?

@@ -17,6 +17,7 @@ use super::lock::{Locked, ShardLocks, ShardSet, Wake};
 use super::shard::Shard;
 use super::table::Table;
 use super::{DbIndex, SHARD_COUNT, ShardId};
+use crate::config::values::SyncMode;
 
 /// What a worker does not free itself: the drop thread does.
 pub enum Garbage {
@@ -24,6 +25,15 @@ pub enum Garbage {
     Object(Object),
     /// What FLUSHDB or FLUSHALL took out.
     Tables(Vec<Table>),
+}
+
+/// The engine's name of a sync mode.
+pub fn sync_mode(mode: SyncMode) -> storage::SyncMode {
+    match mode {
+        SyncMode::Always => storage::SyncMode::Always,
+        SyncMode::EverySecond => storage::SyncMode::EverySecond,
+        SyncMode::Never => storage::SyncMode::Never,
+    }
 }
 
 /// A number that one shard's owner writes and others read, on a line of its own.
@@ -70,6 +80,13 @@ impl Keyspace {
                 let locked = self.locks.lock_one(id);
                 self.publish_memory(id, locked.shard(id).memory());
             }
+        }
+    }
+
+    /// Changes when records are made durable; nothing happens before the log is attached.
+    pub fn set_sync_mode(&self, mode: SyncMode) {
+        if let Some(log) = self.log.get() {
+            log.set_sync_mode(sync_mode(mode));
         }
     }
 

@@ -7,5 +7,6 @@ pub mod log;
 pub mod long_double;
 pub mod number;
 pub mod random;
+pub mod secret;
 pub mod time;
 pub mod words;
