@@ -85,7 +85,8 @@ fn start(loaded: Loaded) -> Result<Server, String> {
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     signals.thread_block().map_err(|error| format!("Can't block signals: {error}"))?;
 
-    let recovery = Engine::recover(Arc::new(Os), &config.dir, log_options(&config)).map_err(|error| error.to_string())?;
+    let recovery = Engine::recover(Arc::new(Os), &config.dir, log_options(&config))
+        .map_err(|error| error.to_string())?;
     let listeners = listener::open(&Endpoints {
         bind: &config.bind,
         port: config.port,
@@ -178,14 +179,18 @@ impl Server {
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
-    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|error| format!("Can't start thread {name}: {error}"))
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(|error| format!("Can't start thread {name}: {error}"))
 }
 
 fn begin_log(config: &Config) -> Result<(), String> {
     log::set_level(config.loglevel);
     if !config.logfile.is_empty() {
         let path = config.path(&config.logfile);
-        let opened = file::append(&path).map_err(|error| format!("Can't open the log file {}: {error}", path.display()))?;
+        let opened = file::append(&path)
+            .map_err(|error| format!("Can't open the log file {}: {error}", path.display()))?;
         log::set_file(Some(opened));
     }
     Ok(())
@@ -217,7 +222,9 @@ fn write_pidfile(config: &Config) -> Result<String, String> {
         ("", true) => "/var/run/forgekv.pid",
         (path, _) => path,
     };
-    if !path.is_empty() && file::replace(path.as_ref(), format!("{}\n", std::process::id()).as_bytes()).is_err() {
+    if !path.is_empty()
+        && file::replace(path.as_ref(), format!("{}\n", std::process::id()).as_bytes()).is_err()
+    {
         log::warning(&format!("Failed to write PID file {path}"));
         return Ok(String::new());
     }
@@ -237,7 +244,8 @@ fn seats(workers: usize) -> Result<(Vec<Arc<Seat>>, Vec<WorkerParts>), String> {
     let (mut seats, mut parts) = (Vec::new(), Vec::new());
     for index in 0..workers as u32 {
         let poll = Poll::new().map_err(|error| format!("Can't make a poll: {error}"))?;
-        let waker = Waker::new(poll.registry(), WAKER).map_err(|error| format!("Can't make a waker: {error}"))?;
+        let waker =
+            Waker::new(poll.registry(), WAKER).map_err(|error| format!("Can't make a waker: {error}"))?;
         let (mailbox, mail) = Mailbox::new(waker);
         seats.push(Arc::new(Seat::new(index, mailbox)));
         parts.push((poll, mail));
@@ -245,7 +253,12 @@ fn seats(workers: usize) -> Result<(Vec<Arc<Seat>>, Vec<WorkerParts>), String> {
     Ok((seats, parts))
 }
 
-fn build_state(config: Config, recovery: &Recovery, seats: &[Arc<Seat>], garbage: Sender<Garbage>) -> ServerState {
+fn build_state(
+    config: Config,
+    recovery: &Recovery,
+    seats: &[Arc<Seat>],
+    garbage: Sender<Garbage>,
+) -> ServerState {
     let hasher = KeyHasher::new(recovery.identity().hash_secret);
     let wakers = seats.to_vec();
     let wake = Box::new(move |waiter: Waiter| {
@@ -311,7 +324,9 @@ fn load(state: &Arc<ServerState>, mut recovery: Recovery, seats: &[Arc<Seat>]) -
     let report = recovery
         .replay(|record| {
             let said = replay.apply(record.payload);
-            said.map_err(|what| LoadError(format!("Record {} of the log can't be replayed: {what}.", record.lsn.0)))
+            said.map_err(|what| {
+                LoadError(format!("Record {} of the log can't be replayed: {what}.", record.lsn.0))
+            })
         })
         .map_err(|LoadError(sentence)| sentence)?;
     if let Some(cut) = &report.cut {
@@ -358,9 +373,12 @@ fn announce(state: &ServerState) {
     if !config.unixsocket.is_empty() {
         log::notice(&format!("The server is now ready to accept connections at {}", config.unixsocket));
     }
-    let is_local = |word: &String| word.trim_start_matches('-').parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let is_local =
+        |word: &String| word.trim_start_matches('-').parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     if config.requirepass.is_empty() && !config.protected_mode && !config.bind.iter().all(is_local) {
-        log::warning("Anybody who can reach this server can use it: no password is set and protected-mode is off.");
+        log::warning(
+            "Anybody who can reach this server can use it: no password is set and protected-mode is off.",
+        );
     }
 }
 
@@ -380,8 +398,11 @@ fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
         }
         if tick.is_multiple_of(2) {
             let totals = state.stats.totals();
-            let (commands, input, output) =
-                (totals.get(Stat::CommandsProcessed), totals.get(Stat::NetInput), totals.get(Stat::NetOutput));
+            let (commands, input, output) = (
+                totals.get(Stat::CommandsProcessed),
+                totals.get(Stat::NetInput),
+                totals.get(Stat::NetOutput),
+            );
             state.rates.sample(time::now().0, commands, input, output, sys::resident_bytes());
         }
         if tick.is_multiple_of(20) && state.config.snapshot().timeout > 0 {

@@ -14,8 +14,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 )]
 pub fn prefetch<T: ?Sized>(target: &T) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY (1): prefetching never faults and reads nothing the program can see, whatever the address; this one
-    // comes from a live reference besides. SSE, which the instruction belongs to, is part of x86-64's baseline.
+    // SAFETY: 1. Prefetching never faults and reads nothing the program can see, whatever the address; this one
+    // comes from a live reference besides. 2. SSE, which the instruction belongs to, is part of x86-64's baseline.
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
             std::ptr::from_ref(target).cast(),
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn prefetch_accepts_any_reference_and_changes_nothing() {
-        let bytes = vec![7u8; 100];
+        let bytes = [7u8; 100];
         prefetch(&bytes[99]);
         prefetch::<[u8]>(&[]);
         assert!(bytes.iter().all(|&b| b == 7));

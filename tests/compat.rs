@@ -204,7 +204,7 @@ impl Target for Toy {
                 Value::simple("OK")
             }
             [name, key] if name.eq_ignore_ascii_case(b"GET") => {
-                values.get(key).map_or(Value::NullBulk, |value| Value::bulk(value))
+                values.get(key).map_or(Value::NullBulk, Value::bulk)
             }
             _ => Value::simple("another command"),
         };

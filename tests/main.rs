@@ -25,3 +25,4 @@ mod scan;
 mod server;
 mod strings;
 mod support;
+mod tidy;

@@ -56,7 +56,7 @@ const BASE: Case = Case {
     target: None,
 };
 
-/// All cases, in the order they run. Neighbours with the same sides and data set share their servers.
+/// All cases, in the order they run. Neighbours with the same sides, measure and data set share their servers.
 pub const CASES: &[Case] = &[
     Case { name: "get", operation: Operation::Get, target: Some(0.60), ..BASE },
     Case { name: "set", operation: Operation::Set, target: Some(0.55), ..BASE },

@@ -59,12 +59,15 @@ fn bench(options: &Options) -> Result<(), String> {
         process::pin_self(if cpus > 2 { "2" } else { "1" });
     }
     println!("\n{}", report::HEADER.trim_end());
-    let mut bench = measure::Bench::new(options);
+    let bench = measure::Bench::new(options);
     let mut findings = Vec::new();
-    for case in selected {
-        let finding = bench.measure(case).map_err(|error| format!("case {}: {error}", case.name))?;
-        print!("{}", report::text(&finding));
-        findings.push(finding);
+    let alike =
+        |a: &&cases::Case, b: &&cases::Case| (a.sides, a.measure, a.keys) == (b.sides, b.measure, b.keys);
+    for group in selected.chunk_by(alike) {
+        for finding in bench.measure(group)? {
+            print!("{}", report::text(&finding));
+            findings.push(finding);
+        }
     }
     if let Some(path) = &options.json {
         let write = std::fs::write(path, report::json(&findings));

@@ -1,7 +1,9 @@
 //! Runs the cases: starts both sides, loads them, and takes alternating measurements.
 //!
-//! * The two sides are measured in turn (A B A B …), so a machine that slows down slows both. The ratio reported is
-//!   the median of the pairs' ratios, and the spread is half the distance between the lowest and the highest.
+//! * The two sides are measured in turn (A B, B A …), so a machine that slows down slows both, and on several pairs of
+//!   freshly started and loaded processes, started in alternating order: where the kernel happens to put a
+//!   process's memory changes its cache misses by more than ten per cent for as long as it lives.
+//!   The ratio reported is the median of all ratios, and the spread is half the distance between the extremes.
 //! * Each side runs alone: the other one is idle, with its data loaded.
 //! * Redis's rewrite of its append-only file is off while processor time is measured (its fork would land in a
 //!   random run) and on, as by default, while insertion latency is measured.
@@ -89,126 +91,103 @@ fn median(mut values: Vec<f64>) -> f64 {
     if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
-/// Two running servers with the same data; kept while the next case wants the same.
+/// Two running servers with the same data: the subject and the baseline.
 struct Pair {
-    sides: Sides,
-    keys: u32,
     processes: [Process; 2],
     counters_loaded: bool,
 }
 
-/// Runs cases one after the other.
+/// How often and how long processor time is measured.
+#[derive(Clone, Copy)]
+struct Effort {
+    process_pairs: u64,
+    rounds: u64,
+    run: Duration,
+}
+
+/// Runs cases.
 pub struct Bench<'a> {
     options: &'a Options,
-    pair: Option<Pair>,
 }
 
 impl<'a> Bench<'a> {
-    /// A bench that has started nothing yet.
+    /// A bench with these options.
     pub fn new(options: &'a Options) -> Self {
-        Self { options, pair: None }
+        Self { options }
     }
 
-    /// Measures one case.
-    pub fn measure(&mut self, case: &Case) -> Result<Finding, String> {
-        let mut case = *case;
+    /// Measures cases that have sides, data set and measure in common, on the same processes.
+    pub fn measure(&self, cases: &[&Case]) -> Result<Vec<Finding>, String> {
+        let mut cases: Vec<Case> = cases.iter().map(|case| **case).collect();
         if self.options.quick {
-            case.keys = case.keys.min(100_000);
+            cases.iter_mut().for_each(|case| case.keys = case.keys.min(100_000));
         }
-        let pairs = match case.measure {
-            Measure::Cpu => self.processor_time(&case)?,
-            Measure::Memory => self.insertions(&case, 1, Duration::from_millis(500))?,
+        let finding = |case: Case| Finding { case, names: names(case.sides), pairs: Vec::new() };
+        let mut findings: Vec<Finding> = cases.into_iter().map(finding).collect();
+        match findings[0].case.measure {
+            Measure::Cpu => self.processor_time(&mut findings)?,
+            Measure::Memory => self.insertions(&mut findings, 1, Duration::from_millis(500))?,
             Measure::Insert => {
-                self.insertions(&case, if self.options.quick { 1 } else { 3 }, Duration::ZERO)?
+                self.insertions(&mut findings, if self.options.quick { 1 } else { 3 }, Duration::ZERO)?;
             }
-        };
-        Ok(Finding { case, names: names(case.sides), pairs })
+        }
+        Ok(findings)
     }
 
-    fn processor_time(&mut self, case: &Case) -> Result<Vec<[Sample; 2]>, String> {
-        let (rounds, time) = if self.options.quick { (3, 300) } else { (5, 2000) };
-        self.prepare(case)?;
-        let pair = self.pair.as_mut().ok_or("the servers were not started")?;
-        let plan = |side: usize, round: u64, time: u64| Plan {
-            // A real server beside the floor gets real requests.
-            operation: if case.sides == Sides::FloorRedis && side == 1 {
-                Operation::Get
-            } else {
-                case.operation
-            },
-            pipeline: case.pipeline,
-            connections: CONNECTIONS,
-            keys: case.keys,
-            order: Order::Random(round * 7919 + 1),
-            limit: Limit::Time(Duration::from_millis(time)),
+    fn processor_time(&self, findings: &mut [Finding]) -> Result<(), String> {
+        let effort = if self.options.quick {
+            Effort { process_pairs: 3, rounds: 1, run: Duration::from_millis(250) }
+        } else {
+            Effort { process_pairs: 4, rounds: 2, run: Duration::from_millis(1500) }
         };
-        // The first run warms caches, branch predictors and the scheduler up, and is not counted.
-        for (side, process) in pair.processes.iter().enumerate() {
-            run(process.addr(), plan(side, 0, time / 4))?;
-        }
-        let counted_before = counter_sums(pair, case)?;
-        let mut pairs = Vec::new();
-        for round in 1..=rounds {
-            let subject = sample(&pair.processes[0], plan(0, round, time))?;
-            let baseline = sample(&pair.processes[1], plan(1, round, time))?;
-            pairs.push([subject, baseline]);
-        }
-        let counted_after = counter_sums(pair, case)?;
-        for side in 0..2 {
-            let sent: u64 = pairs.iter().map(|pair| pair[side].outcome.requests).sum();
-            if case.operation == Operation::Incr && counted_after[side] - counted_before[side] != sent {
-                let counted = counted_after[side] - counted_before[side];
-                return Err(format!("side {side} acknowledged {sent} increments and counted {counted}"));
+        for number in 0..effort.process_pairs {
+            let mut pair = self.start_pair(&findings[0].case, number % 2 == 1)?;
+            for finding in findings.iter_mut() {
+                let case = finding.case;
+                let seed = number * 1000;
+                let pairs = pair.measure(&case, effort, seed);
+                finding.pairs.extend(pairs.map_err(|error| format!("case {}: {error}", case.name))?);
             }
         }
-        Ok(pairs)
+        Ok(())
+    }
+
+    fn start_pair(&self, case: &Case, baseline_first: bool) -> Result<Pair, String> {
+        let launches = self.launches(case.sides, false);
+        let start = |side: usize| {
+            let process = launches[side].start()?;
+            let has_no_data = case.sides == Sides::FloorRedis && side == 0;
+            if !has_no_data {
+                run(process.addr(), insert_plan(Operation::Set, case.keys))?;
+            }
+            Ok::<Process, String>(process)
+        };
+        let processes = if baseline_first {
+            let baseline = start(1)?;
+            [start(0)?, baseline]
+        } else {
+            [start(0)?, start(1)?]
+        };
+        Ok(Pair { processes, counters_loaded: false })
     }
 
     /// Fresh servers, empty, filled with new keys.
-    fn insertions(
-        &mut self,
-        case: &Case,
-        rounds: usize,
-        settle: Duration,
-    ) -> Result<Vec<[Sample; 2]>, String> {
-        self.pair = None;
-        let rewrite = case.measure == Measure::Insert;
-        let plan = insert_plan(Operation::Set, case.keys);
-        let mut pairs = Vec::new();
-        for _ in 0..rounds {
-            let mut samples = Vec::new();
-            for launch in self.launches(case.sides, rewrite) {
-                let process = launch.start()?;
-                let empty = process.rss().map_err(|error| error.to_string())?;
-                let mut sample = sample(&process, plan)?;
-                std::thread::sleep(settle);
-                let full = process.rss().map_err(|error| error.to_string())?;
-                sample.rss_added = full.saturating_sub(empty);
-                samples.push(sample);
+    fn insertions(&self, findings: &mut [Finding], rounds: usize, settle: Duration) -> Result<(), String> {
+        let fail = |error: std::io::Error| error.to_string();
+        for finding in findings {
+            let plan = insert_plan(Operation::Set, finding.case.keys);
+            for _ in 0..rounds {
+                let mut samples = [Sample::default(), Sample::default()];
+                let launches = self.launches(finding.case.sides, finding.case.measure == Measure::Insert);
+                for (slot, launch) in samples.iter_mut().zip(launches) {
+                    let process = launch.start()?;
+                    let empty = process.rss().map_err(fail)?;
+                    *slot = sample(&process, plan)?;
+                    std::thread::sleep(settle);
+                    slot.rss_added = process.rss().map_err(fail)?.saturating_sub(empty);
+                }
+                finding.pairs.push(samples);
             }
-            pairs.push(samples.try_into().map_err(|_| "a case has two sides")?);
-        }
-        Ok(pairs)
-    }
-
-    fn prepare(&mut self, case: &Case) -> Result<(), String> {
-        let fits = |pair: &Pair| pair.sides == case.sides && pair.keys == case.keys;
-        if !self.pair.as_ref().is_some_and(fits) {
-            self.pair = None;
-            let [subject, baseline] = self.launches(case.sides, false);
-            let processes = [subject.start()?, baseline.start()?];
-            let without_data = usize::from(case.sides == Sides::FloorRedis);
-            for process in &processes[without_data..] {
-                run(process.addr(), insert_plan(Operation::Set, case.keys))?;
-            }
-            self.pair = Some(Pair { sides: case.sides, keys: case.keys, processes, counters_loaded: false });
-        }
-        let pair = self.pair.as_mut().ok_or("the servers were not started")?;
-        if case.operation == Operation::Incr && !pair.counters_loaded {
-            for process in &pair.processes {
-                run(process.addr(), insert_plan(Operation::ResetCounter, case.keys))?;
-            }
-            pair.counters_loaded = true;
         }
         Ok(())
     }
@@ -221,6 +200,69 @@ impl<'a> Bench<'a> {
             Sides::TwoWorkersOne => [forgekv(2, "0,1"), forgekv(1, "0,1")],
             Sides::FloorRedis => [floor(), redis()],
         }
+    }
+}
+
+impl Pair {
+    fn measure(&mut self, case: &Case, effort: Effort, seed: u64) -> Result<Vec<[Sample; 2]>, String> {
+        let plan = |side: usize, round: u64, time: Duration| Plan {
+            // A real server beside the floor gets real requests.
+            operation: if case.sides == Sides::FloorRedis && side == 1 {
+                Operation::Get
+            } else {
+                case.operation
+            },
+            pipeline: case.pipeline,
+            connections: CONNECTIONS,
+            keys: case.keys,
+            order: Order::Random((seed + round) * 7919 + 1),
+            limit: Limit::Time(time),
+        };
+        self.load_counters(case)?;
+        // The first run warms caches, branch predictors and the scheduler up, and is not counted.
+        for (side, process) in self.processes.iter().enumerate() {
+            run(process.addr(), plan(side, 0, effort.run / 4))?;
+        }
+        let counted_before = self.counter_sums(case)?;
+        let mut pairs = Vec::new();
+        for round in 1..=effort.rounds {
+            let mut pair = [Sample::default(), Sample::default()];
+            let first = ((seed / 1000 + round) % 2) as usize;
+            for side in [first, 1 - first] {
+                pair[side] = sample(&self.processes[side], plan(side, round, effort.run))?;
+            }
+            pairs.push(pair);
+        }
+        let counted_after = self.counter_sums(case)?;
+        for side in 0..2 {
+            let sent: u64 = pairs.iter().map(|pair| pair[side].outcome.requests).sum();
+            let counted = counted_after[side] - counted_before[side];
+            if case.operation == Operation::Incr && counted != sent {
+                return Err(format!("side {side} acknowledged {sent} increments and counted {counted}"));
+            }
+        }
+        Ok(pairs)
+    }
+
+    fn load_counters(&mut self, case: &Case) -> Result<(), String> {
+        if case.operation == Operation::Incr && !self.counters_loaded {
+            for process in &self.processes {
+                run(process.addr(), insert_plan(Operation::ResetCounter, case.keys))?;
+            }
+            self.counters_loaded = true;
+        }
+        Ok(())
+    }
+
+    /// The sum of all counters of each side, for the case that increments them.
+    fn counter_sums(&self, case: &Case) -> Result<[u64; 2], String> {
+        let mut sums = [0, 0];
+        if case.operation == Operation::Incr {
+            for (sum, process) in sums.iter_mut().zip(&self.processes) {
+                *sum = run(process.addr(), insert_plan(Operation::ReadCounter, case.keys))?.sum;
+            }
+        }
+        Ok(sums)
     }
 }
 
@@ -286,15 +328,4 @@ fn sample(process: &Process, plan: Plan) -> Result<Sample, String> {
     let outcome = run(process.addr(), plan)?;
     let after = process.cpu().map_err(fail)?;
     Ok(Sample { outcome, cpu_ns: after.since(&before), rss_added: 0 })
-}
-
-/// The sum of all counters of each side, for the case that increments them.
-fn counter_sums(pair: &Pair, case: &Case) -> Result<[u64; 2], String> {
-    let mut sums = [0, 0];
-    if case.operation == Operation::Incr {
-        for (sum, process) in sums.iter_mut().zip(&pair.processes) {
-            *sum = run(process.addr(), insert_plan(Operation::ReadCounter, case.keys))?.sum;
-        }
-    }
-    Ok(sums)
 }

@@ -23,7 +23,8 @@ impl ClientInfo {
         let (texts, ends) = (self.texts(), &self.endpoint);
         let (obl, buffer) = (load(&self.output_bytes), load(&self.output_memory));
         let mut put = |bytes: &[u8]| out.extend_from_slice(bytes);
-        put(format!("id={} addr={} laddr={} fd={} name=", self.id.0, ends.peer, ends.local, ends.fd).as_bytes());
+        put(format!("id={} addr={} laddr={} fd={} name=", self.id.0, ends.peer, ends.local, ends.fd)
+            .as_bytes());
         put(&texts.name);
         let written = write!(
             out,

@@ -11,11 +11,8 @@ use crate::store::UnixMs;
 use crate::util::number::parse_i64;
 
 const CONTAINER: Command = Command { group: "connection", ..Command::NONE };
-const CLIENT: Command = Command {
-    categories: category::CONNECTION,
-    flags: NOSCRIPT | LOADING | STALE | SENTINEL,
-    ..CONTAINER
-};
+const CLIENT: Command =
+    Command { categories: category::CONNECTION, flags: NOSCRIPT | LOADING | STALE | SENTINEL, ..CONTAINER };
 
 /// The family.
 pub const COMMANDS: &[Command] = &[Command {
@@ -132,7 +129,9 @@ const SUBCOMMANDS: &[Command] = &[
         flags: CLIENT.flags | ADMIN,
         args: &[
             Arg::integer("timeout"),
-            Arg::oneof("mode", &[Arg::flag("write", "WRITE"), Arg::flag("all", "ALL")]).optional().since("6.2.0"),
+            Arg::oneof("mode", &[Arg::flag("write", "WRITE"), Arg::flag("all", "ALL")])
+                .optional()
+                .since("6.2.0"),
         ],
         ..CLIENT
     },
@@ -181,7 +180,8 @@ const SUBCOMMANDS: &[Command] = &[
         flags: CLIENT.flags | ADMIN,
         args: &[
             Arg::integer("client-id"),
-            Arg::oneof("unblock-type", &[Arg::flag("timeout", "TIMEOUT"), Arg::flag("error", "ERROR")]).optional(),
+            Arg::oneof("unblock-type", &[Arg::flag("timeout", "TIMEOUT"), Arg::flag("error", "ERROR")])
+                .optional(),
         ],
         ..CLIENT
     },
@@ -221,7 +221,9 @@ const KILL_ARGS: &[Arg] = &[Arg::oneof(
                 Arg::string("username").token("USER").optional(),
                 Arg::string("addr").token("ADDR").optional(),
                 Arg::string("laddr").token("LADDR").optional().since("6.2.0"),
-                Arg::oneof("skipme", &[Arg::flag("yes", "YES"), Arg::flag("no", "NO")]).token("SKIPME").optional(),
+                Arg::oneof("skipme", &[Arg::flag("yes", "YES"), Arg::flag("no", "NO")])
+                    .token("SKIPME")
+                    .optional(),
                 Arg::integer("maxage").token("MAXAGE").optional().since("7.4.0"),
             ],
         )

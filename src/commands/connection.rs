@@ -11,7 +11,8 @@ use crate::store::DbIndex;
 use crate::util::number::parse_i64;
 use crate::util::secret;
 
-const CONNECTION: Command = Command { group: "connection", categories: category::CONNECTION, ..Command::NONE };
+const CONNECTION: Command =
+    Command { group: "connection", categories: category::CONNECTION, ..Command::NONE };
 
 /// The family.
 pub const COMMANDS: &[Command] = &[
@@ -68,7 +69,9 @@ pub const COMMANDS: &[Command] = &[
             "arguments",
             &[
                 Arg::integer("protover"),
-                Arg::block("auth", &[Arg::string("username"), Arg::string("password")]).token("AUTH").optional(),
+                Arg::block("auth", &[Arg::string("username"), Arg::string("password")])
+                    .token("AUTH")
+                    .optional(),
                 Arg::string("clientname").token("SETNAME").optional(),
             ],
         )

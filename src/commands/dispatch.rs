@@ -259,7 +259,13 @@ impl Executor {
         let keyspace = &self.state.keyspace;
         while keyspace.memory_used() > self.config.maxmemory {
             let samples = self.config.maxmemory_samples as usize;
-            if !keyspace.evict_one(self.config.maxmemory_policy, self.access, samples, self.now, &mut self.random) {
+            if !keyspace.evict_one(
+                self.config.maxmemory_policy,
+                self.access,
+                samples,
+                self.now,
+                &mut self.random,
+            ) {
                 return false;
             }
             self.stats.add(Stat::EvictedKeys, 1);
@@ -281,7 +287,13 @@ impl Executor {
     }
 
     #[inline]
-    fn run(&mut self, client: &mut Client, row: &'static Row, request: Request<'_>, out: &mut Output) -> Outcome {
+    fn run(
+        &mut self,
+        client: &mut Client,
+        row: &'static Row,
+        request: Request<'_>,
+        out: &mut Output,
+    ) -> Outcome {
         let state = &*self.state;
         let argv = request.argv;
         let set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace);
@@ -318,7 +330,13 @@ impl Executor {
         Outcome::Done { depends_on: committed.depends_on }
     }
 
-    fn reject(&mut self, client: &Client, row: Option<&Row>, error: &CommandError, out: &mut Output) -> Outcome {
+    fn reject(
+        &mut self,
+        client: &Client,
+        row: Option<&Row>,
+        error: &CommandError,
+        out: &mut Output,
+    ) -> Outcome {
         Reply::new(out, client.protocol).error(error.as_str());
         if let Some(row) = row {
             self.stats.commands[row.id].rejected.add(1);

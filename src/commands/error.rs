@@ -16,43 +16,57 @@ pub enum CommandError {
 #[expect(missing_docs, reason = "the text is the documentation")]
 impl CommandError {
     pub const SYNTAX: Self = Self::Fixed("ERR syntax error");
-    pub const WRONG_TYPE: Self = Self::Fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
+    pub const WRONG_TYPE: Self =
+        Self::Fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
     pub const NO_SUCH_KEY: Self = Self::Fixed("ERR no such key");
     pub const NOT_INTEGER: Self = Self::Fixed("ERR value is not an integer or out of range");
     pub const NOT_FLOAT: Self = Self::Fixed("ERR value is not a valid float");
     pub const NOT_POSITIVE: Self = Self::Fixed("ERR value is out of range, must be positive");
     pub const OUT_OF_RANGE: Self = Self::Fixed("ERR value is out of range");
-    pub const OUT_OF_INT_RANGE: Self = Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
+    pub const OUT_OF_INT_RANGE: Self =
+        Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
     pub const OVERFLOW: Self = Self::Fixed("ERR increment or decrement would overflow");
     pub const DECREMENT_OVERFLOW: Self = Self::Fixed("ERR decrement would overflow");
     pub const NAN_OR_INFINITY: Self = Self::Fixed("ERR increment would produce NaN or Infinity");
-    pub const STRING_TOO_LONG: Self = Self::Fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    pub const STRING_TOO_LONG: Self =
+        Self::Fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     pub const OFFSET_OUT_OF_RANGE: Self = Self::Fixed("ERR offset is out of range");
     pub const BIT_OFFSET: Self = Self::Fixed("ERR bit offset is not an integer or out of range");
     pub const BIT_VALUE: Self = Self::Fixed("ERR bit is not an integer or out of range");
     pub const BIT_ARGUMENT: Self = Self::Fixed("ERR The bit argument must be 1 or 0.");
     pub const BITOP_NOT: Self = Self::Fixed("ERR BITOP NOT must be called with a single source key.");
-    pub const BITFIELD_TYPE: Self = Self::Fixed("ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.");
+    pub const BITFIELD_TYPE: Self = Self::Fixed(
+        "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+    );
     pub const BITFIELD_OVERFLOW: Self = Self::Fixed("ERR Invalid OVERFLOW type specified");
     pub const BITFIELD_READ_ONLY: Self = Self::Fixed("ERR BITFIELD_RO only supports the GET subcommand");
-    pub const LCS_LEN_AND_IDX: Self = Self::Fixed("ERR If you want both the length and indexes, please just use IDX.");
+    pub const LCS_LEN_AND_IDX: Self =
+        Self::Fixed("ERR If you want both the length and indexes, please just use IDX.");
     pub const LCS_WRONG_TYPE: Self = Self::Fixed("ERR The specified keys must contain string values");
-    pub const LCS_MEMORY: Self = Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+    pub const LCS_MEMORY: Self =
+        Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
     pub const INVALID_DB: Self = Self::Fixed("ERR invalid DB index");
     pub const DB_OUT_OF_RANGE: Self = Self::Fixed("ERR DB index is out of range");
     pub const INVALID_FIRST_DB: Self = Self::Fixed("ERR invalid first DB index");
     pub const INVALID_SECOND_DB: Self = Self::Fixed("ERR invalid second DB index");
     pub const SAME_OBJECT: Self = Self::Fixed("ERR source and destination objects are the same");
-    pub const EXPIRE_NX_AND_OTHERS: Self = Self::Fixed("ERR NX and XX, GT or LT options at the same time are not compatible");
-    pub const EXPIRE_GT_AND_LT: Self = Self::Fixed("ERR GT and LT options at the same time are not compatible");
+    pub const EXPIRE_NX_AND_OTHERS: Self =
+        Self::Fixed("ERR NX and XX, GT or LT options at the same time are not compatible");
+    pub const EXPIRE_GT_AND_LT: Self =
+        Self::Fixed("ERR GT and LT options at the same time are not compatible");
     pub const NO_AUTH: Self = Self::Fixed("NOAUTH Authentication required.");
-    pub const HELLO_NO_AUTH: Self = Self::Fixed("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time");
+    pub const HELLO_NO_AUTH: Self = Self::Fixed(
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+    );
     pub const WRONG_PASS: Self = Self::Fixed("WRONGPASS invalid username-password pair or user is disabled.");
-    pub const AUTH_WITHOUT_PASSWORD: Self = Self::Fixed("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?");
+    pub const AUTH_WITHOUT_PASSWORD: Self = Self::Fixed(
+        "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+    );
     pub const PROTOCOL_VERSION: Self = Self::Fixed("ERR Protocol version is not an integer or out of range");
     pub const NO_PROTO: Self = Self::Fixed("NOPROTO unsupported protocol version");
-    pub const CLIENT_NAME: Self = Self::Fixed("ERR Client names cannot contain spaces, newlines or special characters.");
+    pub const CLIENT_NAME: Self =
+        Self::Fixed("ERR Client names cannot contain spaces, newlines or special characters.");
     pub const NO_SUCH_CLIENT: Self = Self::Fixed("ERR No such client");
     pub const NO_SUCH_CLIENT_ID: Self = Self::Fixed("ERR No such client ID");
     pub const CLIENT_ID_POSITIVE: Self = Self::Fixed("ERR client-id should be greater than 0");
@@ -69,9 +83,15 @@ impl CommandError {
     pub const LOG_FULL: Self = Self::Fixed("MISCONF Errors writing to the AOF file: No space left on device");
     pub const LOG_FAILED: Self = Self::Fixed("MISCONF Errors writing to the AOF file: Input/output error");
     pub const MAX_CLIENTS: Self = Self::Fixed("ERR max number of clients reached");
-    pub const PROTECTED: Self = Self::Fixed("DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.");
-    pub const LFU_OFF: Self = Self::Fixed("ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.");
-    pub const LFU_ON: Self = Self::Fixed("ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between maxmemory policies at runtime LRU and LFU data will take some time to adjust.");
+    pub const PROTECTED: Self = Self::Fixed(
+        "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.",
+    );
+    pub const LFU_OFF: Self = Self::Fixed(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+    );
+    pub const LFU_ON: Self = Self::Fixed(
+        "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between maxmemory policies at runtime LRU and LFU data will take some time to adjust.",
+    );
     pub const NO_CONFIG_FILE: Self = Self::Fixed("ERR The server is running without a config file");
     pub const SHUTDOWN_ERRORS: Self = Self::Fixed("ERR Errors trying to SHUTDOWN. Check logs.");
     pub const INVALID_COMMAND_SPECIFIED: Self = Self::Fixed("ERR Invalid command specified");
@@ -102,7 +122,10 @@ impl CommandError {
             shown.push_str(&printable(arg, room));
             shown.push_str("' ");
         }
-        Self::text(format!("ERR unknown command '{}', with args beginning with: {shown}", printable(name, 128)))
+        Self::text(format!(
+            "ERR unknown command '{}', with args beginning with: {shown}",
+            printable(name, 128)
+        ))
     }
 
     /// `ERR unknown subcommand 'x'. Try CONFIG HELP.`
@@ -114,7 +137,9 @@ impl CommandError {
     /// `ERR unknown subcommand or wrong number of arguments for 'x'. Try CLIENT HELP.`
     pub fn subcommand_syntax(container: &str, name: &[u8]) -> Self {
         let (name, container) = (printable(name, 128), container.to_uppercase());
-        Self::text(format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."))
+        Self::text(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
+        ))
     }
 
     /// `ERR Syntax error in HELLO option 'x'`

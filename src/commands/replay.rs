@@ -26,13 +26,8 @@ pub struct Replay<'a> {
 impl<'a> Replay<'a> {
     /// A replay into the state's keyspace at the wall clock `now` (which only dates the access times).
     pub fn new(state: &'a ServerState, now: UnixMs) -> Self {
-        let endpoint = Endpoint {
-            peer: String::new(),
-            local: String::new(),
-            fd: -1,
-            is_unix: false,
-            is_local: true,
-        };
+        let endpoint =
+            Endpoint { peer: String::new(), local: String::new(), fd: -1, is_unix: false, is_local: true };
         let info = Arc::new(ClientInfo::new(ClientId(0), endpoint, now, 0));
         Replay {
             state,
@@ -68,7 +63,9 @@ impl<'a> Replay<'a> {
         let argv = Argv::new(payload, &self.argv);
         self.out.consume(self.out.len());
         let name = String::from_utf8_lossy(argv.get(0));
-        let Some(row) = table().declared(argv.get(0)) else { return Err(format!("it has an unknown command '{name}'")) };
+        let Some(row) = table().declared(argv.get(0)) else {
+            return Err(format!("it has an unknown command '{name}'"));
+        };
         if !row.is_write || !row.command.accepts(argv.len()) {
             return Err(format!("'{name}' with {} words is no effect", argv.len()));
         }

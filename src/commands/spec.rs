@@ -89,8 +89,19 @@ pub mod key_flags {
     /// The flags depend on the arguments.
     pub const VARIABLE_FLAGS: u16 = 1 << 10;
     /// Names that `COMMAND INFO` prints, in bit order.
-    pub const NAMES: [&str; 11] =
-        ["RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags"];
+    pub const NAMES: [&str; 11] = [
+        "RO",
+        "RW",
+        "OW",
+        "RM",
+        "access",
+        "update",
+        "insert",
+        "delete",
+        "not_key",
+        "incomplete",
+        "variable_flags",
+    ];
 }
 
 /// ACL categories, one bit each.
@@ -139,8 +150,27 @@ pub mod category {
     pub const SCRIPTING: u32 = 1 << 20;
     /// Names in bit order, without the `@`.
     pub const NAMES: [&str; 21] = [
-        "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
-        "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
+        "keyspace",
+        "read",
+        "write",
+        "set",
+        "sortedset",
+        "list",
+        "hash",
+        "string",
+        "bitmap",
+        "hyperloglog",
+        "geo",
+        "stream",
+        "pubsub",
+        "admin",
+        "fast",
+        "slow",
+        "blocking",
+        "dangerous",
+        "connection",
+        "transaction",
+        "scripting",
     ];
 }
 

@@ -68,7 +68,9 @@ static TABLE: OnceLock<Table> = OnceLock::new();
 
 /// The table, built at its first use.
 pub fn table() -> &'static Table {
-    TABLE.get_or_init(|| Table::build(&[]).unwrap_or_else(|refusal| unreachable!("nothing is renamed: {refusal}")))
+    TABLE.get_or_init(|| {
+        Table::build(&[]).unwrap_or_else(|refusal| unreachable!("nothing is renamed: {refusal}"))
+    })
 }
 
 /// `rename-command`: builds the table with other names for some commands, or without them where the new name is empty.
@@ -90,7 +92,8 @@ impl Table {
         let declared = Names::new(&names);
         for (old, new) in renames {
             let (old, new) = (old.to_ascii_lowercase(), new.to_ascii_lowercase());
-            let at = names.iter().position(|(name, _)| *name == old).ok_or("No such command in rename-command")?;
+            let at =
+                names.iter().position(|(name, _)| *name == old).ok_or("No such command in rename-command")?;
             let (_, id) = names.remove(at);
             rows[id].is_renamed = true;
             if new.is_empty() {
@@ -165,7 +168,8 @@ const EMPTY: u16 = u16::MAX;
 
 impl Names {
     fn new(names: &[(String, usize)]) -> Self {
-        let mut built = Names { slots: vec![EMPTY; (names.len() * 4).next_power_of_two()], names: Vec::new() };
+        let mut built =
+            Names { slots: vec![EMPTY; (names.len() * 4).next_power_of_two()], names: Vec::new() };
         for (name, id) in names {
             let mut slot = built.slot_of(name.as_bytes());
             while built.slots[slot] != EMPTY {

@@ -74,7 +74,9 @@ impl Config {
                 continue;
             }
             for (row, text) in table::all().iter().zip(&self.texts).filter(|(row, _)| row.is_parameter()) {
-                for name in row.names().filter(|name| glob::matches(pattern, name.as_bytes(), Case::Insensitive)) {
+                for name in
+                    row.names().filter(|name| glob::matches(pattern, name.as_bytes(), Case::Insensitive))
+                {
                     if seen.insert(name.to_owned()) {
                         found.push((name.to_owned(), row.shown(name, text)));
                     }

@@ -87,7 +87,8 @@ impl Acceptor {
                     // Out of descriptors, most likely: the listener stays readable, so wait a moment before the next try.
                     log::warning(&format!("Accepting client connection: {error}"));
                     std::thread::sleep(std::time::Duration::from_millis(10));
-                    let nothing_left = !matches!(error.raw_os_error(), Some(libc_errno) if is_passing(libc_errno));
+                    let nothing_left =
+                        !matches!(error.raw_os_error(), Some(libc_errno) if is_passing(libc_errno));
                     if nothing_left {
                         return;
                     }
@@ -111,7 +112,10 @@ impl Acceptor {
     fn unix(stream: UnixStream, path: &str) -> (Socket, Endpoint) {
         let name = format!("{path}:0");
         let fd = stream.as_raw_fd();
-        (Socket::Unix(stream), Endpoint { peer: name.clone(), local: name, fd, is_unix: true, is_local: true })
+        (
+            Socket::Unix(stream),
+            Endpoint { peer: name.clone(), local: name, fd, is_unix: true, is_local: true },
+        )
     }
 
     fn admit(&mut self, socket: Socket, endpoint: Endpoint) {

@@ -170,7 +170,14 @@ impl Batch {
     }
 
     #[inline]
-    fn push(&mut self, input: &[u8], start: usize, parser: &RequestParser, executor: &Executor, client: &Client) {
+    fn push(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        parser: &RequestParser,
+        executor: &Executor,
+        client: &Client,
+    ) {
         if self.current.is_empty() {
             return;
         }
@@ -181,6 +188,13 @@ impl Batch {
         let first = self.spans.len();
         self.spans.extend_from_slice(&self.current);
         let spans = (first, self.spans.len());
-        self.ahead.push(Ahead { start, end: start + input.len(), spans, row, hash, inline: parser.is_inline() });
+        self.ahead.push(Ahead {
+            start,
+            end: start + input.len(),
+            spans,
+            row,
+            hash,
+            inline: parser.is_inline(),
+        });
     }
 }

@@ -309,7 +309,8 @@ impl Connection {
             kit.executor.stats().add(Stat::QueryBufferLimit, 1);
             return true;
         }
-        let OutputLimit { hard_bytes: hard, soft_bytes: soft, soft_seconds } = config.client_output_buffer_limit.normal;
+        let OutputLimit { hard_bytes: hard, soft_bytes: soft, soft_seconds } =
+            config.client_output_buffer_limit.normal;
         let unsent = self.out.len() as u64;
         let over_soft = soft > 0 && unsent > soft;
         let now = kit.executor.now();

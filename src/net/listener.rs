@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use mio::net::{TcpListener, UnixListener};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, bind, listen, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, bind, listen, setsockopt, socket,
+    sockopt,
 };
 use nix::sys::stat::{Mode, fchmodat};
 
@@ -45,7 +46,9 @@ pub fn open(endpoints: &Endpoints<'_>) -> Result<Vec<Listener>, String> {
             match open_tcp(address, endpoints.backlog) {
                 Ok(listener) => listeners.push(Listener::Tcp(listener)),
                 Err(error) if optional && error.kind() != io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(format!("Could not create server TCP listening socket {address}: {error}")),
+                Err(error) => {
+                    return Err(format!("Could not create server TCP listening socket {address}: {error}"));
+                }
             }
         }
         if listeners.is_empty() {

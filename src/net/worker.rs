@@ -365,8 +365,10 @@ impl Core {
             return;
         }
         let now = kit.executor.now();
-        let is_idle = |place: &Place| matches!(place, Place::Here(connection) if connection.is_idle(now, timeout));
-        let idle: Vec<usize> = self.places.iter().filter(|(_, place)| is_idle(place)).map(|(index, _)| index).collect();
+        let is_idle =
+            |place: &Place| matches!(place, Place::Here(connection) if connection.is_idle(now, timeout));
+        let idle: Vec<usize> =
+            self.places.iter().filter(|(_, place)| is_idle(place)).map(|(index, _)| index).collect();
         for index in idle {
             let out = Place::Out { readable: false, writable: false, resumed: false };
             if let Place::Here(connection) = std::mem::replace(&mut self.places[index], out) {

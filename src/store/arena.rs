@@ -274,7 +274,15 @@ impl Arena {
         &mut self.pages[handle.page()][handle.offset()..]
     }
 
-    /// Asks for the lines that hold the start of the entry: header, key and the first of the value.
+    /// Asks for the line that holds the start of the entry.
+    #[inline]
+    pub fn prefetch_start(&self, handle: Handle) {
+        if !handle.is_boxed() {
+            prefetch(&self.pages[handle.page()][handle.offset()]);
+        }
+    }
+
+    /// Asks for the first lines of the entry: header, key and some of the value.
     #[inline]
     pub fn prefetch(&self, handle: Handle) {
         if !handle.is_boxed() {

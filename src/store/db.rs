@@ -9,8 +9,8 @@
 
 use std::sync::Arc;
 
-use super::effect;
 use super::arena::Handle;
+use super::effect;
 use super::entry::{NewValue, Object, Value};
 use super::evict::AccessClock;
 use super::keyspace::{Garbage, Keyspace};

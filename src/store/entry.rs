@@ -303,7 +303,7 @@ fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 mod tests {
     use super::*;
 
-    fn stored_string<'a>(bytes: &'a [u8]) -> (&'a [u8], bool) {
+    fn stored_string(bytes: &[u8]) -> (&[u8], bool) {
         match value(bytes) {
             Stored::Bytes(s, raw) => (s, raw),
             _ => panic!("not a string"),

@@ -133,7 +133,14 @@ const PROBES: usize = 4 * SHARD_COUNT;
 impl Keyspace {
     /// Deletes the best of `samples` sampled keys, and logs that. False: no key was found that the policy allows.
     /// Must be called without any shard lock.
-    pub fn evict_one(&self, policy: Policy, clock: AccessClock, samples: usize, now: UnixMs, random: &mut Random) -> bool {
+    pub fn evict_one(
+        &self,
+        policy: Policy,
+        clock: AccessClock,
+        samples: usize,
+        now: UnixMs,
+        random: &mut Random,
+    ) -> bool {
         let mut best: Option<Candidate> = None;
         let mut found = 0;
         for _ in 0..PROBES {
@@ -150,7 +157,13 @@ impl Keyspace {
         best.is_some_and(|candidate| self.evict(&candidate, clock, now))
     }
 
-    fn sample_one(&self, policy: Policy, clock: AccessClock, now: UnixMs, random: &mut Random) -> Option<Candidate> {
+    fn sample_one(
+        &self,
+        policy: Policy,
+        clock: AccessClock,
+        now: UnixMs,
+        random: &mut Random,
+    ) -> Option<Candidate> {
         if policy == Policy::Noeviction {
             return None;
         }
@@ -214,7 +227,9 @@ mod tests {
     fn volatile_policies_spare_keys_without_expiry() {
         let clock = AccessClock::Lru(100);
         assert_eq!(score(Policy::VolatileLru, clock, 1, None), None);
-        assert!(score(Policy::VolatileTtl, clock, 1, Some(5)) > score(Policy::VolatileTtl, clock, 1, Some(6)));
+        assert!(
+            score(Policy::VolatileTtl, clock, 1, Some(5)) > score(Policy::VolatileTtl, clock, 1, Some(6))
+        );
         assert_eq!(score(Policy::AllkeysLru, clock, 40, None), Some(60));
     }
 }

@@ -10,9 +10,6 @@
 
 use twox_hash::XxHash3_64;
 
-/// How many of the hash's top bits choose the shard.
-pub const SHARD_BITS: u32 = 6;
-
 /// Bytes of the secret.
 pub const SECRET_LEN: usize = 192;
 
@@ -53,12 +50,6 @@ impl KeyHasher {
     }
 }
 
-/// The shard that a key with this hash belongs to, below `1 << SHARD_BITS`.
-#[inline]
-pub const fn shard_of(hash: u64) -> usize {
-    (hash >> (u64::BITS - SHARD_BITS)) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,12 +62,5 @@ mod tests {
             assert_eq!(a.hash_of(&key[..len]), a.hash_of(&key[..len]));
             assert_ne!(a.hash_of(&key[..len]), b.hash_of(&key[..len]), "length {len}");
         }
-    }
-
-    #[test]
-    fn a_shard_is_the_top_bits() {
-        assert_eq!(shard_of(u64::MAX), 63);
-        assert_eq!(shard_of(1 << 58), 1);
-        assert_eq!(shard_of((1 << 58) - 1), 0);
     }
 }

@@ -202,7 +202,8 @@ impl ShardLocks {
 
     #[cold]
     fn wake_deferred(&self, id: ShardId) {
-        let mut deferred = self.locks[usize::from(id.0)].deferred.lock().expect("no panic under this leaf lock");
+        let mut deferred =
+            self.locks[usize::from(id.0)].deferred.lock().expect("no panic under this leaf lock");
         let waiters = std::mem::take(&mut *deferred);
         drop(deferred);
         for waiter in waiters {

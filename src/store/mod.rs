@@ -16,8 +16,8 @@ pub mod hash;
 pub mod keyspace;
 pub mod lock;
 mod segment;
-mod slots;
 pub mod shard;
+mod slots;
 pub mod sweep;
 pub mod table;
 
@@ -47,3 +47,15 @@ impl ShardId {
 /// A logical database as clients number them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct DbIndex(pub u32);
+
+#[cfg(test)]
+mod tests {
+    use super::ShardId;
+
+    #[test]
+    fn a_shard_is_the_top_bits() {
+        assert_eq!(ShardId::of(u64::MAX), ShardId(63));
+        assert_eq!(ShardId::of(1 << 58), ShardId(1));
+        assert_eq!(ShardId::of((1 << 58) - 1), ShardId(0));
+    }
+}

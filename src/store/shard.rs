@@ -27,7 +27,8 @@ pub struct Shard {
 impl Shard {
     /// An empty shard with `databases` databases.
     pub fn new(id: ShardId, databases: usize) -> Self {
-        let spaces = (0..databases as u32).map(|db| Space { namespace: db, table: Self::empty_table(id) }).collect();
+        let spaces =
+            (0..databases as u32).map(|db| Space { namespace: db, table: Self::empty_table(id) }).collect();
         Shard { id, spaces, last_lsn: 0 }
     }
 

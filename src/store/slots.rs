@@ -1,4 +1,4 @@
-//! Growable arrays that never move much: vectors of vectors of at most [`CHUNK_BYTES`].
+//! Growable arrays that never move much: vectors of vectors of at most 32 KiB.
 //!
 //! A `Vec` of a million elements doubles with one allocation of megabytes while a shard is locked. These two grow
 //! by one chunk, so no allocation here is over 64 KiB (the spine stays below that up to five million chunks' worth

@@ -3,18 +3,18 @@
 //! ```text
 //! hash       | shard, 6 bits | d bits: directory → segment | following bits: bucket |  …  | low 8: tag |
 //! directory  2^d segment numbers; a segment of depth p < d stands in 2^(d-p) places
-//! segment    64 to 127 buckets (fewer in a small table) of twelve handles
+//! segment    16 to 31 buckets (fewer in a small table) of twelve handles
 //! handle     → entry in the arena → object, if the value is big
 //! ```
 //!
 //! * One owner, no locks, no clock. Every operation is a pure function of table and arguments.
 //! * A key is found with two cache misses, its bucket's and its entry's; both can be prefetched ahead.
-//! * Nothing rehashes the table. Growth splits one segment: an allocation of at most 8 KiB and at most 1,500 keys
-//!   read again, prefetched, in tens of microseconds. All arrays grow by chunks of 32 KiB, and doubling the
-//!   directory copies 4 bytes a segment.
+//! * Nothing rehashes the table. Growth splits one segment: an allocation of at most 2 KiB and at most 372 keys
+//!   read again, prefetched, in some tens of microseconds (segments of four times that size took over 100, and saved
+//!   a fifth of a byte a key). Arrays grow by chunks of 32 KiB; doubling the directory copies 4 bytes a segment.
 //! * `phase` (the shard's number) sets the buckets of a full segment, spread evenly on a logarithmic scale. Tables
 //!   of one size therefore split at different times, and 64 of them together use the same memory per key at any size.
-//! * Keys that find no room although their segment is less than half full, or cannot be split any further, are
+//! * Keys that find no room although their segment is not two thirds full, or cannot be split any further, are
 //!   *strays*: an ordered set beside the segments. Only colliding hashes get there (the secret prevents them);
 //!   they cost a tree lookup, and then a comparison for each equal hash.
 //! * Deleting merges sparse segments, so an emptied table shrinks. The directory shrinks when one segment is left.
@@ -25,28 +25,23 @@
 
 use std::collections::BTreeSet;
 
+use super::SHARD_BITS;
 use super::arena::{Arena, Handle};
 use super::entry::{self, INLINE_MAX, Layout, NewValue, Object, Stored, Value};
 use super::expire::ExpireIndex;
-use super::hash::{KeyHasher, SHARD_BITS};
+use super::hash::KeyHasher;
 use super::segment::{Place, Segment, WIDTH, tag_of};
 use super::slots::{Chunked, Slots};
 use crate::sys;
 
 #[cfg(test)]
 mod bench;
+mod growth;
 #[cfg(test)]
 mod tests;
 
 /// Scan positions are multiples of this (but for the first): the low 11 bits of a hash don't fit into a cursor.
 pub const SCAN_GRANULE: u64 = 1 << 11;
-
-/// Deepest segment. 2^18 segments hold over 200 million keys; a bucket still spans 2^33 hashes, far more than
-/// `SCAN_GRANULE`.
-const MAX_DEPTH: u8 = 18;
-
-/// How far ahead entries are prefetched when a segment is redistributed.
-const AHEAD: usize = 12;
 
 /// Bytes of index per key at the usual fill, for memory estimates.
 const INDEX_SHARE: usize = 9;
@@ -405,7 +400,8 @@ impl Table {
         }
     }
 
-    /// A key chosen by the random number `random`; every key is about as likely. `None` only if the table is empty.
+    /// A key chosen by the random number `random`; every key is equally likely, but for strays, which are not among
+    /// themselves. `None` only if the table is empty.
     pub fn random(&self, random: u64) -> Option<Handle> {
         let bound = self.segments.bound() as u64;
         let mut state = random;
@@ -416,15 +412,14 @@ impl Table {
             mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
             ((u128::from(mixed ^ mixed >> 31) * u128::from(n)) >> 64) as u64
         };
-        if !self.strays.is_empty() && below(self.len as u64) < self.strays.len() as u64 {
-            let from = below(u64::MAX);
-            return self
-                .strays_within(from, u64::MAX)
-                .next()
-                .or_else(|| self.strays_within(0, u64::MAX).next());
+        if let Some(&(first, _)) = self.strays.first()
+            && below(self.len as u64) < self.strays.len() as u64
+        {
+            let from = first & !(u64::MAX >> SHARD_BITS) | below(1 << (u64::BITS - SHARD_BITS));
+            return self.strays_within(from, u64::MAX).chain(self.strays_within(0, u64::MAX)).next();
         }
         // Segments of one table have the same number of slots, so drawing one of all slots until it holds a key
-        // is fair. They are at least an eighth full, or nearly so: 100 draws fail once in half a million times.
+        // is fair. Merging keeps them a fifth full or more on the whole: 100 draws fail once in a billion times.
         for _ in 0..100 {
             let Some(segment) = self.segments.get(below(bound) as u32) else { continue };
             let slot = below(segment.capacity() as u64) as usize;
@@ -442,7 +437,7 @@ impl Table {
     }
 }
 
-/// The ways of handles: routes, growth and shrinking.
+/// Where hashes lead.
 impl Table {
     /// The segment and home bucket of `hash`, unless there are no segments yet.
     #[inline]
@@ -480,210 +475,9 @@ impl Table {
         (route, place)
     }
 
-    fn link(&mut self, hasher: &KeyHasher, hash: u64, handle: Handle) {
-        if self.segments.is_empty() {
-            let first = self.add_segment(1, 0);
-            self.directory.push(first);
-        }
-        loop {
-            let route = self.route(hash).expect("there is a segment");
-            if self.segments[route.segment].place(route.home, tag_of(hash), handle) {
-                return;
-            }
-            if !self.grow(hasher, route.segment, hash) {
-                return self.add_stray(route, hash, handle);
-            }
-        }
-    }
-
-    /// Puts another handle in the place of one, which is freed.
-    fn relink(&mut self, hash: u64, old: Handle, new: Handle) {
-        match self.locate(hash, old) {
-            (route, Some(place)) => self.segments[route.segment].replace(place, new),
-            (_, None) => {
-                self.strays.remove(&(hash, old));
-                self.strays.insert((hash, new));
-            }
-        }
-        self.arena.free(old);
-    }
-
-    fn expire_moves(&mut self, when_ms: u64, old: Handle, new: Handle) {
-        let index = self.expires.as_deref_mut().expect("an entry with an expiry is in the index");
-        index.remove(when_ms, old);
-        index.insert(when_ms, new);
-    }
-
-    fn expire_ends(&mut self, when_ms: u64, handle: Handle) {
-        self.expires.as_deref_mut().expect("an entry with an expiry is in the index").remove(when_ms, handle);
-    }
-
-    #[cold]
-    fn add_stray(&mut self, route: Route, hash: u64, handle: Handle) {
-        self.segments[route.segment].set_strayed(route.home, true);
-        self.strays.insert((hash, handle));
-    }
-
-    #[cold]
-    fn remove_stray(&mut self, route: Route, hash: u64, handle: Handle) {
-        self.strays.remove(&(hash, handle));
-        self.mark_strayed(route, hash);
-    }
-
-    /// Makes the bucket on the route of `hash` say whether any of its keys are strays.
-    fn mark_strayed(&mut self, route: Route, hash: u64) {
-        let last = self.last_hash_of(route, hash);
-        let first = match route.home {
-            0 => hash & !(u64::MAX >> (SHARD_BITS + u32::from(self.segments[route.segment].depth()))),
-            home => self.last_hash_of(Route { home: home - 1, ..route }, hash) + 1,
-        };
-        let strayed = self.strays_within(first, last).next().is_some();
-        self.segments[route.segment].set_strayed(route.home, strayed);
-    }
-
     fn strays_within(&self, low: u64, high: u64) -> impl Iterator<Item = Handle> + '_ {
         self.strays.range(stray_range(low, high)).map(|&(_, handle)| handle)
     }
-
-    /// Buckets of a segment that is as large as this table's get: `64 * 2^(phase / 64)`, nearly.
-    const fn full_buckets(&self) -> usize {
-        let phase = self.phase as usize;
-        64 + phase * (42 + 22 * phase / 64) / 64
-    }
-
-    /// Makes room where `hash` leads, if that would help: a larger segment, or two.
-    #[cold]
-    fn grow(&mut self, hasher: &KeyHasher, id: u32, hash: u64) -> bool {
-        let (full, segment) = (self.full_buckets(), &self.segments[id]);
-        let (buckets, depth) = (segment.buckets(), segment.depth());
-        if segment.len() * 2 < segment.capacity() || (buckets == full && depth == MAX_DEPTH) {
-            return false;
-        }
-        let handles: Vec<Handle> = segment.iter().collect();
-        if buckets < full {
-            let larger = (0..=7).rev().map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n > buckets);
-            self.resize_segment(id, larger.unwrap_or(full));
-            self.redistribute(hasher, &handles);
-            self.mark_segment(id, hash);
-            return true;
-        }
-        if depth == self.directory_depth {
-            self.double_directory();
-        }
-        let right = self.add_segment(full, depth + 1);
-        self.segments[id].reset(depth + 1);
-        let bit = depth_bit(depth + 1);
-        self.point_directory(hash | bit, depth + 1, right);
-        self.redistribute(hasher, &handles);
-        self.mark_segment(id, hash & !bit);
-        self.mark_segment(right, hash | bit);
-        true
-    }
-
-    /// Merges the segment where `hash` leads with its other half, or makes it smaller, if it is sparse.
-    #[inline]
-    fn shrink(&mut self, hasher: &KeyHasher, id: u32, hash: u64) {
-        let segment = &self.segments[id];
-        if segment.len() * 4 <= segment.capacity() && segment.capacity() > WIDTH {
-            self.shrink_sparse(hasher, id, hash);
-        }
-    }
-
-    fn shrink_sparse(&mut self, hasher: &KeyHasher, id: u32, hash: u64) {
-        let segment = &self.segments[id];
-        let depth = segment.depth();
-        if depth == 0 {
-            let full = self.full_buckets();
-            let smaller =
-                (0..=7).map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n < segment.buckets());
-            let handles: Vec<Handle> = segment.iter().collect();
-            self.resize_segment(id, smaller.unwrap_or(1));
-            self.redistribute(hasher, &handles);
-            self.mark_segment(id, hash);
-            return;
-        }
-        let other = self.directory[self.directory_index(hash ^ depth_bit(depth))];
-        let half = &self.segments[other];
-        if half.depth() != depth || (segment.len() + half.len()) * 2 > segment.capacity() {
-            return;
-        }
-        let handles: Vec<Handle> = segment.iter().chain(half.iter()).collect();
-        self.segment_bytes -= half.memory();
-        self.segments.remove(other);
-        self.segments[id].reset(depth - 1);
-        if depth == 1 {
-            self.directory = Chunked::new();
-            self.directory.push(id);
-            self.directory_depth = 0;
-        } else {
-            self.point_directory(hash, depth - 1, id);
-        }
-        self.redistribute(hasher, &handles);
-        self.mark_segment(id, hash);
-    }
-
-    fn add_segment(&mut self, buckets: usize, depth: u8) -> u32 {
-        let segment = Segment::new(buckets, depth);
-        self.segment_bytes += segment.memory();
-        self.segments.insert(segment)
-    }
-
-    /// Replaces a segment by an empty one with another number of buckets.
-    fn resize_segment(&mut self, id: u32, buckets: usize) {
-        let segment = &mut self.segments[id];
-        self.segment_bytes -= segment.memory();
-        *segment = Segment::new(buckets, segment.depth());
-        self.segment_bytes += segment.memory();
-    }
-
-    /// Places handles again after the segments they were in were emptied.
-    fn redistribute(&mut self, hasher: &KeyHasher, handles: &[Handle]) {
-        for (i, &handle) in handles.iter().enumerate() {
-            if let Some(&later) = handles.get(i + AHEAD) {
-                self.arena.prefetch(later);
-            }
-            let hash = hasher.hash_of(entry::key(self.arena.bytes(handle)));
-            let route = self.route(hash).expect("there is a segment");
-            if !self.segments[route.segment].place(route.home, tag_of(hash), handle) {
-                self.add_stray(route, hash, handle);
-            }
-        }
-    }
-
-    /// Makes every bucket of a fresh segment, which holds `hash`, say whether any of its keys are strays. They stay
-    /// strays: there may be more of them than one step of growth could move.
-    fn mark_segment(&mut self, id: u32, hash: u64) {
-        if !self.strays.is_empty() {
-            for home in 0..self.segments[id].buckets() {
-                self.mark_strayed(Route { segment: id, home }, hash);
-            }
-        }
-    }
-
-    fn double_directory(&mut self) {
-        let mut doubled = Chunked::new();
-        for index in 0..self.directory.len() {
-            let segment = self.directory[index];
-            doubled.push(segment);
-            doubled.push(segment);
-        }
-        self.directory = doubled;
-        self.directory_depth += 1;
-    }
-
-    /// Makes all hashes that share their first `depth` bits after the shard's with `hash` lead to `segment`.
-    fn point_directory(&mut self, hash: u64, depth: u8, segment: u32) {
-        let places = 1usize << (self.directory_depth - depth);
-        let first = self.directory_index(hash) & !(places - 1);
-        for index in first..first + places {
-            self.directory[index] = segment;
-        }
-    }
-}
-
-/// The last of the `depth` bits of a hash after the shard's.
-const fn depth_bit(depth: u8) -> u64 {
-    1 << (u64::BITS - SHARD_BITS - depth as u32)
 }
 
 #[inline]

@@ -1,2 +1,7 @@
-//! Data types.
+//! What the values of keys are and what can be done to them.
+//!
+//! * Everything is pure: no locks, no I/O, and time is an argument.
+//! * Nothing here knows of commands, replies or the keyspace. Failures are small enums; `commands` gives them
+//!   their texts.
+
 pub mod string;

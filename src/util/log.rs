@@ -69,7 +69,8 @@ fn timestamp() -> String {
 }
 
 fn format_utc(unix_ms: i64) -> String {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (days, ms) = (unix_ms.div_euclid(86_400_000), unix_ms.rem_euclid(86_400_000));
     // Civil date from a day count (Howard Hinnant's days algorithms), in eras of 400 years that start in March.
     let shifted = days + 719_468;

@@ -82,7 +82,7 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
 /// A size in bytes as INFO shows it to people: `0B`, `1023B`, `1.05M`.
 pub fn human_bytes(size_bytes: u64) -> String {
     const UNITS: [char; 5] = ['K', 'M', 'G', 'T', 'P'];
-    if size_bytes < 1 << 10 || size_bytes >= 1 << 60 {
+    if !(1 << 10..1 << 60).contains(&size_bytes) {
         return format!("{size_bytes}B");
     }
     let step = size_bytes.ilog2() / 10;

@@ -52,10 +52,9 @@ impl Grammar {
         let protocol = if rng.one_in(2) { 2 } else { 3 };
         let count = 1 + rng.below(length.max(1) * 2 - 1);
         let mut sequence = Sequence { protocol, commands: (0..count).map(|_| self.command(rng)).collect() };
-        if sequence.hides_replies() {
-            // A SCAN has to be followed to its end, which needs its replies.
-            sequence.commands.retain(|argv| !is(argv, 0, "SCAN"));
-        }
+        // A SCAN has to be followed from its beginning to its end, which needs its replies.
+        let hidden = sequence.hides_replies();
+        sequence.commands.retain(|argv| !is(argv, 0, "SCAN") || !(hidden || starts_inside(argv)));
         sequence
     }
 
@@ -74,6 +73,12 @@ impl Grammar {
         }
         unreachable!("the weights add up to the total")
     }
+}
+
+/// Whether a SCAN begins at a cursor that means another place on each server.
+fn starts_inside(argv: &Argv) -> bool {
+    let cursor = argv.get(1).and_then(|cursor| std::str::from_utf8(cursor).ok()).unwrap_or("");
+    cursor.trim_start_matches(['+', '-']).parse::<u64>().is_ok_and(|position| position != 0)
 }
 
 /// The command that a synopsis describes.

@@ -85,6 +85,11 @@ impl ServerOptions {
     /// Starts the server and waits until it answers.
     #[track_caller]
     pub fn start(self) -> Server {
+        self.try_start().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// `start`, where a failure is a text with the end of the log.
+    pub fn try_start(self) -> Result<Server, String> {
         let owns_dir = self.dir.is_none();
         let dir = self.dir.clone().unwrap_or_else(new_dir);
         let mut server = Server {
@@ -95,8 +100,8 @@ impl ServerOptions {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             external: None,
         };
-        server.spawn().unwrap_or_else(|error| panic!("{error}"));
-        server
+        server.spawn()?;
+        Ok(server)
     }
 
     /// Starts the server and returns what it wrote before it exited; panics if it serves instead.
@@ -276,7 +281,7 @@ impl Server {
         Err("five ports in a row were taken".to_owned())
     }
 
-    /// Waits until our own process answers PING; `-LOADING` is not an answer.
+    /// Waits until our own process answers; `-LOADING` is not an answer, `-NOAUTH` is.
     fn wait_until_ready(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + START_TIMEOUT;
         while Instant::now() < deadline {
@@ -285,7 +290,9 @@ impl Server {
                 return Err("exited at once".to_owned());
             }
             match answer {
-                Ok(reply) if reply.as_bytes() == Some(b"PONG") => return Ok(()),
+                Ok(reply) if !reply.as_error().is_some_and(|error| error.starts_with("LOADING")) => {
+                    return Ok(());
+                }
                 _ => std::thread::sleep(Duration::from_millis(3)),
             }
         }
@@ -339,4 +346,12 @@ fn free_port() -> u16 {
         }
     }
     panic!("no free port between {FIRST} and {}", FIRST + COUNT);
+}
+
+#[test]
+fn a_program_that_exits_is_a_failure_and_not_a_server() {
+    let options = || ServerOptions::default().program("/bin/false");
+    assert_eq!(options().start_expecting_failure(), "");
+    let error = options().try_start().err().expect("the program exits at once");
+    assert!(error.contains("exited at once"), "{error}");
 }

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::tests::Random;
 use super::*;
-use crate::store::hash::{SECRET_LEN, shard_of};
+use crate::store::ShardId;
+use crate::store::hash::SECRET_LEN;
 
 const KEY_LEN: usize = 16;
 const VALUE: [u8; 64] = [b'v'; 64];
@@ -22,6 +23,7 @@ fn key(n: u64) -> [u8; KEY_LEN] {
     key
 }
 
+#[expect(clippy::disallowed_methods, reason = "a file of the system, in a test")]
 fn resident_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
@@ -42,11 +44,18 @@ impl Shards {
     fn insert(&mut self, n: u64) {
         let key = key(n);
         let hash = self.hasher.hash_of(&key);
-        self.tables[shard_of(hash)].insert(&self.hasher, hash, &key, NewValue::Bytes(&VALUE, false), None, 0);
+        self.tables[usize::from(ShardId::of(hash).0)].insert(
+            &self.hasher,
+            hash,
+            &key,
+            NewValue::Bytes(&VALUE, false),
+            None,
+            0,
+        );
     }
 
     fn find(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
-        let table = &self.tables[shard_of(hash)];
+        let table = &self.tables[usize::from(ShardId::of(hash).0)];
         table.find(hash, key).map(|handle| table.entry(handle))
     }
 
@@ -137,10 +146,10 @@ fn in_batches(shards: &Shards, asked: &[[u8; KEY_LEN]]) -> usize {
     for batch in asked.chunks_exact(BATCH) {
         for (hash, key) in hashes.iter_mut().zip(batch) {
             *hash = shards.hasher.hash_of(key);
-            shards.tables[shard_of(*hash)].prefetch(*hash);
+            shards.tables[usize::from(ShardId::of(*hash).0)].prefetch(*hash);
         }
         for &hash in &hashes {
-            shards.tables[shard_of(hash)].prefetch_entry(hash);
+            shards.tables[usize::from(ShardId::of(hash).0)].prefetch_entry(hash);
         }
         for (&hash, key) in hashes.iter().zip(batch) {
             found += usize::from(shards.find(hash, key).is_some());
@@ -177,6 +186,24 @@ fn time_of_finds() {
             );
         }
     }
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn memory_and_time_of_expiries() {
+    let (mut shards, mut random, before) = (Shards::new(), Random(3), resident_bytes());
+    (0..1_000_000).for_each(|n| shards.insert(n));
+    report_memory(&shards, 1_000_000, before);
+    let start = Instant::now();
+    for n in 0..1_000_000 {
+        let key = key(n);
+        let hash = shards.hasher.hash_of(&key);
+        let table = &mut shards.tables[usize::from(ShardId::of(hash).0)];
+        let handle = table.find(hash, &key).expect("it was inserted");
+        table.set_expire(hash, handle, Some(1_700_000_000_000 + random.next() % 86_400_000));
+    }
+    println!("insert of an expiry: {} ns", start.elapsed().as_nanos() / 1_000_000);
+    report_memory(&shards, 1_000_000, before);
 }
 
 #[test]

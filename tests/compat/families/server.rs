@@ -32,7 +32,7 @@ pub const FAMILY: Family = Family {
             2,
             "CONFIG SET MAXMEMORY-POLICY ( ALLKEYS-LFU | NOEVICTION | VOLATILE-LRU | ALLKEYS-RANDOM | junk )",
         ),
-        (1, "CONFIG SET ( NOSUCH junk | TIMEOUT 0 | PORT | HZ junk | MAXMEMORY junk )"),
+        (1, "CONFIG SET ( NOSUCH junk | TIMEOUT 0 | HZ | MAXMEMORY | MAXMEMORY junk )"),
         (1, "CONFIG NOSUCH"),
         (3, "CLIENT SETNAME ( name | value )"),
         (2, "CLIENT GETNAME"),
