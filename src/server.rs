@@ -37,10 +37,15 @@ use crate::store::hash::KeyHasher;
 use crate::store::keyspace::{self, Garbage};
 use crate::store::{Keyspace, Waiter};
 use crate::sys;
+use crate::util::supervisor::Supervisor;
 use crate::util::{file, log, time};
 
-/// Active expiry and the rest of the cron's work.
-const CRON_TICK: Duration = Duration::from_millis(50);
+/// The longest time between two rounds of the cron thread, whatever `hz` says: a due key goes within a tenth of a second.
+const CRON_TICK_MAX_MS: u64 = 50;
+/// How often the cron thread samples the rates.
+const SAMPLE_MS: u64 = 100;
+/// How often it has idle clients looked for.
+const IDLE_MS: u64 = 1000;
 /// Keys that one cron tick may expire.
 const EXPIRE_PER_TICK: usize = 100_000;
 
@@ -67,6 +72,7 @@ struct Server {
     threads: Vec<JoinHandle<()>>,
     signals: SigSet,
     pidfile: String,
+    supervisor: Supervisor,
 }
 
 fn start(loaded: Loaded) -> Result<Server, String> {
@@ -78,7 +84,9 @@ fn start(loaded: Loaded) -> Result<Server, String> {
     rename_commands(&config.renamed_commands)
         .map_err(|reason| format!("Fatal error, rename-command in the configuration: {reason}"))?;
     let config = within_limits(config);
-    if config.daemonize {
+    let supervisor = Supervisor::find(config.supervised, |name| std::env::var_os(name));
+    // A supervisor watches the process it started.
+    if config.daemonize && !supervisor.is_present() {
         nix::unistd::daemon(true, false).map_err(|error| format!("Can't daemonize: {error}"))?;
     }
     // Blocked before any thread exists, so that only `serve` receives them.
@@ -134,7 +142,19 @@ fn start(loaded: Loaded) -> Result<Server, String> {
     let (cron_state, cron_seats) = (state.clone(), seats.clone());
     threads.push(spawn("forgekv-cron", move || cron(&cron_state, &cron_seats, &cron_stopped))?);
     announce(&state);
-    Ok(Server { state, seats, monitor, acceptor_waker, stopped, cron_stop, threads, signals, pidfile })
+    supervisor.ready();
+    Ok(Server {
+        state,
+        seats,
+        monitor,
+        acceptor_waker,
+        stopped,
+        cron_stop,
+        threads,
+        signals,
+        pidfile,
+        supervisor,
+    })
 }
 
 impl Server {
@@ -154,6 +174,7 @@ impl Server {
     }
 
     fn stop(self) -> Result<(), String> {
+        self.supervisor.stopping();
         let _ = self.acceptor_waker.wake();
         for seat in &self.seats {
             seat.mailbox.post(Mail::Stop);
@@ -382,21 +403,25 @@ fn announce(state: &ServerState) {
     }
 }
 
-/// The cron thread: active expiry at every tick, samples ten times a second, idle clients once a second.
+/// The cron thread: active expiry at every round, `hz` rounds a second or more; samples and idle clients now and then.
 fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
     let stats = state.stats.register();
-    let mut tick = 0u64;
+    let mut elapsed_ms = 0u64;
     loop {
-        match stopped.recv_timeout(CRON_TICK) {
+        let config = state.config.snapshot();
+        let tick_ms = (1000 / u64::from(config.hz.max(1))).clamp(1, CRON_TICK_MAX_MS);
+        match stopped.recv_timeout(Duration::from_millis(tick_ms)) {
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
             _ => return,
         }
-        tick += 1;
+        let before_ms = elapsed_ms;
+        elapsed_ms += tick_ms;
+        let is_due = |every_ms: u64| elapsed_ms / every_ms != before_ms / every_ms;
         if state.active_expire.load(Ordering::Relaxed) && !state.is_paused_for_expiry() {
             let (expired, _) = state.keyspace.sweep(time::now(), EXPIRE_PER_TICK);
             stats.add(Stat::ExpiredKeys, expired);
         }
-        if tick.is_multiple_of(2) {
+        if is_due(SAMPLE_MS) {
             let totals = state.stats.totals();
             let (commands, input, output) = (
                 totals.get(Stat::CommandsProcessed),
@@ -405,7 +430,7 @@ fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
             );
             state.rates.sample(time::now().0, commands, input, output, sys::resident_bytes());
         }
-        if tick.is_multiple_of(20) && state.config.snapshot().timeout > 0 {
+        if is_due(IDLE_MS) && config.timeout > 0 {
             seats.iter().for_each(|seat| seat.mailbox.post(Mail::Tick));
         }
     }

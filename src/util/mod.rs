@@ -8,5 +8,6 @@ pub mod long_double;
 pub mod number;
 pub mod random;
 pub mod secret;
+pub mod supervisor;
 pub mod time;
 pub mod words;
