@@ -75,7 +75,8 @@ struct Server {
     supervisor: Supervisor,
 }
 
-fn start(loaded: Loaded) -> Result<Server, String> {
+/// What must happen before there are threads and files: the log, the commands' names, limits, the background.
+fn prepare(loaded: Loaded) -> Result<(Config, Supervisor), String> {
     let Loaded { config, notices } = loaded;
     begin_log(&config)?;
     for notice in notices {
@@ -89,6 +90,11 @@ fn start(loaded: Loaded) -> Result<Server, String> {
     if config.daemonize && !supervisor.is_present() {
         nix::unistd::daemon(true, false).map_err(|error| format!("Can't daemonize: {error}"))?;
     }
+    Ok((config, supervisor))
+}
+
+fn start(loaded: Loaded) -> Result<Server, String> {
+    let (config, supervisor) = prepare(loaded)?;
     // Blocked before any thread exists, so that only `serve` receives them.
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     signals.thread_block().map_err(|error| format!("Can't block signals: {error}"))?;
