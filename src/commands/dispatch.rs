@@ -117,6 +117,12 @@ impl Executor {
         self.state.keyspace.locks().defer(shard.0, Waiter { worker, connection })
     }
 
+    /// Has the client given the password, or is none needed any more?
+    #[inline]
+    pub fn is_authenticated(&self, client: &Client) -> bool {
+        client.authenticated || self.config.requirepass.is_empty()
+    }
+
     /// Begins a round of turns: the only place where the wall clock is read. Turns move the time on by what they took,
     /// which they measure anyway.
     pub fn begin_round(&mut self) {
@@ -257,8 +263,7 @@ impl Executor {
         if !row.command.accepts(argv.len()) {
             return Err(CommandError::arity(row.name()));
         }
-        // The password may have been taken away since the client came without one.
-        if !client.authenticated && !row.command.has(flags::NO_AUTH) && !self.config.requirepass.is_empty() {
+        if !row.command.has(flags::NO_AUTH) && !self.is_authenticated(client) {
             return Err(CommandError::NO_AUTH);
         }
         if self.state.is_loading() && !row.command.has(flags::LOADING) {

@@ -232,7 +232,7 @@ impl Connection {
     fn process(&mut self, input: &[u8], kit: &mut Kit, budget: usize) -> (usize, Stop) {
         let limits = Limits {
             proto_max_bulk_len: kit.executor.config().proto_max_bulk_len as u64,
-            authenticated: self.client.authenticated,
+            authenticated: kit.executor.is_authenticated(&self.client),
         };
         let Kit { executor, batch, .. } = kit;
         let (consumed, stop, depends_on) =
