@@ -305,6 +305,7 @@ fn build_state(
         pause: Pause::default(),
         stats: Stats::new(table().rows().len()),
         rates: Rates::default(),
+        workers: seats.len(),
         started: now,
         run_id: run_id(),
         executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
@@ -418,13 +419,10 @@ fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
             stats.add(Stat::ExpiredKeys, expired);
         }
         if tick.is_multiple_of(2) {
-            let totals = state.stats.totals();
-            let (commands, input, output) = (
-                totals.get(Stat::CommandsProcessed),
-                totals.get(Stat::NetInput),
-                totals.get(Stat::NetOutput),
-            );
-            state.rates.sample(time::now().0, commands, input, output, sys::resident_bytes());
+            state.rates.sample(time::now().0, &state.stats.totals());
+        }
+        if tick.is_multiple_of(20) {
+            state.rates.sample_memory(state.memory().used());
         }
         if tick.is_multiple_of(20) && state.config.snapshot().timeout > 0 {
             seats.iter().for_each(|seat| seat.mailbox.post(Mail::Tick));

@@ -122,13 +122,8 @@ impl Executor {
     /// Ends a turn: publishes what it counted.
     pub fn end_turn(&mut self) {
         if !self.executed.is_empty() {
-            let nanos = self.turn_began.elapsed_nanos() / self.executed.len() as u64;
-            for &id in &self.executed {
-                let counters = &self.stats.commands[usize::from(id)];
-                counters.calls.add(1);
-                counters.nanos.add(nanos);
-            }
-            self.stats.add(Stat::CommandsProcessed, self.executed.len() as u64);
+            let nanos = self.turn_began.elapsed_nanos();
+            self.stats.add_turn(&self.executed, nanos, self.config.latency_tracking);
             self.executed.clear();
         }
         let tallies = std::mem::take(&mut self.tallies);
@@ -170,6 +165,10 @@ impl Executor {
     pub fn execute(&mut self, client: &mut Client, request: Request<'_>, out: &mut Output) -> Outcome {
         let (before, mark) = (client.reply_mode, out.mark());
         let outcome = self.answer(client, request, out);
+        if std::mem::take(&mut client.took_long) {
+            self.end_turn();
+            self.begin_turn();
+        }
         let all_wanted = before == ReplyMode::On && client.reply_mode == ReplyMode::On;
         if !all_wanted && matches!(outcome, Outcome::Done { .. }) {
             Self::suppress(client, before, out, mark);

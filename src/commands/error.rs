@@ -90,6 +90,12 @@ impl CommandError {
     pub const INVALID_COMMAND_SPECIFIED: Self = Self::Fixed("ERR Invalid command specified");
     pub const NO_KEY_ARGUMENTS: Self = Self::Fixed("ERR The command has no key arguments");
     pub const INVALID_ARGUMENTS: Self = Self::Fixed("ERR Invalid number of arguments specified for command");
+    pub const INVALID_KEY_ARGUMENTS: Self = Self::Fixed("ERR Invalid arguments specified for command");
+    pub const NO_SHUTDOWN: Self = Self::Fixed("ERR No shutdown in progress.");
+    pub const NOT_AN_SDS: Self = Self::Fixed("ERR Not an sds encoded string.");
+    pub const PROTOCOL_TYPE: Self = Self::Fixed(
+        "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
+    );
 }
 
 impl CommandError {
@@ -125,6 +131,15 @@ impl CommandError {
     pub fn unknown_subcommand(container: &str, name: &[u8]) -> Self {
         let name = printable(name, 128);
         Self::text(format!("ERR unknown subcommand '{name}'. Try {} HELP.", container.to_uppercase()))
+    }
+
+    /// `ERR unknown subcommand or wrong number of arguments for 'x'. Try DEBUG HELP.`
+    pub fn unknown_subcommand_or_arity(container: &str, name: &[u8]) -> Self {
+        let name = printable(name, 128);
+        let container = container.to_uppercase();
+        Self::text(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
+        ))
     }
 
     /// `ERR invalid expire time in 'set' command`

@@ -62,6 +62,31 @@ pub mod flags {
     pub const NO_MANDATORY_KEYS: u32 = 1 << 21;
     /// Reaches the handler on a connection in subscribed mode.
     pub const ASKING: u32 = 1 << 22;
+    /// Names in the order in which `COMMAND INFO` prints them. `SENTINEL` is not shown.
+    pub const NAMES: [(u32, &str); 22] = [
+        (WRITE, "write"),
+        (READONLY, "readonly"),
+        (DENYOOM, "denyoom"),
+        (ADMIN, "admin"),
+        (PUBSUB, "pubsub"),
+        (NOSCRIPT, "noscript"),
+        (BLOCKING, "blocking"),
+        (LOADING, "loading"),
+        (STALE, "stale"),
+        (SKIP_MONITOR, "skip_monitor"),
+        (SKIP_SLOWLOG, "skip_slowlog"),
+        (ASKING, "asking"),
+        (FAST, "fast"),
+        (NO_AUTH, "no_auth"),
+        (MAY_REPLICATE, "may_replicate"),
+        (NO_MANDATORY_KEYS, "no_mandatory_keys"),
+        (PROTECTED, "protected"),
+        (NO_ASYNC_LOADING, "no_async_loading"),
+        (NO_MULTI, "no_multi"),
+        (ALLOW_BUSY, "allow_busy"),
+        (TOUCHES_ARBITRARY_KEYS, "touches_arbitrary_keys"),
+        (MOVABLE_KEYS, "movablekeys"),
+    ];
 }
 
 /// Flags of one key spec, as `COMMAND INFO` names them.
@@ -250,6 +275,9 @@ pub enum Locks {
     Keys,
     /// All 64: it sees or changes the whole keyspace at once.
     AllShards,
+    /// That of argument 2 when argument 1 is one of these words. Redis's table does not call it a key, so no key spec may
+    /// say so (DEBUG OBJECT).
+    KeyOfSubcommand(&'static [&'static str]),
 }
 
 /// The type of an argument, for COMMAND DOCS.
@@ -265,6 +293,23 @@ pub enum ArgKind {
     PureToken,
     OneOf,
     Block,
+}
+
+impl ArgKind {
+    /// The type's name in COMMAND DOCS.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ArgKind::String => "string",
+            ArgKind::Integer => "integer",
+            ArgKind::Double => "double",
+            ArgKind::Key => "key",
+            ArgKind::Pattern => "pattern",
+            ArgKind::UnixTime => "unix-time",
+            ArgKind::PureToken => "pure-token",
+            ArgKind::OneOf => "oneof",
+            ArgKind::Block => "block",
+        }
+    }
 }
 
 /// One argument of a command, for COMMAND DOCS.
@@ -420,6 +465,12 @@ pub struct Command {
     pub locks: Locks,
     /// Hints for client proxies.
     pub tips: &'static [&'static str],
+    /// The version since which something else is recommended; empty: none.
+    pub deprecated_since: &'static str,
+    /// What is recommended instead, in Redis's notation: a command in backquotes, with what else to say.
+    pub replaced_by: &'static str,
+    /// Meant for the server itself or its developers: COMMAND DOCS says `syscmd`.
+    pub is_internal: bool,
     /// Arguments for COMMAND DOCS.
     pub args: &'static [Arg],
     /// Subcommands; a container's own handler runs when none is named (arity −2 makes that an error in most).
@@ -441,6 +492,9 @@ impl Command {
         keys: &[],
         locks: Locks::Keys,
         tips: &[],
+        deprecated_since: "",
+        replaced_by: "",
+        is_internal: false,
         args: &[],
         subcommands: &[],
     };

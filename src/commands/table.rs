@@ -6,7 +6,10 @@
 use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
-use super::{bitmaps, client, config, connection, expire, introspect, keys, memory, scan, server, strings};
+use super::{
+    bitmaps, client, config, connection, debug, expire, info, introspect, keys, lolwut, memory, scan, server,
+    strings,
+};
 
 /// The families, in the order of the documentation.
 const FAMILIES: &[&[Command]] = &[
@@ -19,8 +22,11 @@ const FAMILIES: &[&[Command]] = &[
     client::COMMANDS,
     config::COMMANDS,
     introspect::COMMANDS,
+    info::COMMANDS,
     memory::COMMANDS,
     server::COMMANDS,
+    debug::COMMANDS,
+    lolwut::COMMANDS,
 ];
 
 /// A command with what the server derives from its row once.

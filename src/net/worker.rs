@@ -157,6 +157,7 @@ impl Core {
     fn wait(&mut self, kit: &mut Kit) {
         self.open_gates(kit);
         let timeout = self.timeout();
+        kit.executor.stats().add(Stat::LoopCycles, 1);
         if let Err(error) = self.poll.poll(&mut self.events, timeout) {
             assert!(error.kind() == io::ErrorKind::Interrupted, "polling cannot fail otherwise: {error}");
             return;
