@@ -62,8 +62,8 @@ pub mod flags {
     pub const NO_MANDATORY_KEYS: u32 = 1 << 21;
     /// Reaches the handler on a connection in subscribed mode.
     pub const ASKING: u32 = 1 << 22;
-    /// Names in the order in which `COMMAND INFO` prints them. `SENTINEL` is not shown.
-    pub const NAMES: [(u32, &str); 22] = [
+    /// Names in the order in which `COMMAND INFO` prints them; the other flags are not shown.
+    pub const NAMES: [(u32, &str); 19] = [
         (WRITE, "write"),
         (READONLY, "readonly"),
         (DENYOOM, "denyoom"),
@@ -78,14 +78,11 @@ pub mod flags {
         (ASKING, "asking"),
         (FAST, "fast"),
         (NO_AUTH, "no_auth"),
-        (MAY_REPLICATE, "may_replicate"),
         (NO_MANDATORY_KEYS, "no_mandatory_keys"),
-        (PROTECTED, "protected"),
         (NO_ASYNC_LOADING, "no_async_loading"),
         (NO_MULTI, "no_multi"),
-        (ALLOW_BUSY, "allow_busy"),
-        (TOUCHES_ARBITRARY_KEYS, "touches_arbitrary_keys"),
         (MOVABLE_KEYS, "movablekeys"),
+        (ALLOW_BUSY, "allow_busy"),
     ];
 }
 
