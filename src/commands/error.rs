@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+use crate::types::string::bitfield::BitfieldError;
+use crate::types::string::lcs::LcsError;
+
 /// An error that becomes the reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandError {
@@ -22,6 +25,8 @@ impl CommandError {
     pub const NOT_INTEGER: Self = Self::Fixed("ERR value is not an integer or out of range");
     pub const NOT_FLOAT: Self = Self::Fixed("ERR value is not a valid float");
     pub const NOT_POSITIVE: Self = Self::Fixed("ERR value is out of range, must be positive");
+    pub const OUT_OF_INT: Self =
+        Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
     pub const OUT_OF_RANGE: Self = Self::Fixed("ERR value is out of range");
     pub const OVERFLOW: Self = Self::Fixed("ERR increment or decrement would overflow");
     pub const DECREMENT_OVERFLOW: Self = Self::Fixed("ERR decrement would overflow");
@@ -43,7 +48,9 @@ impl CommandError {
     pub const LCS_WRONG_TYPE: Self = Self::Fixed("ERR The specified keys must contain string values");
     pub const LCS_MEMORY: Self =
         Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+    pub const LCS_TOO_LONG: Self = Self::Fixed("ERR String too long for LCS");
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
+    pub const NOVALUES_IN_SCAN: Self = Self::Fixed("ERR NOVALUES option can only be used in HSCAN");
     pub const INVALID_DB: Self = Self::Fixed("ERR invalid DB index");
     pub const DB_OUT_OF_RANGE: Self = Self::Fixed("ERR DB index is out of range");
     pub const INVALID_FIRST_DB: Self = Self::Fixed("ERR invalid first DB index");
@@ -147,6 +154,11 @@ impl CommandError {
         Self::text(format!("ERR invalid expire time in '{command}' command"))
     }
 
+    /// `ERR Unsupported option x`, of EXPIRE and its like.
+    pub fn unsupported_option(option: &[u8]) -> Self {
+        Self::text(format!("ERR Unsupported option {}", String::from_utf8_lossy(option)))
+    }
+
     /// `NOPERM User default has no permissions to run the 'x' command` and the like come with ACLs; this one is the
     /// refusal of a command that the configuration disables.
     pub fn disabled(command: &str, directive: &str) -> Self {
@@ -188,5 +200,27 @@ impl std::error::Error for CommandError {}
 impl From<crate::store::WrongType> for CommandError {
     fn from(_: crate::store::WrongType) -> Self {
         CommandError::WRONG_TYPE
+    }
+}
+
+impl From<LcsError> for CommandError {
+    fn from(error: LcsError) -> Self {
+        match error {
+            LcsError::StringTooLong => CommandError::LCS_TOO_LONG,
+            LcsError::TableTooLarge => CommandError::LCS_MEMORY,
+        }
+    }
+}
+
+impl From<BitfieldError> for CommandError {
+    fn from(error: BitfieldError) -> Self {
+        match error {
+            BitfieldError::Syntax => CommandError::SYNTAX,
+            BitfieldError::InvalidType => CommandError::BITFIELD_TYPE,
+            BitfieldError::InvalidOffset => CommandError::BIT_OFFSET,
+            BitfieldError::InvalidOverflow => CommandError::BITFIELD_OVERFLOW,
+            BitfieldError::InvalidValue => CommandError::NOT_INTEGER,
+            BitfieldError::ReadOnly => CommandError::BITFIELD_READ_ONLY,
+        }
     }
 }

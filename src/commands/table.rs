@@ -7,13 +7,15 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, debug, expire, info, introspect, keys, lolwut, memory, scan, server,
-    strings,
+    bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
+    ranges, scan, server, strings,
 };
 
 /// The families, in the order of the documentation.
 const FAMILIES: &[&[Command]] = &[
     strings::COMMANDS,
+    counters::COMMANDS,
+    ranges::COMMANDS,
     bitmaps::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use super::socket::Socket;
 use crate::client::{Client, ClientInfo, Notice};
 use crate::commands::ServerState;
 use crate::stats::Stat;
-use crate::store::Waiter;
+use crate::sys;
 use crate::util::time;
 
 /// The waker's token; connections have their slab index plus one.
@@ -42,15 +42,19 @@ pub struct Seat {
     pub mailbox: Mailbox,
     core: Mutex<Option<Box<Core>>>,
     turns: AtomicU64,
+    /// The thread that executes its turn.
+    thread: AtomicI32,
 }
 
 impl Seat {
     /// A worker's seat, empty until its thread lends the core.
     pub fn new(index: u32, mailbox: Mailbox) -> Self {
-        Seat { index, mailbox, core: Mutex::new(None), turns: AtomicU64::new(0) }
+        Seat { index, mailbox, core: Mutex::new(None), turns: AtomicU64::new(0), thread: AtomicI32::new(0) }
     }
 
-    fn lend(&self, core: Box<Core>) {
+    fn lend(&self, core: Box<Core>, thread: i32) {
+        // At every turn: a thread that comes back late may find the core that its successor has lent, and takes it.
+        self.thread.store(thread, Ordering::Relaxed);
         *self.core.lock().expect("no panic happens under this leaf lock") = Some(core);
         self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
@@ -63,6 +67,11 @@ impl Seat {
     /// Is a turn being executed right now?
     pub fn is_lent(&self) -> bool {
         self.core.lock().expect("no panic happens under this leaf lock").is_some()
+    }
+
+    /// The thread that executes its turn.
+    pub fn thread(&self) -> i32 {
+        self.thread.load(Ordering::Relaxed)
     }
 
     /// Counts turns, so that the monitor sees which one it looks at.
@@ -102,12 +111,12 @@ pub struct Core {
 
 /// Runs a worker until it stops (`true`) or its core has been given to another thread (`false`: this thread is spare now).
 pub fn run(mut core: Box<Core>, kit: &mut Kit, monitor: &Monitor) -> bool {
-    let seat = core.seat.clone();
+    let (seat, thread) = (core.seat.clone(), sys::current_thread());
     loop {
         core.wait(kit);
         while let Some((index, mut connection)) = core.next() {
             monitor.rouse();
-            seat.lend(core);
+            seat.lend(core, thread);
             let end = connection.turn(kit);
             match seat.take() {
                 Some(back) => core = back,
@@ -162,6 +171,7 @@ impl Core {
             assert!(error.kind() == io::ErrorKind::Interrupted, "polling cannot fail otherwise: {error}");
             return;
         }
+        kit.executor.begin_round();
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             if event.token() == WAKER {
@@ -290,8 +300,7 @@ impl Core {
             TurnEnd::Again => self.ready.push_back(index),
             TurnEnd::AwaitShard(shard) => {
                 kit.executor.stats().add(Stat::Deferred, 1);
-                let waiter = Waiter { worker: self.seat.index, connection: index as u64 };
-                if !self.state.keyspace.locks().defer(shard, waiter) {
+                if !kit.executor.await_shard(shard, self.seat.index, index as u64) {
                     self.ready.push_back(index);
                 }
             }
@@ -308,7 +317,6 @@ impl Core {
     fn retry(&mut self, kit: &mut Kit) {
         self.ready.extend(std::mem::take(&mut self.behind));
         if !self.paused.is_empty() {
-            kit.executor.begin_turn();
             if self.state.pause.at(kit.executor.now()).is_none() {
                 self.ready.extend(std::mem::take(&mut self.paused));
             }
@@ -356,7 +364,6 @@ impl Core {
 
     /// `timeout`: closes connections that have been silent for too long.
     fn close_idle(&mut self, kit: &mut Kit) {
-        kit.executor.begin_turn();
         let timeout = u64::from(kit.executor.config().timeout);
         if timeout == 0 {
             return;

@@ -11,12 +11,14 @@ use std::sync::Arc;
 
 use super::arena::Handle;
 use super::effect;
-use super::entry::{NewValue, Object, Value};
+use super::entry::{INLINE_MAX, NewValue, Object, Value};
 use super::evict::AccessClock;
+use super::hash::KeyHasher;
 use super::keyspace::{Garbage, Keyspace};
 use super::lock::{Locked, ShardSet};
 use super::table::{Entry, Table};
 use super::{DbIndex, ShardId, UnixMs};
+use crate::util::random::Random;
 
 /// A key with its hash.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +113,17 @@ pub struct Tallies {
     pub dirty: u64,
 }
 
+/// Memory that one thread's operations use one after the other, so that none of them allocates for it. Empty between two.
+#[derive(Default)]
+pub struct Workspace {
+    /// What is counted.
+    pub tallies: Tallies,
+    /// Effects that replace or precede the command's own words.
+    effects: Vec<u8>,
+    /// What to free once the locks are released.
+    garbage: Vec<Object>,
+}
+
 /// Where a finished operation left its shards.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Committed {
@@ -124,18 +137,20 @@ pub struct Db<'a> {
     locked: Locked<'a>,
     index: DbIndex,
     now: UnixMs,
-    access: AccessClock,
+    access: &'a AccessClock,
     touches: bool,
     dirty: u64,
-    /// Effects that replace or precede the command's own words.
-    effects: Vec<u8>,
     rewritten: bool,
-    tallies: &'a mut Tallies,
-    garbage: Vec<Object>,
+    /// The newest LSN that `on_shard` met in shards that are no longer held.
+    depends_on: u64,
+    work: &'a mut Workspace,
 }
 
 /// Values from this size on are freed by the drop thread.
 const GARBAGE_BYTES: usize = 64 * 1024;
+
+/// Expired keys that RANDOMKEY draws and deletes before it looks for one that has not expired.
+const RANDOM_DRAWS: usize = 100;
 
 impl<'a> Db<'a> {
     /// The view of an operation at `now` in database `index`, holding `locked`.
@@ -145,8 +160,8 @@ impl<'a> Db<'a> {
         locked: Locked<'a>,
         index: DbIndex,
         now: UnixMs,
-        access: AccessClock,
-        tallies: &'a mut Tallies,
+        access: &'a AccessClock,
+        work: &'a mut Workspace,
     ) -> Self {
         Db {
             keyspace,
@@ -156,10 +171,9 @@ impl<'a> Db<'a> {
             access,
             touches: true,
             dirty: 0,
-            effects: Vec::new(),
             rewritten: false,
-            tallies,
-            garbage: Vec::new(),
+            depends_on: 0,
+            work,
         }
     }
 
@@ -197,14 +211,34 @@ impl<'a> Db<'a> {
         Key { bytes, hash: self.keyspace.hasher().hash_of(bytes) }
     }
 
+    pub(super) fn hasher(&self) -> &'a KeyHasher {
+        self.keyspace.hasher()
+    }
+
     /// The shards this operation holds.
     pub fn locked_set(&self) -> ShardSet {
         self.locked.set()
     }
 
     #[inline]
-    fn table(&self, shard: ShardId) -> &Table {
+    pub(super) fn table(&self, shard: ShardId) -> &Table {
         self.locked.shard(shard).table(self.index)
+    }
+
+    /// Runs `work` on an operation that holds `shard`: this one if it does, otherwise one of its own, which locks just that
+    /// shard, logs its effects and is over before this returns. Only for operations that hold all shards or none (L2), and
+    /// that need not see the keyspace at one moment.
+    pub(super) fn on_shard<R>(&mut self, shard: ShardId, work: impl FnOnce(&mut Db<'_>) -> R) -> R {
+        if self.locked.set().contains(shard) {
+            return work(self);
+        }
+        assert_eq!(self.locked.set(), ShardSet::EMPTY, "a shard is locked out of order");
+        let locked = self.keyspace.locks().lock_one(shard);
+        let mut part = Db::new(self.keyspace, locked, self.index, self.now, self.access, self.work);
+        let result = work(&mut part);
+        let committed = part.commit(std::iter::empty(), self.index);
+        self.depends_on = self.depends_on.max(committed.depends_on);
+        result
     }
 
     #[inline]
@@ -217,16 +251,41 @@ impl<'a> Db<'a> {
     /// Finds a key for a command that writes: expired keys are deleted first, hits and misses are not counted.
     #[inline]
     pub fn find(&mut self, key: &Key<'_>) -> Option<Slot> {
+        self.look_up(key, self.touches)
+    }
+
+    /// Finds a key for a command that reads: as [`Db::find`], and the hit or miss is counted.
+    #[inline]
+    pub fn read(&mut self, key: &Key<'_>) -> Option<Slot> {
+        let slot = self.look_up(key, self.touches);
+        self.count(slot)
+    }
+
+    /// Finds a key for a command that asks about it and does not use it (TTL, TYPE, EXISTS, OBJECT): as [`Db::read`], but
+    /// the access time and frequency stay.
+    pub fn peek(&mut self, key: &Key<'_>) -> Option<Slot> {
+        let slot = self.look_up(key, false);
+        self.count(slot)
+    }
+
+    /// Finds a key as [`Db::read`] does, and notes the access even for a client that asked not to (TOUCH).
+    pub fn touch(&mut self, key: &Key<'_>) -> Option<Slot> {
+        let slot = self.look_up(key, true);
+        self.count(slot)
+    }
+
+    #[inline]
+    fn look_up(&mut self, key: &Key<'_>, touches: bool) -> Option<Slot> {
         let shard = key.shard();
         let handle = self.table(shard).find(key.hash, key.bytes)?;
         let slot = Slot { shard, db: self.index, handle };
         let entry = self.entry(slot);
-        let (expire_at, access) = (entry.expire_at(), entry.access());
-        if expire_at.is_some_and(|at| at < self.now.0) {
+        let (expired, access) = (self.has_expired(entry), entry.access());
+        if expired {
             self.delete_expired(key, slot);
             return None;
         }
-        if self.touches {
+        if touches {
             let touched = self.access.touch(access);
             if touched != access {
                 self.table_of(slot).set_access(handle, touched);
@@ -235,24 +294,28 @@ impl<'a> Db<'a> {
         Some(slot)
     }
 
-    /// Finds a key for a command that reads: as [`Db::find`], and the hit or miss is counted.
     #[inline]
-    pub fn read(&mut self, key: &Key<'_>) -> Option<Slot> {
-        let slot = self.find(key);
+    fn count(&mut self, slot: Option<Slot>) -> Option<Slot> {
         match slot {
-            Some(_) => self.tallies.hits += 1,
-            None => self.tallies.misses += 1,
+            Some(_) => self.work.tallies.hits += 1,
+            None => self.work.tallies.misses += 1,
         }
         slot
+    }
+
+    /// Has the key's time passed?
+    #[inline]
+    pub(super) fn has_expired(&self, entry: Entry<'_>) -> bool {
+        entry.expire_at().is_some_and(|at| at < self.now.0)
     }
 
     /// Deletes a key whose time has passed and logs the deletion.
     #[cold]
     pub fn delete_expired(&mut self, key: &Key<'_>, slot: Slot) {
         self.take_out(slot, key.hash);
-        self.tallies.expired += 1;
+        self.work.tallies.expired += 1;
         let index = slot.db;
-        effect::put(&mut self.effects, index, [&b"DEL"[..], key.bytes].into_iter());
+        effect::put(&mut self.work.effects, index, [&b"DEL"[..], key.bytes].into_iter());
     }
 
     /// Deletes one key of the selected database in `shard` whose time has passed. False: there is none.
@@ -357,26 +420,68 @@ impl<'a> Db<'a> {
 
     /// Edits a string as a growable buffer (empty when there is no key yet) and stores it with the raw encoding, as
     /// APPEND, SETRANGE and SETBIT do. The time to live stays.
+    ///
+    /// `edit` returns its result and whether it changed the bytes. If it did not, nothing counts as changed, though the
+    /// encoding is raw from then on, as in Redis. Creating a key must be a change.
     pub fn edit_string<R>(
         &mut self,
         key: &Key<'_>,
         slot: Option<Slot>,
-        edit: impl FnOnce(&mut Vec<u8>) -> R,
+        edit: impl FnOnce(&mut Vec<u8>) -> (R, bool),
     ) -> Result<R, WrongType> {
+        let dirty = self.dirty;
         if let Some(slot) = slot
-            && let Some(Object::String(shared)) = self.table_of(slot).object_mut(slot.handle)
+            && let Value::Object(Object::String(_)) = self.value(slot)
         {
-            let result = edit(Arc::make_mut(shared));
-            self.dirty += 1;
+            let edited = self.table_of(slot).edit_object(slot.handle, |object| {
+                let Object::String(shared) = object;
+                edit(Arc::make_mut(shared))
+            });
+            let (result, changed) = edited.expect("it is an object");
+            self.dirty = dirty + u64::from(changed);
             return Ok(result);
         }
         let mut buffer = match slot {
             Some(slot) => self.string(slot)?.bytes(&mut itoa::Buffer::new()).to_vec(),
             None => Vec::new(),
         };
-        let result = edit(&mut buffer);
-        self.set(key, slot, NewValue::Bytes(&buffer, true), Expiry::Keep);
+        let (result, changed) = edit(&mut buffer);
+        debug_assert!(changed || slot.is_some(), "a new key is a change");
+        if buffer.len() > INLINE_MAX {
+            self.set(key, slot, NewValue::Shared(Arc::new(buffer)), Expiry::Keep);
+        } else {
+            self.set(key, slot, NewValue::Bytes(&buffer, true), Expiry::Keep);
+        }
+        self.dirty = dirty + u64::from(changed);
         Ok(result)
+    }
+
+    /// Puts the value and the expiry of `source` under `key` of the selected database, in the place of `target`, which is
+    /// what the lookup of `key` gave. A big value is shared until one of the two is changed. The access time is new.
+    pub fn copy(&mut self, source: Slot, key: &Key<'_>, target: Option<Slot>) -> Slot {
+        let expiry = self.expire_at(source).map_or(Expiry::Clear, Expiry::At);
+        let copied = match self.value(source) {
+            Value::Int(number) => self.set(key, target, NewValue::Int(number), expiry),
+            Value::Bytes { bytes, raw } => {
+                let bytes = bytes.to_vec();
+                self.set(key, target, NewValue::Bytes(&bytes, raw), expiry)
+            }
+            Value::Object(Object::String(shared)) => {
+                let shared = Arc::clone(shared);
+                self.set(key, target, NewValue::Shared(shared), expiry)
+            }
+        };
+        self.set_access(copied, self.access.fresh());
+        copied
+    }
+
+    /// Puts `source` under another name or into another database: as [`Db::copy`], but the access time moves too, and
+    /// `old`, the key of `source`, is gone.
+    pub fn rename(&mut self, old: &Key<'_>, source: Slot, new: &Key<'_>, target: Option<Slot>) {
+        let access = self.entry(source).access();
+        let moved = self.copy(source, new, target);
+        self.set_access(moved, access);
+        self.take_out(source, old.hash);
     }
 
     /// Deletes a key.
@@ -407,7 +512,7 @@ impl<'a> Db<'a> {
 
     fn bury(&mut self, old: Option<Object>) {
         if let Some(old) = old {
-            self.garbage.push(old);
+            self.work.garbage.push(old);
         }
     }
 
@@ -449,32 +554,42 @@ impl<'a> Db<'a> {
         for id in self.locked.set().iter() {
             let table = self.table(id);
             for entry in table.iter().map(|handle| table.entry(handle)) {
-                if entry.expire_at().is_none_or(|at| at >= self.now.0) {
+                if !self.has_expired(entry) {
                     visit(entry);
                 }
             }
         }
     }
 
-    /// A random key that has not expired, from two random numbers; `None` when the database is empty.
-    /// Like Redis it gives up its care for expiry after a hundred tries, when nearly every key has expired.
-    pub fn random_key(&mut self, mut random: impl FnMut() -> u64) -> Option<Vec<u8>> {
-        let total = self.len();
-        for attempt in 0..100 {
-            let mut nth = (random() % total.max(1) as u64) as usize;
-            let shards = self.locked.set();
-            let shard = shards.iter().find(|&id| {
-                let len = self.table(id).len();
-                let here = nth < len;
-                nth -= if here { 0 } else { len };
-                here
-            })?;
-            let handle = self.table(shard).random(random())?;
+    /// A random key that has not expired; `None` when there is none. Expired keys that are drawn are deleted. When most keys
+    /// have expired (active expiry is off), the first one that has not is taken instead.
+    pub fn random_key(&mut self, random: &mut Random) -> Option<Vec<u8>> {
+        for _ in 0..RANDOM_DRAWS {
+            let (shard, handle) = self.draw(random)?;
             let entry = self.table(shard).entry(handle);
-            let expired = entry.expire_at().is_some_and(|at| at < self.now.0);
-            if !expired || attempt == 99 {
-                return Some(entry.key().to_vec());
+            let bytes = entry.key().to_vec();
+            if !self.has_expired(entry) {
+                return Some(bytes);
             }
+            let key = self.key(&bytes);
+            self.delete_expired(&key, Slot { shard, db: self.index, handle });
+        }
+        self.locked.set().iter().find_map(|id| {
+            let table = self.table(id);
+            let live = table.iter().map(|handle| table.entry(handle)).find(|&entry| !self.has_expired(entry));
+            live.map(|entry| entry.key().to_vec())
+        })
+    }
+
+    /// One of all keys of the selected database, each with the same chance.
+    fn draw(&self, random: &mut Random) -> Option<(ShardId, Handle)> {
+        let mut nth = random.below(self.len().max(1));
+        for id in self.locked.set().iter() {
+            let len = self.table(id).len();
+            if nth < len {
+                return self.table(id).random(random.next()).map(|handle| (id, handle));
+            }
+            nth -= len;
         }
         None
     }
@@ -484,7 +599,7 @@ impl<'a> Db<'a> {
     /// Logs these words instead of the command as it was called. May be called several times: the effects are one record.
     pub fn log_as(&mut self, argv: &[&[u8]]) {
         self.rewritten = true;
-        effect::put(&mut self.effects, self.index, argv.iter().copied());
+        effect::put(&mut self.work.effects, self.index, argv.iter().copied());
     }
 
     /// Did the operation change anything yet?
@@ -495,29 +610,40 @@ impl<'a> Db<'a> {
     /// Ends the operation: what it changed is logged (`verbatim` is the command as it was called), the locks are released,
     /// and big garbage goes to the drop thread.
     #[inline]
-    pub fn commit<'v>(mut self, verbatim: impl ExactSizeIterator<Item = &'v [u8]>, db: DbIndex) -> Committed {
+    pub fn commit<'v>(
+        &mut self,
+        verbatim: impl ExactSizeIterator<Item = &'v [u8]>,
+        db: DbIndex,
+    ) -> Committed {
         let as_called = self.dirty > 0 && !self.rewritten;
-        if as_called || !self.effects.is_empty() {
-            self.tallies.dirty += self.dirty;
-            let effects = &self.effects;
+        if as_called || !self.work.effects.is_empty() {
+            self.work.tallies.dirty += self.dirty;
+            let effects = &self.work.effects;
             self.keyspace.record(&mut self.locked, |out| {
                 out.extend_from_slice(effects);
                 if as_called {
                     effect::put(out, db, verbatim);
                 }
             });
+            self.work.effects.clear();
             self.publish();
         }
-        let depends_on = self.locked.set().iter().map(|id| self.locked.shard(id).last_lsn).max().unwrap_or(0);
-        let Db { locked, garbage, keyspace, .. } = self;
-        drop(locked);
-        for object in garbage {
+        let held = self.locked.set().iter().map(|id| self.locked.shard(id).last_lsn).max().unwrap_or(0);
+        self.locked.release();
+        if !self.work.garbage.is_empty() {
+            self.drop_garbage();
+        }
+        Committed { depends_on: held.max(self.depends_on) }
+    }
+
+    #[cold]
+    fn drop_garbage(&mut self) {
+        for object in self.work.garbage.drain(..) {
             let Object::String(bytes) = &object;
             if bytes.len() >= GARBAGE_BYTES {
-                keyspace.discard(Garbage::Object(object));
+                self.keyspace.discard(Garbage::Object(object));
             }
         }
-        Committed { depends_on }
     }
 
     fn publish(&mut self) {

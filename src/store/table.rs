@@ -20,10 +20,11 @@
 //! * Deleting merges sparse segments, so an emptied table shrinks. The directory shrinks when one segment is left.
 //! * [`scan`](Table::scan) goes by hash and so needs no memory of earlier calls: whatever grew, split, merged or
 //!   moved in between, a key that was there throughout is visited once.
-//! * An empty table has no heap memory and takes less than 200 bytes.
+//! * An empty table has no heap memory and takes at most 200 bytes.
 //! * Objects taken out are returned, so that the caller can drop them outside the lock.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::SHARD_BITS;
 use super::arena::{Arena, Handle};
@@ -49,9 +50,9 @@ const INDEX_SHARE: usize = 9;
 /// What a table takes, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Memory {
-    /// Slots and boxes of live entries.
+    /// Slots and boxes of live entries, and their objects.
     pub allocated: usize,
-    /// Pages ever touched, and boxes.
+    /// Pages ever touched, boxes and objects.
     pub resident: usize,
     /// Segments, directory, page tables, object table and expiry index.
     pub index: usize,
@@ -63,6 +64,8 @@ pub struct Table {
     segments: Slots<Segment>,
     arena: Arena,
     objects: Slots<Object>,
+    /// What the objects take: the sum of their [`Object::memory_bytes`].
+    object_bytes: usize,
     strays: BTreeSet<(u64, Handle)>,
     expires: Option<Box<ExpireIndex>>,
     segment_bytes: usize,
@@ -136,6 +139,7 @@ impl Table {
             segments: Slots::new(),
             arena: Arena::new(),
             objects: Slots::new(),
+            object_bytes: 0,
             strays: BTreeSet::new(),
             expires: None,
             segment_bytes: 0,
@@ -174,7 +178,15 @@ impl Table {
             + self.arena.overhead()
             + self.strays.len() * 24
             + self.expires.as_ref().map_or(0, |index| index.memory());
-        Memory { allocated: self.arena.allocated(), resident: self.arena.resident(), index }
+        let (allocated, resident) = (self.arena.allocated(), self.arena.resident());
+        Memory { allocated: allocated + self.object_bytes, resident: resident + self.object_bytes, index }
+    }
+
+    /// Bytes that its keys take with their values and their share of the index: what `maxmemory` bounds. A sum of
+    /// counters that are kept, unlike [`Table::memory`], because every write asks for it.
+    pub fn used_bytes(&self) -> usize {
+        let expires = self.expires.as_ref().map_or(0, |index| index.memory());
+        self.arena.allocated() + self.object_bytes + self.segment_bytes + expires
     }
 
     /// Asks for the bucket of `hash`.
@@ -229,7 +241,7 @@ impl Table {
         access: u32,
     ) -> Handle {
         debug_assert!(self.find(hash, key).is_none(), "insert is for keys that are absent");
-        let stored = store(&mut self.objects, value);
+        let stored = self.store(value);
         let handle = self.arena.alloc(Layout::plan(key.len(), expire).value_at() + stored.len());
         entry::write(self.arena.bytes_mut(handle), key, stored, expire, access, 0);
         self.link(hasher, hash, handle);
@@ -243,7 +255,7 @@ impl Table {
     /// Replaces the value of a key, and gives the object that was its value. Expiry and access stay. The handle
     /// may change.
     pub fn set_value(&mut self, hash: u64, handle: Handle, value: NewValue<'_>) -> (Handle, Option<Object>) {
-        let stored = store(&mut self.objects, value);
+        let stored = self.store(value);
         let bytes = self.arena.bytes(handle);
         let old = entry::object_index(bytes);
         let layout = Layout::of(bytes);
@@ -258,7 +270,7 @@ impl Table {
             }
         }
         entry::write_value(self.arena.bytes_mut(now), layout, stored);
-        (now, old.map(|index| self.objects.remove(index)))
+        (now, old.map(|index| self.take_object(index)))
     }
 
     /// Replaces the value by an integer without moving the entry; false, and nothing changed, if the value is not
@@ -279,10 +291,36 @@ impl Table {
         entry::string_mut(self.arena.bytes_mut(handle))
     }
 
-    /// The value as an object, to change in place; `None` if it is not one.
-    pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
+    /// Changes the value in place as an object; `None`, and `edit` is not called, if it is not one.
+    pub fn edit_object<R>(&mut self, handle: Handle, edit: impl FnOnce(&mut Object) -> R) -> Option<R> {
         let index = entry::object_index(self.arena.bytes(handle))?;
-        Some(&mut self.objects[index])
+        let object = &mut self.objects[index];
+        let before = object.memory_bytes();
+        let result = edit(object);
+        self.object_bytes = self.object_bytes - before + object.memory_bytes();
+        Some(result)
+    }
+
+    /// Gives a value the form that entries hold, storing it as an object if it is too long for one.
+    #[inline]
+    fn store<'v>(&mut self, value: NewValue<'v>) -> Stored<'v> {
+        match value {
+            NewValue::Int(n) => Stored::Int(n),
+            NewValue::Bytes(bytes, raw) if bytes.len() <= INLINE_MAX => Stored::Bytes(bytes, raw),
+            NewValue::Bytes(bytes, _) => self.store_object(Object::String(Arc::new(bytes.to_vec()))),
+            NewValue::Shared(bytes) => self.store_object(Object::String(bytes)),
+        }
+    }
+
+    fn store_object(&mut self, object: Object) -> Stored<'static> {
+        self.object_bytes += object.memory_bytes();
+        Stored::Object(self.objects.insert(object))
+    }
+
+    fn take_object(&mut self, index: u32) -> Object {
+        let object = self.objects.remove(index);
+        self.object_bytes -= object.memory_bytes();
+        object
     }
 
     /// Sets, changes or clears the expiry, in unix milliseconds. The handle may change.
@@ -337,7 +375,12 @@ impl Table {
         self.arena.free(handle);
         self.len -= 1;
         self.shrink(hasher, route.segment, hash);
-        object.map(|index| self.objects.remove(index))
+        let object = object.map(|index| self.take_object(index));
+        if self.len == 0 && self.segments.bound() > 1 {
+            // The one segment left may stand far behind in an array that would keep its chunks for it.
+            *self = Self::new(self.phase);
+        }
+        object
     }
 
     /// The earliest expiry, in unix milliseconds.
@@ -489,17 +532,4 @@ fn stray_range(low: u64, high: u64) -> std::ops::RangeInclusive<(u64, Handle)> {
     let bounds = (Handle::from_raw(1), Handle::from_raw(u32::MAX));
     let (Some(least), Some(greatest)) = bounds else { unreachable!("neither is zero") };
     (low, least)..=(high, greatest)
-}
-
-/// Gives a value the form that entries hold, storing it as an object if it is too long for one.
-#[inline]
-fn store<'a>(objects: &mut Slots<Object>, value: NewValue<'a>) -> Stored<'a> {
-    match value {
-        NewValue::Int(n) => Stored::Int(n),
-        NewValue::Bytes(bytes, raw) if bytes.len() <= INLINE_MAX => Stored::Bytes(bytes, raw),
-        NewValue::Bytes(bytes, _) => {
-            Stored::Object(objects.insert(Object::String(std::sync::Arc::new(bytes.to_vec()))))
-        }
-        NewValue::Shared(bytes) => Stored::Object(objects.insert(Object::String(bytes))),
-    }
 }
