@@ -18,6 +18,7 @@ mod crash;
 mod expire;
 mod introspection;
 mod keys;
+mod libraries;
 mod network;
 mod persistence;
 mod protocol;
