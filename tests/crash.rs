@@ -86,7 +86,7 @@ fn kill_rounds(mode: &str) {
         return;
     }
     let seed = std::env::var("FORGEKV_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(11);
-    println!("FORGEKV_SEED={seed}");
+    eprintln!("FORGEKV_SEED={seed}");
     let mut rng = Rng::new(seed);
     let mut server = Server::with_args(&["--wal_sync_mode", mode, "--workers", "2", "--wal_segment_mb", "1"]);
     let mut last = [0u64; WRITERS];

@@ -174,7 +174,7 @@ fn unknown_commands_are_quoted_back() {
 #[test]
 fn mutated_streams_never_hurt_the_server() {
     let seed = std::env::var("FORGEKV_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
-    println!("FORGEKV_SEED={seed}");
+    eprintln!("FORGEKV_SEED={seed}");
     let server = Server::start();
     let mut rng = Rng::new(seed);
     for round in 0..400 {

@@ -9,6 +9,7 @@ use crate::resp::{Argv, Protocol, Reply};
 use crate::store::evict::AccessClock;
 use crate::store::{Db, DbIndex, Key, UnixMs};
 use crate::util::number::parse_i64;
+use crate::util::random::Random;
 
 /// One command being executed: its words, the locked part of the keyspace, the reply, and who asked.
 ///
@@ -34,6 +35,8 @@ pub struct Call<'a> {
     pub now: UnixMs,
     /// The hash of the only key, when the row has one.
     pub hash: Option<u64>,
+    /// Random numbers of the executing thread.
+    pub random: &'a mut Random,
 }
 
 impl<'a> Call<'a> {
@@ -59,9 +62,13 @@ impl<'a> Call<'a> {
         parse_i64(self.arg(position)).ok_or(CommandError::NOT_INTEGER)
     }
 
-    /// Word `position` as a database index, with the error that the command gives for a bad one.
+    /// Word `position` as a database index, with the error that the command gives for one that is no C `int`:
+    /// [`CommandError::NOT_INTEGER`] stands for Redis's own two texts.
     pub fn db_index(&self, position: usize, bad: CommandError) -> Result<DbIndex, CommandError> {
-        let number = parse_i64(self.arg(position)).ok_or(bad)?;
+        let Some(number) = parse_i64(self.arg(position)) else { return Err(bad) };
+        if i32::try_from(number).is_err() {
+            return Err(if bad == CommandError::NOT_INTEGER { CommandError::OUT_OF_INT } else { bad });
+        }
         match u32::try_from(number) {
             Ok(index) if (index as usize) < self.db.databases() => Ok(DbIndex(index)),
             _ => Err(CommandError::DB_OUT_OF_RANGE),

@@ -9,8 +9,6 @@
 
 use std::sync::Arc;
 
-use storage::{Engine, Status};
-
 use super::call::Call;
 use super::error::CommandError;
 use super::keyspecs;
@@ -23,7 +21,8 @@ use crate::resp::{Argv, Mark, Output, Reply};
 use crate::stats::{Stat, ThreadStats};
 use crate::store::db::Tallies;
 use crate::store::evict::{self, AccessClock};
-use crate::store::{Db, ShardId, UnixMs};
+use crate::store::keyspace::LogHealth;
+use crate::store::{Db, ShardId, UnixMs, Waiter};
 use crate::util::random::Random;
 use crate::util::time;
 
@@ -46,13 +45,17 @@ pub enum Outcome {
         /// The LSN.
         depends_on: u64,
     },
-    /// A shard stayed busy: wait for it.
-    Busy(ShardId),
+    /// A shard stayed busy: wait for it with [`Executor::await_shard`].
+    Busy(BusyShard),
     /// The log cannot take more just now.
     LogBehind,
     /// CLIENT PAUSE holds it back.
     Paused,
 }
+
+/// The shard that a request found busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BusyShard(ShardId);
 
 /// One thread's means to execute requests.
 pub struct Executor {
@@ -65,6 +68,8 @@ pub struct Executor {
     random: Random,
     /// Commands executed since the turn began, to share its time out among them.
     executed: Vec<u16>,
+    /// The wall clock and the monotonic one when the round began.
+    round_began: (UnixMs, time::Monotonic),
     turn_began: time::Monotonic,
 }
 
@@ -81,6 +86,7 @@ impl Executor {
             access: AccessClock::lru(now),
             random: Random::seeded(),
             executed: Vec::with_capacity(256),
+            round_began: (now, time::Monotonic::now()),
             turn_began: time::Monotonic::now(),
             state,
         }
@@ -106,10 +112,21 @@ impl Executor {
         self.now
     }
 
-    /// Begins a turn: the only place where the clock and the configuration are looked at.
-    pub fn begin_turn(&mut self) {
+    /// Has a connection of a worker woken when the shard is free. False: it is free already.
+    pub fn await_shard(&self, shard: BusyShard, worker: u32, connection: u64) -> bool {
+        self.state.keyspace.locks().defer(shard.0, Waiter { worker, connection })
+    }
+
+    /// Begins a round of turns: the only place where the wall clock is read. Turns move the time on by what they took,
+    /// which they measure anyway.
+    pub fn begin_round(&mut self) {
         self.now = time::now();
-        self.turn_began = time::Monotonic::now();
+        self.round_began = (self.now, time::Monotonic::now());
+        self.turn_began = self.round_began.1;
+    }
+
+    /// Begins a turn: the only place where the configuration is looked at.
+    pub fn begin_turn(&mut self) {
         self.config.refresh();
         self.access = if evict::is_lfu(self.config.maxmemory_policy) {
             let (factor, decay) = (self.config.lfu_log_factor, self.config.lfu_decay_time);
@@ -122,7 +139,11 @@ impl Executor {
     /// Ends a turn: publishes what it counted.
     pub fn end_turn(&mut self) {
         if !self.executed.is_empty() {
-            let nanos = self.turn_began.elapsed_nanos() / self.executed.len() as u64;
+            let (wall, monotonic) = self.round_began;
+            let now = time::Monotonic::now();
+            let nanos = now.nanos_since(self.turn_began) / self.executed.len() as u64;
+            self.now = UnixMs(wall.0 + now.nanos_since(monotonic) / 1_000_000);
+            self.turn_began = now;
             for &id in &self.executed {
                 let counters = &self.stats.commands[usize::from(id)];
                 counters.calls.add(1);
@@ -152,6 +173,12 @@ impl Executor {
         let key = row.and_then(|row| row.only_key).and_then(|position| argv.try_get(position));
         let hash = key.map(|key| self.state.keyspace.hasher().hash_of(key));
         Request { argv, row, hash }
+    }
+
+    /// Does looking ahead pay at the keyspace's size?
+    #[inline]
+    pub fn prefetches(&self) -> bool {
+        self.state.keyspace.exceeds_caches()
     }
 
     /// Begins to fetch the bucket that a key's lookup will read.
@@ -208,7 +235,7 @@ impl Executor {
         if self.is_paused(row) {
             return Outcome::Paused;
         }
-        if row.is_write && self.log_is_behind() {
+        if row.is_write && self.state.keyspace.is_log_behind() {
             return Outcome::LogBehind;
         }
         self.run(client, row, request, out)
@@ -236,10 +263,10 @@ impl Executor {
         if self.config.maxmemory > 0 && !self.make_room() && row.command.has(flags::DENYOOM) {
             return Err(CommandError::OUT_OF_MEMORY);
         }
-        match self.state.keyspace.log().map(|log| log.status()) {
-            Some(Status::Full) => Err(CommandError::LOG_FULL),
-            Some(Status::ReadOnly | Status::Failed) => Err(CommandError::LOG_FAILED),
-            _ => Ok(()),
+        match self.state.keyspace.log_health() {
+            LogHealth::Good => Ok(()),
+            LogHealth::Full => Err(CommandError::LOG_FULL),
+            LogHealth::Failed => Err(CommandError::LOG_FAILED),
         }
     }
 
@@ -271,10 +298,6 @@ impl Executor {
         }
     }
 
-    fn log_is_behind(&self) -> bool {
-        self.state.keyspace.log().is_some_and(Engine::is_backlogged)
-    }
-
     #[inline]
     fn run(
         &mut self,
@@ -288,7 +311,7 @@ impl Executor {
         let set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace);
         let locked = match state.keyspace.locks().try_lock(set) {
             Ok(locked) => locked,
-            Err(busy) => return Outcome::Busy(busy),
+            Err(busy) => return Outcome::Busy(BusyShard(busy)),
         };
         let index = client.db;
         let mut db = Db::new(&state.keyspace, locked, index, self.now, self.access, &mut self.tallies);
@@ -297,7 +320,9 @@ impl Executor {
         }
         let reply = Reply::new(out, client.protocol);
         let (config, access, now, hash) = (&*self.config, self.access, self.now, request.hash);
-        let mut call = Call { argv, db, reply, client, state, config, command: row, access, now, hash };
+        let random = &mut self.random;
+        let mut call =
+            Call { argv, db, reply, client, state, config, command: row, access, now, hash, random };
         let result = (row.command.handler)(&mut call);
         if let Err(error) = &result {
             call.reply.error(error.as_str());

@@ -25,6 +25,8 @@ impl CommandError {
     pub const NOT_INTEGER: Self = Self::Fixed("ERR value is not an integer or out of range");
     pub const NOT_FLOAT: Self = Self::Fixed("ERR value is not a valid float");
     pub const NOT_POSITIVE: Self = Self::Fixed("ERR value is out of range, must be positive");
+    pub const OUT_OF_INT: Self =
+        Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
     pub const OUT_OF_RANGE: Self = Self::Fixed("ERR value is out of range");
     pub const OVERFLOW: Self = Self::Fixed("ERR increment or decrement would overflow");
     pub const DECREMENT_OVERFLOW: Self = Self::Fixed("ERR decrement would overflow");
@@ -48,6 +50,7 @@ impl CommandError {
         Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     pub const LCS_TOO_LONG: Self = Self::Fixed("ERR String too long for LCS");
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
+    pub const NOVALUES_IN_SCAN: Self = Self::Fixed("ERR NOVALUES option can only be used in HSCAN");
     pub const INVALID_DB: Self = Self::Fixed("ERR invalid DB index");
     pub const DB_OUT_OF_RANGE: Self = Self::Fixed("ERR DB index is out of range");
     pub const INVALID_FIRST_DB: Self = Self::Fixed("ERR invalid first DB index");
@@ -134,6 +137,11 @@ impl CommandError {
     /// `ERR invalid expire time in 'set' command`
     pub fn invalid_expire(command: &str) -> Self {
         Self::text(format!("ERR invalid expire time in '{command}' command"))
+    }
+
+    /// `ERR Unsupported option x`, of EXPIRE and its like.
+    pub fn unsupported_option(option: &[u8]) -> Self {
+        Self::text(format!("ERR Unsupported option {}", String::from_utf8_lossy(option)))
     }
 
     /// `NOPERM User default has no permissions to run the 'x' command` and the like come with ACLs; this one is the

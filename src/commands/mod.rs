@@ -27,6 +27,6 @@ pub mod state;
 pub mod strings;
 pub mod table;
 
-pub use dispatch::{Executor, Outcome};
+pub use dispatch::{BusyShard, Executor, Outcome};
 pub use error::CommandError;
 pub use state::ServerState;

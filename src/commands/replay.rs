@@ -11,6 +11,7 @@ use crate::resp::{Argv, Output, Reply, Span};
 use crate::store::db::Tallies;
 use crate::store::evict::AccessClock;
 use crate::store::{Db, UnixMs, effect};
+use crate::util::random::Random;
 
 /// Executes log records.
 pub struct Replay<'a> {
@@ -21,6 +22,7 @@ pub struct Replay<'a> {
     argv: Vec<Span>,
     out: Output,
     now: UnixMs,
+    random: Random,
 }
 
 impl<'a> Replay<'a> {
@@ -37,6 +39,7 @@ impl<'a> Replay<'a> {
             argv: Vec::new(),
             out: Output::default(),
             now,
+            random: Random::seeded(),
         }
     }
 
@@ -86,6 +89,7 @@ impl<'a> Replay<'a> {
             access,
             now: self.now,
             hash: None,
+            random: &mut self.random,
         };
         let result = (row.command.handler)(&mut call);
         let Call { db, .. } = call;

@@ -188,11 +188,24 @@ pub enum Begin {
 /// How the keys go on from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Find {
-    /// To `last` (relative to the first; negative: from the end of the arguments, −1 the last one) every `step`
-    /// arguments; `limit` > 1 keeps only the first `1/limit` of the rest.
-    Range { last: isize, step: usize, limit: usize },
-    /// An argument `number` (relative to the begin) holds how many keys follow from `first`, every `step`.
-    KeyCount { number: usize, first: usize, step: usize },
+    /// A range of arguments.
+    Range {
+        /// The last one, relative to the first; negative: from the end of the arguments, −1 the last one.
+        last: isize,
+        /// Arguments from one key to the next.
+        step: usize,
+        /// Above 1: only the first `1/limit` of the rest are keys.
+        limit: usize,
+    },
+    /// A count, and so many keys.
+    KeyCount {
+        /// The argument with the count, relative to the begin.
+        number: usize,
+        /// The first key, relative to the begin.
+        first: usize,
+        /// Arguments from one key to the next.
+        step: usize,
+    },
     /// Cannot be said.
     Unknown,
 }

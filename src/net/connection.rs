@@ -12,17 +12,15 @@ use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 
-use storage::SyncMode;
-
 use super::batch::{Batch, Stop};
 use super::inbox::Inbox;
 use super::socket::Socket;
 use crate::client::{Client, ClientFlags};
-use crate::commands::Executor;
+use crate::commands::{BusyShard, Executor};
 use crate::config::values::OutputLimit;
 use crate::resp::{Limits, Output, Reply, RequestParser};
 use crate::stats::Stat;
-use crate::store::{ShardId, UnixMs};
+use crate::util::time::UnixMs;
 
 /// Bytes read into the scratch buffer at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -41,7 +39,7 @@ pub enum TurnEnd {
     /// There is more, but it is another connection's turn.
     Again,
     /// A shard is busy.
-    AwaitShard(ShardId),
+    AwaitShard(BusyShard),
     /// The log is behind.
     AwaitLog,
     /// CLIENT PAUSE.
@@ -250,8 +248,7 @@ impl Connection {
 
     /// Holds back everything in the output so far until `lsn` is durable, if the sync mode promises that.
     fn close_gate(&mut self, executor: &Executor, lsn: u64) {
-        let Some(log) = executor.state().keyspace.log() else { return };
-        if log.sync_mode() != SyncMode::Always || log.durable_lsn().0 >= lsn {
+        if !executor.state().keyspace.holds_back(lsn) {
             return;
         }
         let from = self.gates.back().map_or(0, |&(_, highest)| highest);
@@ -291,7 +288,7 @@ impl Connection {
         if self.gates.is_empty() {
             return u64::MAX;
         }
-        let durable = kit.executor.state().keyspace.log().map_or(0, |log| log.durable_lsn().0);
+        let durable = kit.executor.state().keyspace.durable_lsn();
         let mut from = 0;
         while let Some(&(until, lsn)) = self.gates.front() {
             if lsn > durable {

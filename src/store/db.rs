@@ -13,10 +13,12 @@ use super::arena::Handle;
 use super::effect;
 use super::entry::{INLINE_MAX, NewValue, Object, Value};
 use super::evict::AccessClock;
+use super::hash::KeyHasher;
 use super::keyspace::{Garbage, Keyspace};
 use super::lock::{Locked, ShardSet};
 use super::table::{Entry, Table};
 use super::{DbIndex, ShardId, UnixMs};
+use crate::util::random::Random;
 
 /// A key with its hash.
 #[derive(Clone, Copy, Debug)]
@@ -130,12 +132,17 @@ pub struct Db<'a> {
     /// Effects that replace or precede the command's own words.
     effects: Vec<u8>,
     rewritten: bool,
+    /// The newest LSN that `on_shard` met in shards that are no longer held.
+    depends_on: u64,
     tallies: &'a mut Tallies,
     garbage: Vec<Object>,
 }
 
 /// Values from this size on are freed by the drop thread.
 const GARBAGE_BYTES: usize = 64 * 1024;
+
+/// Expired keys that RANDOMKEY draws and deletes before it looks for one that has not expired.
+const RANDOM_DRAWS: usize = 100;
 
 impl<'a> Db<'a> {
     /// The view of an operation at `now` in database `index`, holding `locked`.
@@ -158,6 +165,7 @@ impl<'a> Db<'a> {
             dirty: 0,
             effects: Vec::new(),
             rewritten: false,
+            depends_on: 0,
             tallies,
             garbage: Vec::new(),
         }
@@ -197,14 +205,34 @@ impl<'a> Db<'a> {
         Key { bytes, hash: self.keyspace.hasher().hash_of(bytes) }
     }
 
+    pub(super) fn hasher(&self) -> &'a KeyHasher {
+        self.keyspace.hasher()
+    }
+
     /// The shards this operation holds.
     pub fn locked_set(&self) -> ShardSet {
         self.locked.set()
     }
 
     #[inline]
-    fn table(&self, shard: ShardId) -> &Table {
+    pub(super) fn table(&self, shard: ShardId) -> &Table {
         self.locked.shard(shard).table(self.index)
+    }
+
+    /// Runs `work` on an operation that holds `shard`: this one if it does, otherwise one of its own, which locks just that
+    /// shard, logs its effects and is over before this returns. Only for operations that hold all shards or none (L2), and
+    /// that need not see the keyspace at one moment.
+    pub(super) fn on_shard<R>(&mut self, shard: ShardId, work: impl FnOnce(&mut Db<'_>) -> R) -> R {
+        if self.locked.set().contains(shard) {
+            return work(self);
+        }
+        assert_eq!(self.locked.set(), ShardSet::EMPTY, "a shard is locked out of order");
+        let locked = self.keyspace.locks().lock_one(shard);
+        let mut part = Db::new(self.keyspace, locked, self.index, self.now, self.access, self.tallies);
+        let result = work(&mut part);
+        let committed = part.commit(std::iter::empty(), self.index);
+        self.depends_on = self.depends_on.max(committed.depends_on);
+        result
     }
 
     #[inline]
@@ -217,16 +245,41 @@ impl<'a> Db<'a> {
     /// Finds a key for a command that writes: expired keys are deleted first, hits and misses are not counted.
     #[inline]
     pub fn find(&mut self, key: &Key<'_>) -> Option<Slot> {
+        self.look_up(key, self.touches)
+    }
+
+    /// Finds a key for a command that reads: as [`Db::find`], and the hit or miss is counted.
+    #[inline]
+    pub fn read(&mut self, key: &Key<'_>) -> Option<Slot> {
+        let slot = self.look_up(key, self.touches);
+        self.count(slot)
+    }
+
+    /// Finds a key for a command that asks about it and does not use it (TTL, TYPE, EXISTS, OBJECT): as [`Db::read`], but
+    /// the access time and frequency stay.
+    pub fn peek(&mut self, key: &Key<'_>) -> Option<Slot> {
+        let slot = self.look_up(key, false);
+        self.count(slot)
+    }
+
+    /// Finds a key as [`Db::read`] does, and notes the access even for a client that asked not to (TOUCH).
+    pub fn touch(&mut self, key: &Key<'_>) -> Option<Slot> {
+        let slot = self.look_up(key, true);
+        self.count(slot)
+    }
+
+    #[inline]
+    fn look_up(&mut self, key: &Key<'_>, touches: bool) -> Option<Slot> {
         let shard = key.shard();
         let handle = self.table(shard).find(key.hash, key.bytes)?;
         let slot = Slot { shard, db: self.index, handle };
         let entry = self.entry(slot);
-        let (expire_at, access) = (entry.expire_at(), entry.access());
-        if expire_at.is_some_and(|at| at < self.now.0) {
+        let (expired, access) = (self.has_expired(entry), entry.access());
+        if expired {
             self.delete_expired(key, slot);
             return None;
         }
-        if self.touches {
+        if touches {
             let touched = self.access.touch(access);
             if touched != access {
                 self.table_of(slot).set_access(handle, touched);
@@ -235,15 +288,19 @@ impl<'a> Db<'a> {
         Some(slot)
     }
 
-    /// Finds a key for a command that reads: as [`Db::find`], and the hit or miss is counted.
     #[inline]
-    pub fn read(&mut self, key: &Key<'_>) -> Option<Slot> {
-        let slot = self.find(key);
+    fn count(&mut self, slot: Option<Slot>) -> Option<Slot> {
         match slot {
             Some(_) => self.tallies.hits += 1,
             None => self.tallies.misses += 1,
         }
         slot
+    }
+
+    /// Has the key's time passed?
+    #[inline]
+    pub(super) fn has_expired(&self, entry: Entry<'_>) -> bool {
+        entry.expire_at().is_some_and(|at| at < self.now.0)
     }
 
     /// Deletes a key whose time has passed and logs the deletion.
@@ -393,6 +450,34 @@ impl<'a> Db<'a> {
         Ok(result)
     }
 
+    /// Puts the value and the expiry of `source` under `key` of the selected database, in the place of `target`, which is
+    /// what the lookup of `key` gave. A big value is shared until one of the two is changed. The access time is new.
+    pub fn copy(&mut self, source: Slot, key: &Key<'_>, target: Option<Slot>) -> Slot {
+        let expiry = self.expire_at(source).map_or(Expiry::Clear, Expiry::At);
+        let copied = match self.value(source) {
+            Value::Int(number) => self.set(key, target, NewValue::Int(number), expiry),
+            Value::Bytes { bytes, raw } => {
+                let bytes = bytes.to_vec();
+                self.set(key, target, NewValue::Bytes(&bytes, raw), expiry)
+            }
+            Value::Object(Object::String(shared)) => {
+                let shared = Arc::clone(shared);
+                self.set(key, target, NewValue::Shared(shared), expiry)
+            }
+        };
+        self.set_access(copied, self.access.fresh());
+        copied
+    }
+
+    /// Puts `source` under another name or into another database: as [`Db::copy`], but the access time moves too, and
+    /// `old`, the key of `source`, is gone.
+    pub fn rename(&mut self, old: &Key<'_>, source: Slot, new: &Key<'_>, target: Option<Slot>) {
+        let access = self.entry(source).access();
+        let moved = self.copy(source, new, target);
+        self.set_access(moved, access);
+        self.take_out(source, old.hash);
+    }
+
     /// Deletes a key.
     #[inline]
     pub fn remove(&mut self, key: &Key<'_>, slot: Slot) {
@@ -463,32 +548,42 @@ impl<'a> Db<'a> {
         for id in self.locked.set().iter() {
             let table = self.table(id);
             for entry in table.iter().map(|handle| table.entry(handle)) {
-                if entry.expire_at().is_none_or(|at| at >= self.now.0) {
+                if !self.has_expired(entry) {
                     visit(entry);
                 }
             }
         }
     }
 
-    /// A random key that has not expired, from two random numbers; `None` when the database is empty.
-    /// Like Redis it gives up its care for expiry after a hundred tries, when nearly every key has expired.
-    pub fn random_key(&mut self, mut random: impl FnMut() -> u64) -> Option<Vec<u8>> {
-        let total = self.len();
-        for attempt in 0..100 {
-            let mut nth = (random() % total.max(1) as u64) as usize;
-            let shards = self.locked.set();
-            let shard = shards.iter().find(|&id| {
-                let len = self.table(id).len();
-                let here = nth < len;
-                nth -= if here { 0 } else { len };
-                here
-            })?;
-            let handle = self.table(shard).random(random())?;
+    /// A random key that has not expired; `None` when there is none. Expired keys that are drawn are deleted. When most keys
+    /// have expired (active expiry is off), the first one that has not is taken instead.
+    pub fn random_key(&mut self, random: &mut Random) -> Option<Vec<u8>> {
+        for _ in 0..RANDOM_DRAWS {
+            let (shard, handle) = self.draw(random)?;
             let entry = self.table(shard).entry(handle);
-            let expired = entry.expire_at().is_some_and(|at| at < self.now.0);
-            if !expired || attempt == 99 {
-                return Some(entry.key().to_vec());
+            let bytes = entry.key().to_vec();
+            if !self.has_expired(entry) {
+                return Some(bytes);
             }
+            let key = self.key(&bytes);
+            self.delete_expired(&key, Slot { shard, db: self.index, handle });
+        }
+        self.locked.set().iter().find_map(|id| {
+            let table = self.table(id);
+            let live = table.iter().map(|handle| table.entry(handle)).find(|&entry| !self.has_expired(entry));
+            live.map(|entry| entry.key().to_vec())
+        })
+    }
+
+    /// One of all keys of the selected database, each with the same chance.
+    fn draw(&self, random: &mut Random) -> Option<(ShardId, Handle)> {
+        let mut nth = random.below(self.len().max(1));
+        for id in self.locked.set().iter() {
+            let len = self.table(id).len();
+            if nth < len {
+                return self.table(id).random(random.next()).map(|handle| (id, handle));
+            }
+            nth -= len;
         }
         None
     }
@@ -522,7 +617,8 @@ impl<'a> Db<'a> {
             });
             self.publish();
         }
-        let depends_on = self.locked.set().iter().map(|id| self.locked.shard(id).last_lsn).max().unwrap_or(0);
+        let held = self.locked.set().iter().map(|id| self.locked.shard(id).last_lsn).max().unwrap_or(0);
+        let depends_on = held.max(self.depends_on);
         let Db { locked, garbage, keyspace, .. } = self;
         drop(locked);
         for object in garbage {

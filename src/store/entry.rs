@@ -20,6 +20,8 @@
 
 use std::sync::Arc;
 
+use crate::types::string::encoding::{EMBSTR_MAX, Encoding};
+
 /// Strings longer than this are kept outside the table, as [`Object::String`].
 pub const INLINE_MAX: usize = 2048;
 
@@ -80,6 +82,25 @@ pub enum Value<'a> {
     },
     /// A value outside the entry.
     Object(&'a Object),
+}
+
+impl Value<'_> {
+    /// The name of its type, as TYPE gives it.
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Self::Int(_) | Self::Bytes { .. } | Self::Object(Object::String(_)) => "string",
+        }
+    }
+
+    /// The name of its encoding, as OBJECT ENCODING gives it.
+    pub fn encoding(self) -> &'static str {
+        let encoding = match self {
+            Self::Int(_) => Encoding::Int,
+            Self::Bytes { bytes, raw: false } if bytes.len() <= EMBSTR_MAX => Encoding::Embstr,
+            Self::Bytes { .. } | Self::Object(Object::String(_)) => Encoding::Raw,
+        };
+        encoding.name()
+    }
 }
 
 /// A value in the form an entry holds: objects are already stored, and known by index.

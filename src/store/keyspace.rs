@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_channel::Sender;
-use storage::{Engine, Epoch};
+use storage::{Engine, Epoch, Status, SyncMode};
 
 use super::entry::Object;
 use super::hash::KeyHasher;
@@ -24,6 +24,20 @@ pub enum Garbage {
     Object(Object),
     /// What FLUSHDB or FLUSHALL took out.
     Tables(Vec<Table>),
+}
+
+/// Up to so many keys, table and entries mostly stay in the second-level cache, and a prefetch costs more than it saves.
+const CACHED_KEYS: usize = 8192;
+
+/// Can the log take records?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogHealth {
+    /// Yes.
+    Good,
+    /// The disk is full; yes again when there is room.
+    Full,
+    /// Never again in this process (D3).
+    Failed,
 }
 
 /// A number that one shard's owner writes and others read, on a line of its own.
@@ -42,6 +56,7 @@ pub struct Keyspace {
     /// Bytes per shard, published by operations while `maxmemory` is set.
     memory: Box<[Padded]>,
     limits_memory: AtomicBool,
+    exceeds_caches: AtomicBool,
     garbage: Sender<Garbage>,
 }
 
@@ -58,6 +73,7 @@ impl Keyspace {
             databases,
             memory: (0..SHARD_COUNT).map(|_| Padded::default()).collect(),
             limits_memory: AtomicBool::new(false),
+            exceeds_caches: AtomicBool::new(false),
             garbage,
         }
     }
@@ -107,6 +123,33 @@ impl Keyspace {
         self.log.get()
     }
 
+    /// Can the log take records?
+    pub fn log_health(&self) -> LogHealth {
+        match self.log.get().map(Engine::status) {
+            None | Some(Status::Healthy) => LogHealth::Good,
+            Some(Status::Full) => LogHealth::Full,
+            Some(Status::ReadOnly | Status::Failed) => LogHealth::Failed,
+        }
+    }
+
+    /// Have more bytes been logged than the log thread could write so far, beyond its bound?
+    #[inline]
+    pub fn is_log_behind(&self) -> bool {
+        self.log.get().is_some_and(Engine::is_backlogged)
+    }
+
+    /// Must a reply that depends on `lsn` be held back? In `wal_sync_mode always`, until the record is durable.
+    #[inline]
+    pub fn holds_back(&self, lsn: u64) -> bool {
+        let Some(log) = self.log.get() else { return false };
+        log.sync_mode() == SyncMode::Always && log.durable_lsn().0 < lsn
+    }
+
+    /// Records up to here survive a power loss.
+    pub fn durable_lsn(&self) -> u64 {
+        self.log.get().map_or(0, |log| log.durable_lsn().0)
+    }
+
     /// Appends one record for an operation that holds `locked`, and notes its LSN in every shard it holds.
     #[inline]
     pub fn record(&self, locked: &mut Locked<'_>, encode: impl FnOnce(&mut Vec<u8>)) {
@@ -139,6 +182,17 @@ impl Keyspace {
     /// Bytes that all entries take, as last published by each shard.
     pub fn memory_used(&self) -> u64 {
         self.memory.iter().map(|shard| shard.0.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Is the keyspace so large that lookups wait for memory, and prefetching pays? As of the last sweep.
+    #[inline]
+    pub fn exceeds_caches(&self) -> bool {
+        self.exceeds_caches.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many keys a sweep has seen.
+    pub(super) fn note_size(&self, keys: usize) {
+        self.exceeds_caches.store(keys > CACHED_KEYS, Ordering::Relaxed);
     }
 
     /// Begins fetching the memory that a lookup of this hash will read first. Skipped when the shard is busy.

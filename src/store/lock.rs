@@ -1,6 +1,6 @@
 //! The shard locks: who may touch which of the 64 shards.
 //!
-//! * A [`ShardLock`] guards one [`Shard`]. Order: shards ascending (L2); [`ShardLocks::try_lock`] is the only way to take
+//! * A `ShardLock` guards one [`Shard`]. Order: shards ascending (L2); [`ShardLocks::try_lock`] is the only way to take
 //!   several and it goes upwards. After them come the log-buffer locks, then leaf locks.
 //! * A worker never sleeps on a shard: it spins briefly, then leaves a [`Waiter`] on the lock's deferred queue, puts the
 //!   *connection* aside and goes on with others (L3). Whoever unlocks wakes all waiters of that lock.

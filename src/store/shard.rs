@@ -55,9 +55,14 @@ impl Shard {
         &mut self.spaces[db.0 as usize].table
     }
 
-    /// Bytes that the entries of all databases take.
+    /// Keys in all databases.
+    pub fn keys(&self) -> usize {
+        self.spaces.iter().map(|space| space.table.len()).sum()
+    }
+
+    /// Bytes that all databases take: what `maxmemory` bounds.
     pub fn memory(&self) -> u64 {
-        self.spaces.iter().map(|space| space.table.memory().allocated as u64).sum()
+        self.spaces.iter().map(|space| space.table.used_bytes() as u64).sum()
     }
 
     /// A database's namespace.

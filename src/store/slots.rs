@@ -29,11 +29,6 @@ impl<T> Chunked<T> {
         self.chunks.last().map_or(0, |last| ((self.chunks.len() - 1) << Self::SHIFT) + last.len())
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
-    }
-
     /// The element at `index`, if there is one.
     #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
@@ -105,6 +100,7 @@ impl<T> Slots<T> {
     }
 
     /// Values held.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.len as usize
     }

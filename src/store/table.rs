@@ -182,6 +182,13 @@ impl Table {
         Memory { allocated: allocated + self.object_bytes, resident: resident + self.object_bytes, index }
     }
 
+    /// Bytes that its keys take with their values and their share of the index: what `maxmemory` bounds. A sum of
+    /// counters that are kept, unlike [`Table::memory`], because every write asks for it.
+    pub fn used_bytes(&self) -> usize {
+        let expires = self.expires.as_ref().map_or(0, |index| index.memory());
+        self.arena.allocated() + self.object_bytes + self.segment_bytes + expires
+    }
+
     /// Asks for the bucket of `hash`.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
@@ -368,7 +375,12 @@ impl Table {
         self.arena.free(handle);
         self.len -= 1;
         self.shrink(hasher, route.segment, hash);
-        object.map(|index| self.take_object(index))
+        let object = object.map(|index| self.take_object(index));
+        if self.len == 0 && self.segments.bound() > 1 {
+            // The one segment left may stand far behind in an array that would keep its chunks for it.
+            *self = Self::new(self.phase);
+        }
+        object
     }
 
     /// The earliest expiry, in unix milliseconds.

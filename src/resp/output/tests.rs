@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use super::*;
 
 fn unsent(output: &Output, limit: usize) -> Vec<u8> {

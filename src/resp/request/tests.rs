@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use std::hint::black_box;
 use std::time::Instant;
 

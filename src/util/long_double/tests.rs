@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use super::*;
 
 /// The text of the sum of two texts, or `refused`.

@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use super::*;
 
 const BYTES_MAX: u64 = 512 << 20;
