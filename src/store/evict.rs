@@ -3,7 +3,7 @@
 //! Each entry carries Redis's 24 bits: seconds of the LRU clock, or (LFU) 16 bits of minutes and an 8-bit logarithmic
 //! counter. Time is an argument: the clock is sampled once per turn of a worker.
 
-use super::db::Tallies;
+use super::db::Workspace;
 use super::keyspace::Keyspace;
 use super::{Db, DbIndex, SHARD_COUNT, ShardId, UnixMs};
 use crate::config::values::MaxmemoryPolicy as Policy;
@@ -170,8 +170,8 @@ impl Keyspace {
         let shard = ShardId(random.below(SHARD_COUNT) as u8);
         let first_db = random.below(self.databases());
         let locked = self.locks().try_lock_now(shard)?;
-        let mut tallies = Tallies::default();
-        let mut db = Db::new(self, locked, DbIndex(0), now, clock, &mut tallies);
+        let mut work = Workspace::default();
+        let mut db = Db::new(self, locked, DbIndex(0), now, &clock, &mut work);
         for offset in 0..self.databases() {
             let index = DbIndex(((first_db + offset) % self.databases()) as u32);
             db.select(index);
@@ -189,8 +189,8 @@ impl Keyspace {
     fn evict(&self, candidate: &Candidate, clock: AccessClock, now: UnixMs) -> bool {
         let hash = self.hasher().hash_of(&candidate.key);
         let locked = self.locks().lock_one(ShardId::of(hash));
-        let mut tallies = Tallies::default();
-        let mut db = Db::new(self, locked, candidate.db, now, clock, &mut tallies);
+        let mut work = Workspace::default();
+        let mut db = Db::new(self, locked, candidate.db, now, &clock, &mut work);
         let key = db.key(&candidate.key);
         if let Some(slot) = db.find(&key) {
             db.remove(&key, slot);
