@@ -33,6 +33,34 @@ pub fn pin_to_core(index: usize) {
     }
 }
 
+/// The calling thread, as [`thread_usage`] names it.
+pub fn current_thread() -> i32 {
+    nix::unistd::gettid().as_raw()
+}
+
+/// What a thread of this process is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadUsage {
+    /// Does it run, or wait for a core to run on? Otherwise it waits for something else.
+    pub is_runnable: bool,
+    /// Nanoseconds it has run so far.
+    pub ran_nanos: u64,
+}
+
+/// Asks what a thread is doing; `None` when it has ended or the system does not say.
+pub fn thread_usage(thread: i32) -> Option<ThreadUsage> {
+    let read = |name: &str| {
+        let path = format!("/proc/self/task/{thread}/{name}");
+        crate::util::file::read(std::path::Path::new(&path), 4096).ok()
+    };
+    let stat = String::from_utf8_lossy(&read("stat")?).into_owned();
+    // The name in parentheses may hold anything; the state follows the last one.
+    let state = stat.rsplit(')').next()?.trim_start().chars().next()?;
+    let schedstat = String::from_utf8_lossy(&read("schedstat")?).into_owned();
+    let ran_nanos = schedstat.split_whitespace().next()?.parse().ok()?;
+    Some(ThreadUsage { is_runnable: state == 'R', ran_nanos })
+}
+
 /// Resident memory of this process in bytes; 0 if the system does not say.
 pub fn resident_bytes() -> u64 {
     let Ok(statm) = crate::util::file::read(std::path::Path::new("/proc/self/statm"), 4096) else { return 0 };
@@ -44,7 +72,21 @@ pub fn resident_bytes() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::prefetch;
+    use super::*;
+
+    #[test]
+    fn a_thread_that_runs_is_runnable_and_gains_time() {
+        let before = thread_usage(current_thread()).expect("the thread exists");
+        assert!(before.is_runnable);
+        let began = std::time::Instant::now();
+        let mut spins = 0u64;
+        while began.elapsed().as_millis() < 20 {
+            spins += 1;
+        }
+        let after = thread_usage(current_thread()).expect("the thread exists");
+        assert!(spins > 0 && after.ran_nanos > before.ran_nanos);
+        assert_eq!(thread_usage(0), None);
+    }
 
     #[test]
     fn prefetch_accepts_any_reference_and_changes_nothing() {

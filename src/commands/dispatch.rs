@@ -68,6 +68,8 @@ pub struct Executor {
     random: Random,
     /// Commands executed since the turn began, to share its time out among them.
     executed: Vec<u16>,
+    /// The wall clock and the monotonic one when the round began.
+    round_began: (UnixMs, time::Monotonic),
     turn_began: time::Monotonic,
 }
 
@@ -84,6 +86,7 @@ impl Executor {
             access: AccessClock::lru(now),
             random: Random::seeded(),
             executed: Vec::with_capacity(256),
+            round_began: (now, time::Monotonic::now()),
             turn_began: time::Monotonic::now(),
             state,
         }
@@ -114,10 +117,16 @@ impl Executor {
         self.state.keyspace.locks().defer(shard.0, Waiter { worker, connection })
     }
 
-    /// Begins a turn: the only place where the clock and the configuration are looked at.
-    pub fn begin_turn(&mut self) {
+    /// Begins a round of turns: the only place where the wall clock is read. Turns move the time on by what they took,
+    /// which they measure anyway.
+    pub fn begin_round(&mut self) {
         self.now = time::now();
-        self.turn_began = time::Monotonic::now();
+        self.round_began = (self.now, time::Monotonic::now());
+        self.turn_began = self.round_began.1;
+    }
+
+    /// Begins a turn: the only place where the configuration is looked at.
+    pub fn begin_turn(&mut self) {
         self.config.refresh();
         self.access = if evict::is_lfu(self.config.maxmemory_policy) {
             let (factor, decay) = (self.config.lfu_log_factor, self.config.lfu_decay_time);
@@ -130,7 +139,11 @@ impl Executor {
     /// Ends a turn: publishes what it counted.
     pub fn end_turn(&mut self) {
         if !self.executed.is_empty() {
-            let nanos = self.turn_began.elapsed_nanos() / self.executed.len() as u64;
+            let (wall, monotonic) = self.round_began;
+            let now = time::Monotonic::now();
+            let nanos = now.nanos_since(self.turn_began) / self.executed.len() as u64;
+            self.now = UnixMs(wall.0 + now.nanos_since(monotonic) / 1_000_000);
+            self.turn_began = now;
             for &id in &self.executed {
                 let counters = &self.stats.commands[usize::from(id)];
                 counters.calls.add(1);
@@ -160,6 +173,12 @@ impl Executor {
         let key = row.and_then(|row| row.only_key).and_then(|position| argv.try_get(position));
         let hash = key.map(|key| self.state.keyspace.hasher().hash_of(key));
         Request { argv, row, hash }
+    }
+
+    /// Does looking ahead pay at the keyspace's size?
+    #[inline]
+    pub fn prefetches(&self) -> bool {
+        self.state.keyspace.exceeds_caches()
     }
 
     /// Begins to fetch the bucket that a key's lookup will read.

@@ -137,6 +137,7 @@ impl Batch {
     ) -> More {
         self.ahead.clear();
         self.spans.clear();
+        let prefetches = executor.prefetches();
         // Before AUTH the limits may change with each command.
         let ahead = if limits.authenticated { AHEAD } else { 1 };
         let mut at = 0;
@@ -160,7 +161,7 @@ impl Batch {
                 Err(error) => break More::Broken(error.text().into_owned()),
             }
         };
-        if self.ahead.len() > 1 {
+        if prefetches && self.ahead.len() > 1 {
             for hash in self.ahead.iter().filter_map(|command| command.hash) {
                 executor.prefetch_entry(client, hash);
             }
@@ -181,7 +182,7 @@ impl Batch {
             return;
         }
         let Request { row, hash, .. } = executor.look_up(parser.argv(input, &self.current));
-        if let Some(hash) = hash {
+        if let Some(hash) = hash.filter(|_| executor.prefetches()) {
             executor.prefetch_bucket(client, hash);
         }
         let first = self.spans.len();

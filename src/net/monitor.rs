@@ -1,7 +1,8 @@
 //! Keeps every worker's loop going while one of its commands runs long (L3).
 //!
-//! * While workers are busy the monitor looks at each seat every millisecond. The same turn seen at two looks in a row has
-//!   run for at least a millisecond, at most about two: the monitor takes the core and gives it to a spare thread.
+//! * While workers are busy the monitor looks at each seat every 1.5 ms. When it sees one turn at two looks in a row, it asks
+//!   what the thread does: if it waits for something, or has run on through another look, the monitor takes the core and
+//!   gives it to a spare thread. A thread that merely waits for a core to run on keeps its box: another would wait as well.
 //! * Without turns it falls asleep; the first turn rouses it. So an idle server makes no wake-ups for this.
 //! * Spare threads are made when needed and kept; the thread that finished late becomes one.
 
@@ -15,13 +16,39 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::connection::Kit;
 use super::worker::{self, Core, Seat};
 use crate::commands::{Executor, ServerState};
+use crate::sys;
 
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(1);
+const LOOK: Duration = Duration::from_micros(1500);
+/// Running so long between two looks is running on.
+const RAN_ON_NANOS: u64 = 1_000_000;
 /// Looks without any turn before the monitor sleeps.
 const PATIENCE: u32 = 50;
 /// The longest sleep: bounds how late a stuck turn is noticed if the rousing turn and the falling asleep cross.
 const SLEEP: Duration = Duration::from_millis(100);
+
+/// What was seen of a worker at the last look.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sighting {
+    turns: u64,
+    /// How long its thread had run, when the turn was first seen again.
+    ran_nanos: Option<u64>,
+}
+
+impl Sighting {
+    /// Decides about a turn that has been seen before.
+    fn is_stuck(&mut self, seat: &Seat) -> bool {
+        let Some(usage) = sys::thread_usage(seat.thread()) else { return true };
+        match self.ran_nanos {
+            _ if !usage.is_runnable => true,
+            Some(before) => usage.ran_nanos.saturating_sub(before) >= RAN_ON_NANOS,
+            None => {
+                self.ran_nanos = Some(usage.ran_nanos);
+                false
+            }
+        }
+    }
+}
 
 /// What the monitor shares with the workers.
 pub struct Monitor {
@@ -75,19 +102,21 @@ impl Monitor {
     pub fn watch(self: &Arc<Self>, seats: &[Arc<Seat>]) {
         // Only this thread sets it.
         let _ = self.thread.set(thread::current());
-        let mut seen: Vec<u64> = vec![0; seats.len()];
+        let mut seen: Vec<Sighting> = vec![Sighting::default(); seats.len()];
         let mut quiet = 0;
         while !self.stopping.load(Ordering::Acquire) {
             thread::sleep(LOOK);
             let mut any = false;
             for (seat, seen) in seats.iter().zip(&mut seen) {
                 let turns = seat.turns();
-                if turns != *seen {
-                    *seen = turns;
+                if turns != seen.turns {
+                    *seen = Sighting { turns, ran_nanos: None };
                     any = true;
                 } else if seat.is_lent() {
                     any = true;
-                    self.relieve(seat);
+                    if seen.is_stuck(seat) {
+                        self.relieve(seat);
+                    }
                 }
             }
             quiet = if any { 0 } else { quiet + 1 };

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use super::socket::Socket;
 use crate::client::{Client, ClientInfo, Notice};
 use crate::commands::ServerState;
 use crate::stats::Stat;
+use crate::sys;
 use crate::util::time;
 
 /// The waker's token; connections have their slab index plus one.
@@ -41,12 +42,14 @@ pub struct Seat {
     pub mailbox: Mailbox,
     core: Mutex<Option<Box<Core>>>,
     turns: AtomicU64,
+    /// The thread that serves the worker now.
+    thread: AtomicI32,
 }
 
 impl Seat {
     /// A worker's seat, empty until its thread lends the core.
     pub fn new(index: u32, mailbox: Mailbox) -> Self {
-        Seat { index, mailbox, core: Mutex::new(None), turns: AtomicU64::new(0) }
+        Seat { index, mailbox, core: Mutex::new(None), turns: AtomicU64::new(0), thread: AtomicI32::new(0) }
     }
 
     fn lend(&self, core: Box<Core>) {
@@ -62,6 +65,11 @@ impl Seat {
     /// Is a turn being executed right now?
     pub fn is_lent(&self) -> bool {
         self.core.lock().expect("no panic happens under this leaf lock").is_some()
+    }
+
+    /// The thread that serves the worker now.
+    pub fn thread(&self) -> i32 {
+        self.thread.load(Ordering::Relaxed)
     }
 
     /// Counts turns, so that the monitor sees which one it looks at.
@@ -102,6 +110,7 @@ pub struct Core {
 /// Runs a worker until it stops (`true`) or its core has been given to another thread (`false`: this thread is spare now).
 pub fn run(mut core: Box<Core>, kit: &mut Kit, monitor: &Monitor) -> bool {
     let seat = core.seat.clone();
+    seat.thread.store(sys::current_thread(), Ordering::Relaxed);
     loop {
         core.wait(kit);
         while let Some((index, mut connection)) = core.next() {
@@ -160,6 +169,7 @@ impl Core {
             assert!(error.kind() == io::ErrorKind::Interrupted, "polling cannot fail otherwise: {error}");
             return;
         }
+        kit.executor.begin_round();
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             if event.token() == WAKER {
@@ -305,7 +315,6 @@ impl Core {
     fn retry(&mut self, kit: &mut Kit) {
         self.ready.extend(std::mem::take(&mut self.behind));
         if !self.paused.is_empty() {
-            kit.executor.begin_turn();
             if self.state.pause.at(kit.executor.now()).is_none() {
                 self.ready.extend(std::mem::take(&mut self.paused));
             }
@@ -353,7 +362,6 @@ impl Core {
 
     /// `timeout`: closes connections that have been silent for too long.
     fn close_idle(&mut self, kit: &mut Kit) {
-        kit.executor.begin_turn();
         let timeout = u64::from(kit.executor.config().timeout);
         if timeout == 0 {
             return;

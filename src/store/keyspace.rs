@@ -26,6 +26,9 @@ pub enum Garbage {
     Tables(Vec<Table>),
 }
 
+/// Up to so many keys, table and entries mostly stay in the second-level cache, and a prefetch costs more than it saves.
+const CACHED_KEYS: usize = 8192;
+
 /// Can the log take records?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogHealth {
@@ -53,6 +56,7 @@ pub struct Keyspace {
     /// Bytes per shard, published by operations while `maxmemory` is set.
     memory: Box<[Padded]>,
     limits_memory: AtomicBool,
+    exceeds_caches: AtomicBool,
     garbage: Sender<Garbage>,
 }
 
@@ -69,6 +73,7 @@ impl Keyspace {
             databases,
             memory: (0..SHARD_COUNT).map(|_| Padded::default()).collect(),
             limits_memory: AtomicBool::new(false),
+            exceeds_caches: AtomicBool::new(false),
             garbage,
         }
     }
@@ -177,6 +182,17 @@ impl Keyspace {
     /// Bytes that all entries take, as last published by each shard.
     pub fn memory_used(&self) -> u64 {
         self.memory.iter().map(|shard| shard.0.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Is the keyspace so large that lookups wait for memory, and prefetching pays? As of the last sweep.
+    #[inline]
+    pub fn exceeds_caches(&self) -> bool {
+        self.exceeds_caches.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many keys a sweep has seen.
+    pub(super) fn note_size(&self, keys: usize) {
+        self.exceeds_caches.store(keys > CACHED_KEYS, Ordering::Relaxed);
     }
 
     /// Begins fetching the memory that a lookup of this hash will read first. Skipped when the shard is busy.

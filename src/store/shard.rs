@@ -55,6 +55,11 @@ impl Shard {
         &mut self.spaces[db.0 as usize].table
     }
 
+    /// Keys in all databases.
+    pub fn keys(&self) -> usize {
+        self.spaces.iter().map(|space| space.table.len()).sum()
+    }
+
     /// Bytes that all databases take: what `maxmemory` bounds.
     pub fn memory(&self) -> u64 {
         self.spaces.iter().map(|space| space.table.used_bytes() as u64).sum()

@@ -16,8 +16,9 @@ impl Keyspace {
     /// Deletes keys whose time has passed by `now`, at most about `limit` of them. Returns how many went, and whether more
     /// are due.
     pub fn sweep(&self, now: UnixMs, limit: usize) -> (u64, bool) {
-        let (mut expired, mut more) = (0, false);
+        let (mut expired, mut more, mut keys) = (0, false, 0);
         for id in ShardSet::ALL.iter() {
+            keys += self.locks().lock_one(id).shard(id).keys();
             loop {
                 let (gone, left) = self.sweep_slice(id, now);
                 expired += gone;
@@ -30,6 +31,7 @@ impl Keyspace {
                 }
             }
         }
+        self.note_size(keys);
         (expired, more)
     }
 

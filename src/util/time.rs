@@ -29,10 +29,10 @@ impl Monotonic {
         Monotonic(Instant::now())
     }
 
-    /// Nanoseconds since.
+    /// Nanoseconds from an earlier reading to this one.
     #[inline]
-    pub fn elapsed_nanos(self) -> u64 {
-        self.0.elapsed().as_nanos() as u64
+    pub fn nanos_since(self, earlier: Monotonic) -> u64 {
+        self.0.saturating_duration_since(earlier.0).as_nanos() as u64
     }
 
     /// Time since.
