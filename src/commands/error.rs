@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+use crate::types::string::bitfield::BitfieldError;
+use crate::types::string::lcs::LcsError;
+
 /// An error that becomes the reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandError {
@@ -45,6 +48,7 @@ impl CommandError {
     pub const LCS_WRONG_TYPE: Self = Self::Fixed("ERR The specified keys must contain string values");
     pub const LCS_MEMORY: Self =
         Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+    pub const LCS_TOO_LONG: Self = Self::Fixed("ERR String too long for LCS");
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
     pub const NOVALUES_IN_SCAN: Self = Self::Fixed("ERR NOVALUES option can only be used in HSCAN");
     pub const INVALID_DB: Self = Self::Fixed("ERR invalid DB index");
@@ -181,5 +185,27 @@ impl std::error::Error for CommandError {}
 impl From<crate::store::WrongType> for CommandError {
     fn from(_: crate::store::WrongType) -> Self {
         CommandError::WRONG_TYPE
+    }
+}
+
+impl From<LcsError> for CommandError {
+    fn from(error: LcsError) -> Self {
+        match error {
+            LcsError::StringTooLong => CommandError::LCS_TOO_LONG,
+            LcsError::TableTooLarge => CommandError::LCS_MEMORY,
+        }
+    }
+}
+
+impl From<BitfieldError> for CommandError {
+    fn from(error: BitfieldError) -> Self {
+        match error {
+            BitfieldError::Syntax => CommandError::SYNTAX,
+            BitfieldError::InvalidType => CommandError::BITFIELD_TYPE,
+            BitfieldError::InvalidOffset => CommandError::BIT_OFFSET,
+            BitfieldError::InvalidOverflow => CommandError::BITFIELD_OVERFLOW,
+            BitfieldError::InvalidValue => CommandError::NOT_INTEGER,
+            BitfieldError::ReadOnly => CommandError::BITFIELD_READ_ONLY,
+        }
     }
 }

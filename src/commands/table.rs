@@ -6,11 +6,16 @@
 use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
-use super::{bitmaps, client, config, connection, expire, introspect, keys, memory, scan, server, strings};
+use super::{
+    bitmaps, client, config, connection, counters, expire, introspect, keys, memory, ranges, scan, server,
+    strings,
+};
 
 /// The families, in the order of the documentation.
 const FAMILIES: &[&[Command]] = &[
     strings::COMMANDS,
+    counters::COMMANDS,
+    ranges::COMMANDS,
     bitmaps::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::arena::Handle;
 use super::effect;
-use super::entry::{NewValue, Object, Value};
+use super::entry::{INLINE_MAX, NewValue, Object, Value};
 use super::evict::AccessClock;
 use super::hash::KeyHasher;
 use super::keyspace::{Garbage, Keyspace};
@@ -414,28 +414,39 @@ impl<'a> Db<'a> {
 
     /// Edits a string as a growable buffer (empty when there is no key yet) and stores it with the raw encoding, as
     /// APPEND, SETRANGE and SETBIT do. The time to live stays.
+    ///
+    /// `edit` returns its result and whether it changed the bytes. If it did not, nothing counts as changed, though the
+    /// encoding is raw from then on, as in Redis. Creating a key must be a change.
     pub fn edit_string<R>(
         &mut self,
         key: &Key<'_>,
         slot: Option<Slot>,
-        edit: impl FnOnce(&mut Vec<u8>) -> R,
+        edit: impl FnOnce(&mut Vec<u8>) -> (R, bool),
     ) -> Result<R, WrongType> {
+        let dirty = self.dirty;
         if let Some(slot) = slot
-            && matches!(self.value(slot), Value::Object(Object::String(_)))
+            && let Value::Object(Object::String(_)) = self.value(slot)
         {
             let edited = self.table_of(slot).edit_object(slot.handle, |object| {
                 let Object::String(shared) = object;
                 edit(Arc::make_mut(shared))
             });
-            self.dirty += 1;
-            return Ok(edited.expect("the value is an object"));
+            let (result, changed) = edited.expect("it is an object");
+            self.dirty = dirty + u64::from(changed);
+            return Ok(result);
         }
         let mut buffer = match slot {
             Some(slot) => self.string(slot)?.bytes(&mut itoa::Buffer::new()).to_vec(),
             None => Vec::new(),
         };
-        let result = edit(&mut buffer);
-        self.set(key, slot, NewValue::Bytes(&buffer, true), Expiry::Keep);
+        let (result, changed) = edit(&mut buffer);
+        debug_assert!(changed || slot.is_some(), "a new key is a change");
+        if buffer.len() > INLINE_MAX {
+            self.set(key, slot, NewValue::Shared(Arc::new(buffer)), Expiry::Keep);
+        } else {
+            self.set(key, slot, NewValue::Bytes(&buffer, true), Expiry::Keep);
+        }
+        self.dirty = dirty + u64::from(changed);
         Ok(result)
     }
 

@@ -20,7 +20,7 @@
 //! * Deleting merges sparse segments, so an emptied table shrinks. The directory shrinks when one segment is left.
 //! * [`scan`](Table::scan) goes by hash and so needs no memory of earlier calls: whatever grew, split, merged or
 //!   moved in between, a key that was there throughout is visited once.
-//! * An empty table has no heap memory and takes less than 200 bytes.
+//! * An empty table has no heap memory and takes at most 200 bytes.
 //! * Objects taken out are returned, so that the caller can drop them outside the lock.
 
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ const INDEX_SHARE: usize = 9;
 /// What a table takes, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Memory {
-    /// Slots and boxes of live entries, and the objects they refer to.
+    /// Slots and boxes of live entries, and their objects.
     pub allocated: usize,
     /// Pages ever touched, boxes and objects.
     pub resident: usize,
@@ -64,11 +64,11 @@ pub struct Table {
     segments: Slots<Segment>,
     arena: Arena,
     objects: Slots<Object>,
+    /// What the objects take: the sum of their [`Object::memory_bytes`].
+    object_bytes: usize,
     strays: BTreeSet<(u64, Handle)>,
     expires: Option<Box<ExpireIndex>>,
     segment_bytes: usize,
-    /// What the objects take; a shared one counts in full.
-    object_bytes: usize,
     len: usize,
     directory_depth: u8,
     phase: u8,
@@ -139,10 +139,10 @@ impl Table {
             segments: Slots::new(),
             arena: Arena::new(),
             objects: Slots::new(),
+            object_bytes: 0,
             strays: BTreeSet::new(),
             expires: None,
             segment_bytes: 0,
-            object_bytes: 0,
             len: 0,
             directory_depth: 0,
             phase: phase & 63,
@@ -178,12 +178,8 @@ impl Table {
             + self.arena.overhead()
             + self.strays.len() * 24
             + self.expires.as_ref().map_or(0, |index| index.memory());
-        let objects = self.object_bytes;
-        Memory {
-            allocated: self.arena.allocated() + objects,
-            resident: self.arena.resident() + objects,
-            index,
-        }
+        let (allocated, resident) = (self.arena.allocated(), self.arena.resident());
+        Memory { allocated: allocated + self.object_bytes, resident: resident + self.object_bytes, index }
     }
 
     /// Bytes that its keys take with their values and their share of the index: what `maxmemory` bounds. A sum of
@@ -277,25 +273,6 @@ impl Table {
         (now, old.map(|index| self.take_object(index)))
     }
 
-    /// Gives a value the form that entries hold, storing it as an object if it is too long for one.
-    #[inline]
-    fn store<'v>(&mut self, value: NewValue<'v>) -> Stored<'v> {
-        let object = match value {
-            NewValue::Int(n) => return Stored::Int(n),
-            NewValue::Bytes(bytes, raw) if bytes.len() <= INLINE_MAX => return Stored::Bytes(bytes, raw),
-            NewValue::Bytes(bytes, _) => Object::String(Arc::new(bytes.to_vec())),
-            NewValue::Shared(bytes) => Object::String(bytes),
-        };
-        self.object_bytes += object.memory_bytes();
-        Stored::Object(self.objects.insert(object))
-    }
-
-    fn take_object(&mut self, index: u32) -> Object {
-        let object = self.objects.remove(index);
-        self.object_bytes -= object.memory_bytes();
-        object
-    }
-
     /// Replaces the value by an integer without moving the entry; false, and nothing changed, if the value is not
     /// an integer already.
     #[inline]
@@ -314,14 +291,36 @@ impl Table {
         entry::string_mut(self.arena.bytes_mut(handle))
     }
 
-    /// Changes the value in place, if it is an object; `None` if it is not one. Its size is taken anew.
+    /// Changes the value in place as an object; `None`, and `edit` is not called, if it is not one.
     pub fn edit_object<R>(&mut self, handle: Handle, edit: impl FnOnce(&mut Object) -> R) -> Option<R> {
         let index = entry::object_index(self.arena.bytes(handle))?;
         let object = &mut self.objects[index];
-        self.object_bytes -= object.memory_bytes();
+        let before = object.memory_bytes();
         let result = edit(object);
-        self.object_bytes += object.memory_bytes();
+        self.object_bytes = self.object_bytes - before + object.memory_bytes();
         Some(result)
+    }
+
+    /// Gives a value the form that entries hold, storing it as an object if it is too long for one.
+    #[inline]
+    fn store<'v>(&mut self, value: NewValue<'v>) -> Stored<'v> {
+        match value {
+            NewValue::Int(n) => Stored::Int(n),
+            NewValue::Bytes(bytes, raw) if bytes.len() <= INLINE_MAX => Stored::Bytes(bytes, raw),
+            NewValue::Bytes(bytes, _) => self.store_object(Object::String(Arc::new(bytes.to_vec()))),
+            NewValue::Shared(bytes) => self.store_object(Object::String(bytes)),
+        }
+    }
+
+    fn store_object(&mut self, object: Object) -> Stored<'static> {
+        self.object_bytes += object.memory_bytes();
+        Stored::Object(self.objects.insert(object))
+    }
+
+    fn take_object(&mut self, index: u32) -> Object {
+        let object = self.objects.remove(index);
+        self.object_bytes -= object.memory_bytes();
+        object
     }
 
     /// Sets, changes or clears the expiry, in unix milliseconds. The handle may change.
