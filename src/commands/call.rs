@@ -30,7 +30,7 @@ pub struct Call<'a> {
     /// The row of the command.
     pub command: &'static Row,
     /// How access is recorded now.
-    pub access: AccessClock,
+    pub access: &'a AccessClock,
     /// The wall clock of this batch; unlike `db.now()` also during replay.
     pub now: UnixMs,
     /// The hash of the only key, when the row has one.

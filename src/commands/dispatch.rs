@@ -19,7 +19,7 @@ use crate::client::{Client, PauseMode, ReplyMode};
 use crate::config::{Config, ConfigReader};
 use crate::resp::{Argv, Mark, Output, Reply};
 use crate::stats::{Stat, ThreadStats};
-use crate::store::db::Tallies;
+use crate::store::db::Workspace;
 use crate::store::evict::{self, AccessClock};
 use crate::store::keyspace::LogHealth;
 use crate::store::{Db, ShardId, UnixMs, Waiter};
@@ -62,7 +62,7 @@ pub struct Executor {
     state: Arc<ServerState>,
     stats: Arc<ThreadStats>,
     config: ConfigReader,
-    tallies: Tallies,
+    work: Workspace,
     now: UnixMs,
     access: AccessClock,
     random: Random,
@@ -83,7 +83,7 @@ impl Executor {
         Executor {
             stats,
             config: state.config.reader(),
-            tallies: Tallies::default(),
+            work: Workspace::default(),
             now,
             access: AccessClock::lru(now),
             random: Random::seeded(),
@@ -120,6 +120,12 @@ impl Executor {
         self.state.keyspace.locks().defer(shard.0, Waiter { worker, connection })
     }
 
+    /// Has the client given the password, or is none needed any more?
+    #[inline]
+    pub fn is_authenticated(&self, client: &Client) -> bool {
+        client.authenticated || self.config.requirepass.is_empty()
+    }
+
     /// Begins a round of turns: the only place where the wall clock is read. Turns move the time on by what they took,
     /// which they measure anyway.
     pub fn begin_round(&mut self) {
@@ -130,6 +136,10 @@ impl Executor {
 
     /// Begins a turn: the only place where the configuration is looked at.
     pub fn begin_turn(&mut self) {
+        self.refresh_config();
+    }
+
+    fn refresh_config(&mut self) {
         self.config.refresh();
         self.access = if evict::is_lfu(self.config.maxmemory_policy) {
             let (factor, decay) = (self.config.lfu_log_factor, self.config.lfu_decay_time);
@@ -155,7 +165,7 @@ impl Executor {
             self.stats.add(Stat::CommandsProcessed, self.executed.len() as u64);
             self.executed.clear();
         }
-        let tallies = std::mem::take(&mut self.tallies);
+        let tallies = std::mem::take(&mut self.work.tallies);
         self.stats.add(Stat::Hits, tallies.hits);
         self.stats.add(Stat::Misses, tallies.misses);
         self.stats.add(Stat::ExpiredKeys, tallies.expired);
@@ -215,7 +225,8 @@ impl Executor {
                 client.reply_mode = ReplyMode::Skipping;
                 true
             }
-            (ReplyMode::Skipping, _) => {
+            // Had the command switched replies on again (CLIENT REPLY ON, RESET), it would be answered.
+            (ReplyMode::Skipping, ReplyMode::Skipping) => {
                 client.reply_mode = ReplyMode::On;
                 true
             }
@@ -241,7 +252,12 @@ impl Executor {
         if row.is_write && self.state.keyspace.is_log_behind() {
             return Outcome::LogBehind;
         }
-        self.run(client, row, request, out)
+        let outcome = self.run(client, row, request, out);
+        if row.command.has(flags::ADMIN) {
+            // What CONFIG SET changed holds for the commands behind it in the same pipeline already.
+            self.refresh_config();
+        }
+        outcome
     }
 
     /// Everything that can refuse a command before it runs.
@@ -250,7 +266,7 @@ impl Executor {
         if !row.command.accepts(argv.len()) {
             return Err(CommandError::arity(row.name()));
         }
-        if !client.authenticated && !row.command.has(flags::NO_AUTH) {
+        if !row.command.has(flags::NO_AUTH) && !self.is_authenticated(client) {
             return Err(CommandError::NO_AUTH);
         }
         if self.state.is_loading() && !row.command.has(flags::LOADING) {
@@ -312,12 +328,13 @@ impl Executor {
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
         };
         let index = client.db;
-        let mut db = Db::new(&state.keyspace, locked, index, self.now, self.access, &mut self.tallies);
+        client.last_command = row.id as u32;
+        let mut db = Db::new(&state.keyspace, locked, index, self.now, &self.access, &mut self.work);
         if client.no_touch {
             db.stop_touching();
         }
         let reply = Reply::new(out, client.protocol);
-        let (config, access, now, hash) = (&*self.config, self.access, self.now, request.hash);
+        let (config, access, now, hash) = (&*self.config, &self.access, self.now, request.hash);
         let random = &mut self.random;
         let mut call =
             Call { argv, db, reply, client, state, config, command: row, access, now, hash, random };
@@ -325,8 +342,13 @@ impl Executor {
         if let Err(error) = &result {
             call.reply.error(error.as_str());
         }
-        let Call { db, .. } = call;
-        let committed = db.commit(argv.iter(), index);
+        let committed = if row.is_renamed {
+            // The log has the names of the table, so that it can be read back after `rename-command` has changed.
+            let words: Vec<&[u8]> = std::iter::once(row.declared_name()).chain(argv.iter().skip(1)).collect();
+            call.db.commit(words.into_iter(), index)
+        } else {
+            call.db.commit(argv.iter(), index)
+        };
         if let Err(error) = result {
             self.stats.commands[row.id].failed.add(1);
             self.stats.count_error(error.code());

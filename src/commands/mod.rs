@@ -14,6 +14,7 @@ pub mod counters;
 pub mod dispatch;
 pub mod error;
 pub mod expire;
+pub mod help;
 pub mod introspect;
 pub mod keys;
 pub mod keyspecs;

@@ -8,7 +8,7 @@ use super::state::ServerState;
 use super::table::table;
 use crate::client::{Client, ClientId, ClientInfo, Endpoint};
 use crate::resp::{Argv, Output, Reply, Span};
-use crate::store::db::Tallies;
+use crate::store::db::Workspace;
 use crate::store::evict::AccessClock;
 use crate::store::{Db, UnixMs, effect};
 use crate::util::random::Random;
@@ -17,7 +17,7 @@ use crate::util::random::Random;
 pub struct Replay<'a> {
     state: &'a ServerState,
     client: Client,
-    tallies: Tallies,
+    work: Workspace,
     spans: Vec<(u32, u32)>,
     argv: Vec<Span>,
     out: Output,
@@ -34,7 +34,7 @@ impl<'a> Replay<'a> {
         Replay {
             state,
             client: Client::new(info, true),
-            tallies: Tallies::default(),
+            work: Workspace::default(),
             spans: Vec::new(),
             argv: Vec::new(),
             out: Output::default(),
@@ -66,7 +66,7 @@ impl<'a> Replay<'a> {
         let argv = Argv::new(payload, &self.argv);
         self.out.consume(self.out.len());
         let name = String::from_utf8_lossy(argv.get(0));
-        let Some(row) = table().find(argv.get(0)) else {
+        let Some(row) = table().declared(argv.get(0)) else {
             return Err(format!("it has an unknown command '{name}'"));
         };
         if !row.is_write || !row.command.accepts(argv.len()) {
@@ -80,20 +80,19 @@ impl<'a> Replay<'a> {
         let mut call = Call {
             argv,
             // Time 0: nothing has expired yet. Every expiry that did happen is an effect of its own in the log.
-            db: Db::new(keyspace, locked, index, UnixMs(0), access, &mut self.tallies),
+            db: Db::new(keyspace, locked, index, UnixMs(0), &access, &mut self.work),
             reply: Reply::new(&mut self.out, self.client.protocol),
             client: &mut self.client,
             state: self.state,
             config: &config,
             command: row,
-            access,
+            access: &access,
             now: self.now,
             hash: None,
             random: &mut self.random,
         };
         let result = (row.command.handler)(&mut call);
-        let Call { db, .. } = call;
-        db.commit(argv.iter(), index);
+        call.db.commit(argv.iter(), index);
         result.map_err(|error| format!("'{name}' failed: {error}"))
     }
 }

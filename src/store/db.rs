@@ -113,6 +113,17 @@ pub struct Tallies {
     pub dirty: u64,
 }
 
+/// Memory that one thread's operations use one after the other, so that none of them allocates for it. Empty between two.
+#[derive(Default)]
+pub struct Workspace {
+    /// What is counted.
+    pub tallies: Tallies,
+    /// Effects that replace or precede the command's own words.
+    effects: Vec<u8>,
+    /// What to free once the locks are released.
+    garbage: Vec<Object>,
+}
+
 /// Where a finished operation left its shards.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Committed {
@@ -126,16 +137,13 @@ pub struct Db<'a> {
     locked: Locked<'a>,
     index: DbIndex,
     now: UnixMs,
-    access: AccessClock,
+    access: &'a AccessClock,
     touches: bool,
     dirty: u64,
-    /// Effects that replace or precede the command's own words.
-    effects: Vec<u8>,
     rewritten: bool,
     /// The newest LSN that `on_shard` met in shards that are no longer held.
     depends_on: u64,
-    tallies: &'a mut Tallies,
-    garbage: Vec<Object>,
+    work: &'a mut Workspace,
 }
 
 /// Values from this size on are freed by the drop thread.
@@ -152,8 +160,8 @@ impl<'a> Db<'a> {
         locked: Locked<'a>,
         index: DbIndex,
         now: UnixMs,
-        access: AccessClock,
-        tallies: &'a mut Tallies,
+        access: &'a AccessClock,
+        work: &'a mut Workspace,
     ) -> Self {
         Db {
             keyspace,
@@ -163,11 +171,9 @@ impl<'a> Db<'a> {
             access,
             touches: true,
             dirty: 0,
-            effects: Vec::new(),
             rewritten: false,
             depends_on: 0,
-            tallies,
-            garbage: Vec::new(),
+            work,
         }
     }
 
@@ -228,7 +234,7 @@ impl<'a> Db<'a> {
         }
         assert_eq!(self.locked.set(), ShardSet::EMPTY, "a shard is locked out of order");
         let locked = self.keyspace.locks().lock_one(shard);
-        let mut part = Db::new(self.keyspace, locked, self.index, self.now, self.access, self.tallies);
+        let mut part = Db::new(self.keyspace, locked, self.index, self.now, self.access, self.work);
         let result = work(&mut part);
         let committed = part.commit(std::iter::empty(), self.index);
         self.depends_on = self.depends_on.max(committed.depends_on);
@@ -271,9 +277,9 @@ impl<'a> Db<'a> {
     #[inline]
     fn look_up(&mut self, key: &Key<'_>, touches: bool) -> Option<Slot> {
         let shard = key.shard();
-        let handle = self.table(shard).find(key.hash, key.bytes)?;
+        let entry = self.table(shard).find_entry(key.hash, key.bytes)?;
+        let handle = entry.handle();
         let slot = Slot { shard, db: self.index, handle };
-        let entry = self.entry(slot);
         let (expired, access) = (self.has_expired(entry), entry.access());
         if expired {
             self.delete_expired(key, slot);
@@ -291,8 +297,8 @@ impl<'a> Db<'a> {
     #[inline]
     fn count(&mut self, slot: Option<Slot>) -> Option<Slot> {
         match slot {
-            Some(_) => self.tallies.hits += 1,
-            None => self.tallies.misses += 1,
+            Some(_) => self.work.tallies.hits += 1,
+            None => self.work.tallies.misses += 1,
         }
         slot
     }
@@ -307,9 +313,9 @@ impl<'a> Db<'a> {
     #[cold]
     pub fn delete_expired(&mut self, key: &Key<'_>, slot: Slot) {
         self.take_out(slot, key.hash);
-        self.tallies.expired += 1;
+        self.work.tallies.expired += 1;
         let index = slot.db;
-        effect::put(&mut self.effects, index, [&b"DEL"[..], key.bytes].into_iter());
+        effect::put(&mut self.work.effects, index, [&b"DEL"[..], key.bytes].into_iter());
     }
 
     /// Deletes one key of the selected database in `shard` whose time has passed. False: there is none.
@@ -506,7 +512,7 @@ impl<'a> Db<'a> {
 
     fn bury(&mut self, old: Option<Object>) {
         if let Some(old) = old {
-            self.garbage.push(old);
+            self.work.garbage.push(old);
         }
     }
 
@@ -593,7 +599,7 @@ impl<'a> Db<'a> {
     /// Logs these words instead of the command as it was called. May be called several times: the effects are one record.
     pub fn log_as(&mut self, argv: &[&[u8]]) {
         self.rewritten = true;
-        effect::put(&mut self.effects, self.index, argv.iter().copied());
+        effect::put(&mut self.work.effects, self.index, argv.iter().copied());
     }
 
     /// Did the operation change anything yet?
@@ -604,30 +610,40 @@ impl<'a> Db<'a> {
     /// Ends the operation: what it changed is logged (`verbatim` is the command as it was called), the locks are released,
     /// and big garbage goes to the drop thread.
     #[inline]
-    pub fn commit<'v>(mut self, verbatim: impl ExactSizeIterator<Item = &'v [u8]>, db: DbIndex) -> Committed {
+    pub fn commit<'v>(
+        &mut self,
+        verbatim: impl ExactSizeIterator<Item = &'v [u8]>,
+        db: DbIndex,
+    ) -> Committed {
         let as_called = self.dirty > 0 && !self.rewritten;
-        if as_called || !self.effects.is_empty() {
-            self.tallies.dirty += self.dirty;
-            let effects = &self.effects;
+        if as_called || !self.work.effects.is_empty() {
+            self.work.tallies.dirty += self.dirty;
+            let effects = &self.work.effects;
             self.keyspace.record(&mut self.locked, |out| {
                 out.extend_from_slice(effects);
                 if as_called {
                     effect::put(out, db, verbatim);
                 }
             });
+            self.work.effects.clear();
             self.publish();
         }
         let held = self.locked.set().iter().map(|id| self.locked.shard(id).last_lsn).max().unwrap_or(0);
-        let depends_on = held.max(self.depends_on);
-        let Db { locked, garbage, keyspace, .. } = self;
-        drop(locked);
-        for object in garbage {
+        self.locked.release();
+        if !self.work.garbage.is_empty() {
+            self.drop_garbage();
+        }
+        Committed { depends_on: held.max(self.depends_on) }
+    }
+
+    #[cold]
+    fn drop_garbage(&mut self) {
+        for object in self.work.garbage.drain(..) {
             let Object::String(bytes) = &object;
             if bytes.len() >= GARBAGE_BYTES {
-                keyspace.discard(Garbage::Object(object));
+                self.keyspace.discard(Garbage::Object(object));
             }
         }
-        Committed { depends_on }
     }
 
     fn publish(&mut self) {

@@ -3,7 +3,7 @@
 //! Each entry carries Redis's 24 bits: seconds of the LRU clock, or (LFU) 16 bits of minutes and an 8-bit logarithmic
 //! counter. Time is an argument: the clock is sampled once per turn of a worker.
 
-use super::db::Tallies;
+use super::db::Workspace;
 use super::keyspace::Keyspace;
 use super::{Db, DbIndex, SHARD_COUNT, ShardId, UnixMs};
 use crate::config::values::MaxmemoryPolicy as Policy;
@@ -212,8 +212,8 @@ impl Keyspace {
             } else {
                 continue;
             };
-            let mut tallies = Tallies::default();
-            let mut db = Db::new(self, locked, DbIndex(0), now, clock, &mut tallies);
+            let mut work = Workspace::default();
+            let mut db = Db::new(self, locked, DbIndex(0), now, &clock, &mut work);
             if let Some(candidate) = Self::sample_shard(&mut db, shard, policy, clock, random, is_thorough) {
                 found += 1;
                 pool.offer(candidate);
@@ -252,8 +252,8 @@ impl Keyspace {
     fn evict(&self, candidate: &Candidate, policy: Policy, clock: AccessClock, now: UnixMs) -> bool {
         let hash = self.hasher().hash_of(&candidate.key);
         let locked = self.locks().lock_one(ShardId::of(hash));
-        let mut tallies = Tallies::default();
-        let mut db = Db::new(self, locked, candidate.db, now, clock, &mut tallies);
+        let mut work = Workspace::default();
+        let mut db = Db::new(self, locked, candidate.db, now, &clock, &mut work);
         db.stop_touching();
         let key = db.key(&candidate.key);
         let slot = db.find(&key);

@@ -244,12 +244,20 @@ impl Locked<'_> {
     }
 }
 
+impl Locked<'_> {
+    /// Unlocks all of them now; the set is empty afterwards.
+    #[inline]
+    pub fn release(&mut self) {
+        for id in std::mem::take(&mut self.set).iter() {
+            self.locks.release(id);
+        }
+    }
+}
+
 impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
-        for id in self.set.iter() {
-            self.locks.release(id);
-        }
+        self.release();
     }
 }
 

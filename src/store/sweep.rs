@@ -3,7 +3,7 @@
 //! The expiry index is ordered by time, so nothing is found by luck: a sweep looks at the earliest key of each table and
 //! stops at the first that is not due. Work per lock hold is bounded, so no worker waits long for the shard.
 
-use super::db::Tallies;
+use super::db::Workspace;
 use super::evict::AccessClock;
 use super::keyspace::Keyspace;
 use super::lock::ShardSet;
@@ -37,9 +37,10 @@ impl Keyspace {
 
     /// One lock hold on one shard.
     fn sweep_slice(&self, id: ShardId, now: UnixMs) -> (u64, bool) {
-        let mut tallies = Tallies::default();
+        let mut work = Workspace::default();
         let locked = self.locks().lock_one(id);
-        let mut db = Db::new(self, locked, DbIndex(0), now, AccessClock::lru(now), &mut tallies);
+        let access = AccessClock::lru(now);
+        let mut db = Db::new(self, locked, DbIndex(0), now, &access, &mut work);
         let mut budget = SLICE_KEYS;
         for index in 0..self.databases() as u32 {
             db.select(DbIndex(index));
@@ -48,6 +49,7 @@ impl Keyspace {
             }
         }
         db.commit(std::iter::empty(), DbIndex(0));
-        (tallies.expired, budget == 0)
+        drop(db);
+        (work.tallies.expired, budget == 0)
     }
 }

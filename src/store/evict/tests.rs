@@ -65,8 +65,8 @@ impl Fixture {
         let clock = self.clock(second);
         let key = Key { bytes: name.as_bytes(), hash: self.keyspace.hasher().hash_of(name.as_bytes()) };
         let locked = self.keyspace.locks().lock_one(key.shard());
-        let mut tallies = Tallies::default();
-        let mut db = Db::new(&self.keyspace, locked, DbIndex(0), Self::now(second), clock, &mut tallies);
+        let mut scratch = Workspace::default();
+        let mut db = Db::new(&self.keyspace, locked, DbIndex(0), Self::now(second), &clock, &mut scratch);
         let result = work(&mut db, &key);
         db.commit(std::iter::empty(), DbIndex(0));
         result
