@@ -46,6 +46,8 @@ const CRON_TICK_MAX_MS: u64 = 50;
 const SAMPLE_MS: u64 = 100;
 /// How often it has idle clients looked for.
 const IDLE_MS: u64 = 1000;
+/// Time between two looks at how much memory is used, which asks every shard.
+const MEMORY_MS: u64 = 1000;
 /// Keys that one cron tick may expire.
 const EXPIRE_PER_TICK: usize = 100_000;
 
@@ -309,6 +311,7 @@ fn build_state(
         pause: Pause::default(),
         stats: Stats::new(table().rows().len()),
         rates: Rates::default(),
+        workers: seats.len(),
         started: now,
         run_id: run_id(),
         executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
@@ -428,13 +431,10 @@ fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
             stats.add(Stat::ExpiredKeys, expired);
         }
         if is_due(SAMPLE_MS) {
-            let totals = state.stats.totals();
-            let (commands, input, output) = (
-                totals.get(Stat::CommandsProcessed),
-                totals.get(Stat::NetInput),
-                totals.get(Stat::NetOutput),
-            );
-            state.rates.sample(time::now().0, commands, input, output, sys::resident_bytes());
+            state.rates.sample(time::now().0, &state.stats.totals());
+        }
+        if is_due(MEMORY_MS) {
+            state.rates.sample_memory(state.memory().used());
         }
         if is_due(IDLE_MS) && config.timeout > 0 {
             seats.iter().for_each(|seat| seat.mailbox.post(Mail::Tick));

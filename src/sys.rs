@@ -3,7 +3,8 @@
 //! Invariant: every function here is safe to call with any argument; the argument for it stands beside the block.
 //! It deliberately holds no policy and no state.
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::time::TimeVal;
 
 /// Asks the CPU to bring the cache line that holds the first byte of `target` into L1. Only a hint: it changes
 /// nothing a program can observe but time, and does nothing on architectures without such an instruction.
@@ -90,9 +91,64 @@ pub fn clients_possible(wanted: u32) -> u32 {
     limit.saturating_sub(RESERVED_DESCRIPTORS).clamp(1, u64::from(wanted.max(1))) as u32
 }
 
+/// CPU time in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CpuSeconds {
+    /// In the kernel.
+    pub system: f64,
+    /// In the program.
+    pub user: f64,
+}
+
+/// Whose CPU time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuOf {
+    /// The whole process.
+    Process,
+    /// Its children that have ended.
+    Children,
+    /// The calling thread.
+    Thread,
+}
+
+/// CPU time used so far; 0 if the system does not say.
+pub fn cpu_seconds(whose: CpuOf) -> CpuSeconds {
+    let who = match whose {
+        CpuOf::Process => UsageWho::RUSAGE_SELF,
+        CpuOf::Children => UsageWho::RUSAGE_CHILDREN,
+        CpuOf::Thread => UsageWho::RUSAGE_THREAD,
+    };
+    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    getrusage(who).map_or(CpuSeconds::default(), |usage| CpuSeconds {
+        system: seconds(usage.system_time()),
+        user: seconds(usage.user_time()),
+    })
+}
+
+/// The machine's RAM in bytes; 0 if the system does not say.
+pub fn total_memory_bytes() -> u64 {
+    nix::sys::sysinfo::sysinfo().map_or(0, |info| info.ram_total())
+}
+
+/// `Linux 6.1.0 x86_64`
+pub fn os_name() -> String {
+    let Ok(name) = nix::sys::utsname::uname() else { return String::new() };
+    let parts = [name.sysname(), name.release(), name.machine()];
+    parts.map(|part| part.to_string_lossy().into_owned()).join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_system_says_what_it_is() {
+        assert!(resident_bytes() > 100_000);
+        assert!(total_memory_bytes() > resident_bytes());
+        assert_eq!(os_name().split(' ').count(), 3);
+        let cpu = |whose| cpu_seconds(whose).user + cpu_seconds(whose).system;
+        assert!(cpu(CpuOf::Thread) <= cpu(CpuOf::Process));
+    }
 
     #[test]
     fn a_thread_that_runs_is_runnable_and_gains_time() {

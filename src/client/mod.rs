@@ -58,6 +58,8 @@ pub struct Client {
     pub no_touch: bool,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
+    /// The command that just ran took so long that the turn's time is over: what follows needs a new look at the clock.
+    pub took_long: bool,
     /// The connection closes once what is in the output buffer has been sent.
     pub close_after_reply: bool,
     /// What [`ClientInfo::last_command`] will be: the command that runs, or ran last.
@@ -75,6 +77,7 @@ impl Client {
             reply_mode: ReplyMode::On,
             no_touch: false,
             no_evict: false,
+            took_long: false,
             close_after_reply: false,
             last_command: u32::MAX,
         }

@@ -62,6 +62,11 @@ impl Registry {
         self.map().values().cloned().collect()
     }
 
+    /// Bytes that their buffers take in all.
+    pub fn memory(&self) -> u64 {
+        self.map().values().map(|info| info.memory.load(Ordering::Relaxed)).sum()
+    }
+
     /// One of them.
     pub fn get(&self, id: ClientId) -> Option<Arc<ClientInfo>> {
         self.map().get(&id).cloned()

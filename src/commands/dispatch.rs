@@ -154,15 +154,13 @@ impl Executor {
         if !self.executed.is_empty() {
             let (wall, monotonic) = self.round_began;
             let now = time::Monotonic::now();
-            let nanos = now.nanos_since(self.turn_began) / self.executed.len() as u64;
+            self.stats.add_turn(
+                &self.executed,
+                now.nanos_since(self.turn_began),
+                self.config.latency_tracking,
+            );
             self.now = UnixMs(wall.0 + now.nanos_since(monotonic) / 1_000_000);
             self.turn_began = now;
-            for &id in &self.executed {
-                let counters = &self.stats.commands[usize::from(id)];
-                counters.calls.add(1);
-                counters.nanos.add(nanos);
-            }
-            self.stats.add(Stat::CommandsProcessed, self.executed.len() as u64);
             self.executed.clear();
         }
         let tallies = std::mem::take(&mut self.work.tallies);
@@ -210,6 +208,10 @@ impl Executor {
     pub fn execute(&mut self, client: &mut Client, request: Request<'_>, out: &mut Output) -> Outcome {
         let (before, mark) = (client.reply_mode, out.mark());
         let outcome = self.answer(client, request, out);
+        if std::mem::take(&mut client.took_long) {
+            self.end_turn();
+            self.begin_turn();
+        }
         let all_wanted = before == ReplyMode::On && client.reply_mode == ReplyMode::On;
         if !all_wanted && matches!(outcome, Outcome::Done { .. }) {
             Self::suppress(client, before, out, mark);

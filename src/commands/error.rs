@@ -104,6 +104,12 @@ impl CommandError {
     pub const INVALID_COMMAND_SPECIFIED: Self = Self::Fixed("ERR Invalid command specified");
     pub const NO_KEY_ARGUMENTS: Self = Self::Fixed("ERR The command has no key arguments");
     pub const INVALID_ARGUMENTS: Self = Self::Fixed("ERR Invalid number of arguments specified for command");
+    pub const INVALID_KEY_ARGUMENTS: Self = Self::Fixed("ERR Invalid arguments specified for command");
+    pub const NO_SHUTDOWN: Self = Self::Fixed("ERR No shutdown in progress.");
+    pub const NOT_AN_SDS: Self = Self::Fixed("ERR Not an sds encoded string.");
+    pub const PROTOCOL_TYPE: Self = Self::Fixed(
+        "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
+    );
 }
 
 impl CommandError {

@@ -3,6 +3,7 @@
 //! The lock set of a command comes from here, so a spec that misses a key would let a handler touch a shard that it does
 //! not hold; the lock refuses that with a panic, and the table's tests and the command tests look for it.
 
+use super::spec::key_flags::INCOMPLETE;
 use super::spec::{Begin, Command, Find, KeySpec, Locks};
 use super::table::Row;
 use crate::resp::Argv;
@@ -83,8 +84,10 @@ pub fn lock_set(row: &Row, argv: Argv<'_>, first_hash: Option<u64>, keyspace: &K
     if let (Some(_), Some(hash)) = (row.only_key, first_hash) {
         return ShardSet::one(ShardId::of(hash));
     }
-    if row.command.locks == Locks::AllShards {
-        return ShardSet::ALL;
+    match row.command.locks {
+        Locks::Keys => {}
+        Locks::AllShards => return ShardSet::ALL,
+        Locks::KeyOfSubcommand(words) => return key_of_subcommand(words, argv, keyspace),
     }
     let mut set = ShardSet::EMPTY;
     for_each(row.command, argv, |key| {
@@ -92,4 +95,90 @@ pub fn lock_set(row: &Row, argv: Argv<'_>, first_hash: Option<u64>, keyspace: &K
         set = set.with(ShardId::of(hash));
     });
     set
+}
+
+fn key_of_subcommand(words: &[&str], argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {
+    let (Some(word), Some(key)) = (argv.try_get(1), argv.try_get(2)) else { return ShardSet::EMPTY };
+    match words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes())) {
+        true => ShardSet::one(ShardId::of(keyspace.hasher().hash_of(key))),
+        false => ShardSet::EMPTY,
+    }
+}
+
+/// The key positions as clients older than key specs know them: first, last (negative: from the end) and step, all 0
+/// for a command that has no keys at fixed places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyRange {
+    /// The first key's argument.
+    pub first: usize,
+    /// The last one's.
+    pub last: isize,
+    /// From one to the next.
+    pub step: usize,
+    /// Are there keys that the range does not tell of? `COMMAND INFO` then shows `movablekeys`.
+    pub is_incomplete: bool,
+}
+
+/// The range that describes the key specs, as Redis derives it: a single range spec as it is; of several, those that
+/// follow one another with step 1.
+pub fn key_range(command: &Command) -> KeyRange {
+    let mut all = KeyRange::default();
+    let mut previous_last = None;
+    for spec in command.keys {
+        all.is_incomplete |= spec.flags & INCOMPLETE != 0;
+        let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find) else {
+            all.is_incomplete = true;
+            continue;
+        };
+        let follows = previous_last.is_none_or(|previous: isize| previous + 1 == first as isize);
+        if command.keys.len() > 1 && (step != 1 || !follows) {
+            all.is_incomplete = true;
+            continue;
+        }
+        let last = if last >= 0 { first as isize + last } else { last };
+        all.first = if all.first == 0 { first } else { all.first.min(first) };
+        // As unsigned numbers, a last key counted from the end comes after every one counted from the start.
+        all.last = (all.last as usize).max(last as usize) as isize;
+        all.step = step;
+        previous_last = Some(all.last);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spec::key_flags::RO;
+    use super::*;
+
+    fn range_of(keys: &'static [KeySpec]) -> (usize, isize, usize, bool) {
+        let range = key_range(&Command { keys, ..Command::NONE });
+        (range.first, range.last, range.step, range.is_incomplete)
+    }
+
+    #[test]
+    fn a_single_range_is_kept_whatever_its_step() {
+        assert_eq!(range_of(&[]), (0, 0, 0, false));
+        assert_eq!(range_of(&[const { KeySpec::at(1, RO) }]), (1, 1, 1, false));
+        assert_eq!(range_of(&[const { KeySpec::range(1, -1, 2, RO) }]), (1, -1, 2, false));
+    }
+
+    #[test]
+    fn ranges_that_follow_one_another_are_joined() {
+        assert_eq!(range_of(&[const { KeySpec::at(1, RO) }, const { KeySpec::at(2, RO) }]), (1, 2, 1, false));
+        assert_eq!(
+            range_of(&[const { KeySpec::at(2, RO) }, const { KeySpec::range(3, -1, 1, RO) }]),
+            (2, -1, 1, false)
+        );
+        assert_eq!(range_of(&[const { KeySpec::at(1, RO) }, const { KeySpec::at(3, RO) }]), (1, 1, 1, true));
+    }
+
+    #[test]
+    fn what_no_range_describes_makes_the_keys_movable() {
+        assert_eq!(range_of(&[const { KeySpec::counted(1, RO) }]), (0, 0, 0, true));
+        assert_eq!(
+            range_of(&[const { KeySpec::at(1, RO) }, const { KeySpec::unknown(RO) }]),
+            (1, 1, 1, true)
+        );
+        assert_eq!(range_of(&[const { KeySpec::at(1, RO | INCOMPLETE) }]), (1, 1, 1, true));
+    }
 }

@@ -62,6 +62,28 @@ pub mod flags {
     pub const NO_MANDATORY_KEYS: u32 = 1 << 21;
     /// Reaches the handler on a connection in subscribed mode.
     pub const ASKING: u32 = 1 << 22;
+    /// Names in the order in which `COMMAND INFO` prints them; the other flags are not shown.
+    pub const NAMES: [(u32, &str); 19] = [
+        (WRITE, "write"),
+        (READONLY, "readonly"),
+        (DENYOOM, "denyoom"),
+        (ADMIN, "admin"),
+        (PUBSUB, "pubsub"),
+        (NOSCRIPT, "noscript"),
+        (BLOCKING, "blocking"),
+        (LOADING, "loading"),
+        (STALE, "stale"),
+        (SKIP_MONITOR, "skip_monitor"),
+        (SKIP_SLOWLOG, "skip_slowlog"),
+        (ASKING, "asking"),
+        (FAST, "fast"),
+        (NO_AUTH, "no_auth"),
+        (NO_MANDATORY_KEYS, "no_mandatory_keys"),
+        (NO_ASYNC_LOADING, "no_async_loading"),
+        (NO_MULTI, "no_multi"),
+        (MOVABLE_KEYS, "movablekeys"),
+        (ALLOW_BUSY, "allow_busy"),
+    ];
 }
 
 /// Flags of one key spec, as `COMMAND INFO` names them.
@@ -263,6 +285,9 @@ pub enum Locks {
     Keys,
     /// All 64: it sees or changes the whole keyspace at once.
     AllShards,
+    /// That of argument 2 when argument 1 is one of these words. Redis's table does not call it a key, so no key spec may
+    /// say so (DEBUG OBJECT).
+    KeyOfSubcommand(&'static [&'static str]),
 }
 
 /// The type of an argument, for COMMAND DOCS.
@@ -278,6 +303,23 @@ pub enum ArgKind {
     PureToken,
     OneOf,
     Block,
+}
+
+impl ArgKind {
+    /// The type's name in COMMAND DOCS.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ArgKind::String => "string",
+            ArgKind::Integer => "integer",
+            ArgKind::Double => "double",
+            ArgKind::Key => "key",
+            ArgKind::Pattern => "pattern",
+            ArgKind::UnixTime => "unix-time",
+            ArgKind::PureToken => "pure-token",
+            ArgKind::OneOf => "oneof",
+            ArgKind::Block => "block",
+        }
+    }
 }
 
 /// One argument of a command, for COMMAND DOCS.
@@ -433,6 +475,12 @@ pub struct Command {
     pub locks: Locks,
     /// Hints for client proxies.
     pub tips: &'static [&'static str],
+    /// The version since which something else is recommended; empty: none.
+    pub deprecated_since: &'static str,
+    /// What is recommended instead, in Redis's notation: a command in backquotes, with what else to say.
+    pub replaced_by: &'static str,
+    /// Meant for the server itself or its developers: COMMAND DOCS says `syscmd`.
+    pub is_internal: bool,
     /// Arguments for COMMAND DOCS.
     pub args: &'static [Arg],
     /// Subcommands; a container's own handler runs when none is named (arity −2 makes that an error in most).
@@ -454,6 +502,9 @@ impl Command {
         keys: &[],
         locks: Locks::Keys,
         tips: &[],
+        deprecated_since: "",
+        replaced_by: "",
+        is_internal: false,
         args: &[],
         subcommands: &[],
     };

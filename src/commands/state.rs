@@ -37,6 +37,8 @@ pub struct ServerState {
     pub stats: Stats,
     /// Operations and bytes per second, peaks.
     pub rates: Rates,
+    /// Threads that serve clients.
+    pub workers: usize,
     /// When the server started.
     pub started: UnixMs,
     /// Forty hexadecimal digits, new at every start.
@@ -55,7 +57,46 @@ pub struct ServerState {
     pub shutdown: Box<dyn Fn(ShutdownOptions) + Send + Sync>,
 }
 
+/// Where the memory goes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Keys and values.
+    pub entries: u64,
+    /// The pages that hold them, partly empty ones in full.
+    pub entry_pages: u64,
+    /// What finds them: hash tables and expiry index.
+    pub index: u64,
+    /// Clients' buffers.
+    pub clients: u64,
+    /// Log records not yet written.
+    pub log_buffers: u64,
+}
+
+impl MemoryUse {
+    /// What INFO calls used memory.
+    pub fn used(&self) -> u64 {
+        self.entries + self.overhead()
+    }
+
+    /// All but the dataset.
+    pub fn overhead(&self) -> u64 {
+        self.index + self.clients + self.log_buffers
+    }
+}
+
 impl ServerState {
+    /// Adds up where the memory goes; locks one shard after the other.
+    pub fn memory(&self) -> MemoryUse {
+        let memory = self.keyspace.memory();
+        MemoryUse {
+            entries: memory.allocated as u64,
+            entry_pages: (memory.resident as u64).max(memory.allocated as u64),
+            index: memory.index as u64,
+            clients: self.clients.memory(),
+            log_buffers: self.keyspace.log().map_or(0, |log| log.pending_bytes()),
+        }
+    }
+
     /// Is the dataset still being loaded?
     #[inline]
     pub fn is_loading(&self) -> bool {

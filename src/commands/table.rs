@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, expire, introspect, keys, memory, ranges, scan, server,
-    strings,
+    bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
+    ranges, scan, server, strings,
 };
 
 /// The families, in the order of the documentation.
@@ -24,8 +24,11 @@ const FAMILIES: &[&[Command]] = &[
     client::COMMANDS,
     config::COMMANDS,
     introspect::COMMANDS,
+    info::COMMANDS,
     memory::COMMANDS,
     server::COMMANDS,
+    debug::COMMANDS,
+    lolwut::COMMANDS,
 ];
 
 /// A command with what the server derives from its row once.

@@ -5,6 +5,8 @@
 //!   gives it to a spare thread. A thread that merely waits for a core to run on keeps its box: another would wait as well.
 //! * Without turns it falls asleep; the first turn rouses it. So an idle server makes no wake-ups for this.
 //! * Spare threads are made when needed and kept; the thread that finished late becomes one.
+//! * A core never waits for a thread: a spare is claimed, or started, before the core is taken, and claims are counted by
+//!   who sends. So two workers that are stuck at the same look do not count on the same spare.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -54,7 +56,8 @@ impl Sighting {
 pub struct Monitor {
     asleep: AtomicBool,
     thread: std::sync::OnceLock<Thread>,
-    idle_spares: AtomicUsize,
+    /// Spare threads that no core has been promised to.
+    unclaimed_spares: AtomicUsize,
     cores: (Sender<Box<Core>>, Receiver<Box<Core>>),
     state: Arc<ServerState>,
     stopping: AtomicBool,
@@ -66,7 +69,7 @@ impl Monitor {
         Monitor {
             asleep: AtomicBool::new(false),
             thread: std::sync::OnceLock::new(),
-            idle_spares: AtomicUsize::new(0),
+            unclaimed_spares: AtomicUsize::new(0),
             cores: unbounded(),
             state,
             stopping: AtomicBool::new(false),
@@ -130,7 +133,7 @@ impl Monitor {
 
     /// Gives a stuck worker's core to a spare thread.
     fn relieve(self: &Arc<Self>, seat: &Seat) {
-        if self.idle_spares.load(Ordering::Acquire) == 0 {
+        if !self.claim_spare() {
             let monitor = self.clone();
             let name = format!("forgekv-spare-{}", seat.index);
             if thread::Builder::new().name(name).spawn(move || monitor.serve_as_spare()).is_err() {
@@ -138,32 +141,41 @@ impl Monitor {
                 return;
             }
         }
-        if let Some(core) = seat.take() {
+        match seat.take() {
             // The channel lives as long as the monitor.
-            let _ = self.cores.0.send(core);
+            Some(core) => drop(self.cores.0.send(core)),
+            // The turn has just ended: the spare is free for another.
+            None => self.offer_spare(),
         }
     }
 
-    /// A spare thread's main function, also that of a thread which has lost its core.
-    pub fn serve_as_spare(&self) {
-        let mut kit = Kit::new(Executor::new(self.state.clone()));
-        self.spare(&mut kit);
+    fn claim_spare(&self) -> bool {
+        let claim = |spares: usize| spares.checked_sub(1);
+        self.unclaimed_spares.fetch_update(Ordering::AcqRel, Ordering::Acquire, claim).is_ok()
     }
 
-    /// Waits for a core and serves it, again and again, until a worker that it serves stops.
+    fn offer_spare(&self) {
+        self.unclaimed_spares.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The main function of a spare thread that was started for a core.
+    fn serve_as_spare(&self) {
+        let mut kit = Kit::new(Executor::new(self.state.clone()));
+        self.await_core(&mut kit);
+    }
+
+    /// What a thread does that has lost its core: it serves others, again and again, until a worker that it serves stops.
     pub fn spare(&self, kit: &mut Kit) {
-        loop {
-            self.idle_spares.fetch_add(1, Ordering::AcqRel);
-            let core = self.cores.1.recv();
-            self.idle_spares.fetch_sub(1, Ordering::AcqRel);
-            match core {
-                Ok(core) => {
-                    if worker::run(core, kit, self) {
-                        return;
-                    }
-                }
-                Err(_) => return,
+        self.offer_spare();
+        self.await_core(kit);
+    }
+
+    fn await_core(&self, kit: &mut Kit) {
+        while let Ok(core) = self.cores.1.recv() {
+            if worker::run(core, kit, self) {
+                return;
             }
+            self.offer_spare();
         }
     }
 }

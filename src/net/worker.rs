@@ -44,7 +44,7 @@ pub struct Seat {
     pub mailbox: Mailbox,
     core: Mutex<Option<Box<Core>>>,
     turns: AtomicU64,
-    /// The thread that serves the worker now.
+    /// The thread that executes its turn.
     thread: AtomicI32,
 }
 
@@ -54,7 +54,9 @@ impl Seat {
         Seat { index, mailbox, core: Mutex::new(None), turns: AtomicU64::new(0), thread: AtomicI32::new(0) }
     }
 
-    fn lend(&self, core: Box<Core>) {
+    fn lend(&self, core: Box<Core>, thread: i32) {
+        // At every turn: a thread that comes back late may find the core that its successor has lent, and takes it.
+        self.thread.store(thread, Ordering::Relaxed);
         *self.core.lock().expect("no panic happens under this leaf lock") = Some(core);
         self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
@@ -69,7 +71,7 @@ impl Seat {
         self.core.lock().expect("no panic happens under this leaf lock").is_some()
     }
 
-    /// The thread that serves the worker now.
+    /// The thread that executes its turn.
     pub fn thread(&self) -> i32 {
         self.thread.load(Ordering::Relaxed)
     }
@@ -111,13 +113,12 @@ pub struct Core {
 
 /// Runs a worker until it stops (`true`) or its core has been given to another thread (`false`: this thread is spare now).
 pub fn run(mut core: Box<Core>, kit: &mut Kit, monitor: &Monitor) -> bool {
-    let seat = core.seat.clone();
-    seat.thread.store(sys::current_thread(), Ordering::Relaxed);
+    let (seat, thread) = (core.seat.clone(), sys::current_thread());
     loop {
         core.wait(kit);
         while let Some((index, mut connection)) = core.next() {
             monitor.rouse();
-            seat.lend(core);
+            seat.lend(core, thread);
             let end = connection.turn(kit);
             match seat.take() {
                 Some(back) => core = back,
@@ -167,6 +168,7 @@ impl Core {
     fn wait(&mut self, kit: &mut Kit) {
         self.open_gates(kit);
         let timeout = self.timeout();
+        kit.executor.stats().add(Stat::LoopCycles, 1);
         if let Err(error) = self.poll.poll(&mut self.events, timeout) {
             assert!(error.kind() == io::ErrorKind::Interrupted, "polling cannot fail otherwise: {error}");
             return;

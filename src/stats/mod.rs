@@ -3,17 +3,25 @@
 //! * A thread stores to its own [`ThreadStats`] only, so nothing that is written per command is shared between workers.
 //! * CONFIG RESETSTAT does not touch a running thread's counters: it remembers the sums of that moment and subtracts them.
 
+pub mod latency;
 pub mod rates;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use latency::{Distribution, Histogram};
 
 /// A counter with one writer.
 #[derive(Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Zero.
+    pub const fn new() -> Self {
+        Counter(AtomicU64::new(0))
+    }
+
     /// Adds; only the owning thread may.
     #[inline]
     pub fn add(&self, amount: u64) {
@@ -39,6 +47,8 @@ pub struct CommandCounters {
     pub rejected: Counter,
     /// Calls whose handler answered an error.
     pub failed: Counter,
+    /// Times, while `latency-tracking` is on.
+    latency: OnceLock<Box<Histogram>>,
 }
 
 /// Which scalar is counted.
@@ -63,9 +73,10 @@ pub enum Stat {
     ErrorReplies,
     Deferred,
     Handoffs,
+    LoopCycles,
 }
 
-const STATS: usize = Stat::Handoffs as usize + 1;
+const STATS: usize = Stat::LoopCycles as usize + 1;
 
 /// One thread's counters.
 #[repr(align(128))]
@@ -85,6 +96,21 @@ impl ThreadStats {
     #[inline]
     pub fn add(&self, stat: Stat, amount: u64) {
         self.scalars[stat as usize].add(amount);
+    }
+
+    /// Counts a turn's commands, `executed` in their order, and shares `nanos` out among them.
+    pub fn add_turn(&self, executed: &[u16], nanos: u64, tracks_latency: bool) {
+        let average = nanos / executed.len().max(1) as u64;
+        let bucket = latency::bucket_of(average);
+        for run in executed.chunk_by(|a, b| a == b) {
+            let (counters, times) = (&self.commands[usize::from(run[0])], run.len() as u64);
+            counters.calls.add(times);
+            counters.nanos.add(average * times);
+            if tracks_latency {
+                counters.latency.get_or_init(Box::default).add(bucket, times);
+            }
+        }
+        self.add(Stat::CommandsProcessed, executed.len() as u64);
     }
 
     /// Counts an error reply by its code.
@@ -115,6 +141,11 @@ impl Sums {
         self.scalars[stat as usize]
     }
 
+    /// Time spent executing commands, in nanoseconds.
+    pub fn busy_nanos(&self) -> u64 {
+        self.commands.iter().map(|[_, nanos, ..]| nanos).sum()
+    }
+
     fn subtract(&mut self, baseline: &Sums) {
         for (sum, base) in self.scalars.iter_mut().zip(baseline.scalars) {
             *sum = sum.saturating_sub(base);
@@ -138,12 +169,19 @@ pub struct Stats {
     commands: usize,
     threads: Mutex<Vec<Arc<ThreadStats>>>,
     baseline: Mutex<Sums>,
+    /// The distributions at the last reset, by command.
+    latency_baseline: Mutex<BTreeMap<usize, Distribution>>,
 }
 
 impl Stats {
     /// For a table of `commands` rows.
     pub fn new(commands: usize) -> Self {
-        Stats { commands, threads: Mutex::default(), baseline: Mutex::default() }
+        Stats {
+            commands,
+            threads: Mutex::default(),
+            baseline: Mutex::default(),
+            latency_baseline: Mutex::default(),
+        }
     }
 
     /// Counters for one more thread.
@@ -184,9 +222,33 @@ impl Stats {
         sums
     }
 
+    /// The times of one command since the last reset; `None` when there are none.
+    pub fn latency(&self, command: usize) -> Option<Distribution> {
+        let mut all = self.total_latency(command)?;
+        if let Some(baseline) =
+            self.latency_baseline.lock().expect("no panic happens under this leaf lock").get(&command)
+        {
+            all.subtract(baseline);
+        }
+        (all.count() > 0).then_some(all)
+    }
+
+    fn total_latency(&self, command: usize) -> Option<Distribution> {
+        let threads = self.threads.lock().expect("no panic happens under this leaf lock");
+        let mut histograms =
+            threads.iter().filter_map(|thread| thread.commands[command].latency.get()).peekable();
+        histograms.peek()?;
+        let mut all = Distribution::default();
+        histograms.for_each(|histogram| all.add(histogram));
+        Some(all)
+    }
+
     /// CONFIG RESETSTAT.
     pub fn reset(&self) {
         *self.baseline.lock().expect("no panic happens under this leaf lock") = self.totals();
+        let latency =
+            (0..self.commands).filter_map(|command| Some((command, self.total_latency(command)?))).collect();
+        *self.latency_baseline.lock().expect("no panic happens under this leaf lock") = latency;
     }
 }
 
@@ -209,5 +271,30 @@ mod tests {
         assert_eq!(sums.get(Stat::Hits), 1);
         assert_eq!(sums.commands[2], [0; 4]);
         assert!(sums.errors.is_empty());
+    }
+
+    #[test]
+    fn a_turn_is_shared_out_among_its_commands() {
+        let stats = Stats::new(3);
+        let thread = stats.register();
+        thread.add_turn(&[2, 2, 1, 2], 4_000, true);
+        thread.add_turn(&[1], 7, false);
+        thread.add_turn(&[], 100, true);
+        let sums = stats.sums();
+        assert_eq!(sums.commands, [[0; 4], [2, 1_007, 0, 0], [3, 3_000, 0, 0]]);
+        assert_eq!(sums.get(Stat::CommandsProcessed), 5);
+        assert_eq!(stats.latency(0), None);
+        assert_eq!(stats.latency(1).map(|times| times.count()), Some(1));
+        assert_eq!(
+            stats.latency(2).map(|times| (times.count(), times.percentile_nanos(50.0))),
+            Some((3, 1_023))
+        );
+        stats.reset();
+        assert_eq!(stats.latency(2), None);
+        thread.add_turn(&[2], 10, true);
+        assert_eq!(
+            stats.latency(2).map(|times| (times.count(), times.percentile_nanos(99.0))),
+            Some((1, 10))
+        );
     }
 }

@@ -2,8 +2,12 @@
 
 use std::sync::Mutex;
 
+use super::{Stat, Sums};
+
 /// Samples kept: 1.6 seconds' worth.
 const SAMPLES: usize = 16;
+/// What is sampled, in the order of [`Reading`]'s fields.
+const TRACKS: usize = 5;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Track {
@@ -26,9 +30,7 @@ impl Track {
 struct Samples {
     last_ms: u64,
     index: usize,
-    commands: Track,
-    net_in: Track,
-    net_out: Track,
+    tracks: [Track; TRACKS],
     peak_memory: u64,
 }
 
@@ -45,47 +47,66 @@ pub struct Reading {
     pub net_in: u64,
     /// Bytes sent a second.
     pub net_out: u64,
-    /// The largest memory seen, in bytes.
-    pub peak_memory: u64,
+    /// Rounds of all workers' loops a second.
+    pub loop_cycles: u64,
+    /// Nanoseconds a second that workers spent on commands.
+    pub busy_nanos: u64,
 }
 
 impl Rates {
     /// Takes a sample of the running totals at `now_ms`.
-    pub fn sample(&self, now_ms: u64, commands: u64, net_in: u64, net_out: u64, memory: u64) {
+    pub fn sample(&self, now_ms: u64, totals: &Sums) {
+        let scalars = [Stat::CommandsProcessed, Stat::NetInput, Stat::NetOutput, Stat::LoopCycles];
+        let [commands, net_in, net_out, loop_cycles] = scalars.map(|stat| totals.get(stat));
+        let values = [commands, net_in, net_out, loop_cycles, totals.busy_nanos()];
         let mut samples = self.0.lock().expect("no panic happens under this leaf lock");
         let elapsed_ms = now_ms.saturating_sub(samples.last_ms).max(1);
         let index = samples.index;
-        samples.commands.sample(index, commands, elapsed_ms);
-        samples.net_in.sample(index, net_in, elapsed_ms);
-        samples.net_out.sample(index, net_out, elapsed_ms);
+        for (track, value) in samples.tracks.iter_mut().zip(values) {
+            track.sample(index, value, elapsed_ms);
+        }
         samples.index = (index + 1) % SAMPLES;
         samples.last_ms = now_ms;
-        samples.peak_memory = samples.peak_memory.max(memory);
+    }
+
+    /// Notes how much memory is in use, in bytes; returns the most that ever was.
+    pub fn sample_memory(&self, used: u64) -> u64 {
+        let mut samples = self.0.lock().expect("no panic happens under this leaf lock");
+        samples.peak_memory = samples.peak_memory.max(used);
+        samples.peak_memory
     }
 
     /// The averages.
     pub fn read(&self) -> Reading {
         let samples = self.0.lock().expect("no panic happens under this leaf lock");
-        Reading {
-            commands: samples.commands.average(),
-            net_in: samples.net_in.average(),
-            net_out: samples.net_out.average(),
-            peak_memory: samples.peak_memory,
-        }
+        let [commands, net_in, net_out, loop_cycles, busy_nanos] =
+            samples.tracks.map(|track| track.average());
+        Reading { commands, net_in, net_out, loop_cycles, busy_nanos }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Stats;
     use super::*;
 
     #[test]
     fn a_steady_rate_is_reported_as_it_is() {
-        let rates = Rates::default();
+        let (rates, stats) = (Rates::default(), Stats::new(1));
+        let thread = stats.register();
         for tick in 1..=17 {
-            rates.sample(tick * 100, tick * 50, 0, 0, 10);
+            thread.add_turn(&[0; 50], 5_000, false);
+            thread.add(Stat::NetInput, 7);
+            rates.sample(tick * 100, &stats.totals());
         }
-        assert_eq!(rates.read().commands, 500);
-        assert_eq!(rates.read().peak_memory, 10);
+        let expected = Reading { commands: 500, net_in: 70, busy_nanos: 50_000, ..Reading::default() };
+        assert_eq!(rates.read(), expected);
+    }
+
+    #[test]
+    fn the_peak_of_memory_stays() {
+        let rates = Rates::default();
+        assert_eq!(rates.sample_memory(10), 10);
+        assert_eq!(rates.sample_memory(7), 10);
     }
 }

@@ -15,8 +15,8 @@ use super::entry::Object;
 use super::hash::KeyHasher;
 use super::lock::{Locked, ShardLocks, ShardSet, Wake};
 use super::shard::Shard;
-use super::table::Table;
-use super::{DbIndex, SHARD_COUNT, ShardId};
+use super::table::{Memory, Table};
+use super::{DbIndex, SHARD_COUNT, ShardId, UnixMs};
 use crate::config::values;
 
 /// What a worker does not free itself: the drop thread does.
@@ -55,6 +55,25 @@ pub enum LogHealth {
 #[derive(Default)]
 struct Padded(AtomicU64);
 
+/// What INFO tells of a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DbCounts {
+    /// Keys.
+    pub keys: usize,
+    /// Keys that expire.
+    pub expires: usize,
+    /// The sum of their expiry times in unix milliseconds.
+    pub expires_sum_ms: u128,
+}
+
+impl DbCounts {
+    /// The mean time to live at `now`, in milliseconds; 0 when nothing expires.
+    pub fn average_ttl_ms(&self, now: UnixMs) -> u64 {
+        let mean = self.expires_sum_ms.checked_div(self.expires as u128).unwrap_or(0);
+        u64::try_from(mean).unwrap_or(u64::MAX).saturating_sub(now.0)
+    }
+}
+
 /// The keyspace.
 pub struct Keyspace {
     locks: ShardLocks,
@@ -68,6 +87,7 @@ pub struct Keyspace {
     limits_memory: AtomicBool,
     exceeds_caches: AtomicBool,
     garbage: Sender<Garbage>,
+    discarded: AtomicU64,
 }
 
 impl Keyspace {
@@ -85,6 +105,7 @@ impl Keyspace {
             limits_memory: AtomicBool::new(false),
             exceeds_caches: AtomicBool::new(false),
             garbage,
+            discarded: AtomicU64::new(0),
         }
     }
 
@@ -187,7 +208,14 @@ impl Keyspace {
 
     /// Hands garbage to the drop thread, or drops it here when that thread is gone.
     pub fn discard(&self, garbage: Garbage) {
+        self.discarded.fetch_add(1, Ordering::Relaxed);
         drop(self.garbage.send(garbage));
+    }
+
+    /// Big objects and flushed databases: how many wait for the drop thread, and how many it has freed.
+    pub fn garbage(&self) -> (u64, u64) {
+        let waiting = self.garbage.len() as u64;
+        (waiting, self.discarded.load(Ordering::Relaxed).saturating_sub(waiting))
     }
 
     /// Publishes how many bytes a shard's entries take.
@@ -230,15 +258,33 @@ impl Keyspace {
         }
     }
 
-    /// Keys of every database with how many of them expire, and the sum of both reads as one moment.
-    pub fn counts(&self) -> Vec<(usize, usize)> {
+    /// Every database's counts, all of one moment.
+    pub fn counts(&self) -> Vec<DbCounts> {
         let locked = self.locks.lock_set(ShardSet::ALL);
         let count = |db: u32| {
-            ShardSet::ALL.iter().fold((0, 0), |(keys, expires), id| {
+            ShardSet::ALL.iter().fold(DbCounts::default(), |mut counts, id| {
                 let table = locked.shard(id).table(DbIndex(db));
-                (keys + table.len(), expires + table.expires_len())
+                counts.keys += table.len();
+                counts.expires += table.expires_len();
+                counts.expires_sum_ms += table.expires_sum_ms();
+                counts
             })
         };
         (0..self.databases as u32).map(count).collect()
+    }
+
+    /// The memory of all entries and tables, shard by shard: never more than one lock at a time, so not of one moment.
+    pub fn memory(&self) -> Memory {
+        let mut all = Memory::default();
+        for id in ShardSet::ALL.iter() {
+            let locked = self.locks.lock_one(id);
+            for db in 0..self.databases as u32 {
+                let memory = locked.shard(id).table(DbIndex(db)).memory();
+                all.allocated += memory.allocated;
+                all.resident += memory.resident;
+                all.index += memory.index;
+            }
+        }
+        all
     }
 }

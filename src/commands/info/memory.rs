@@ -1,0 +1,74 @@
+//! `# Memory`.
+//!
+//! Used memory is what the keyspace, the clients' buffers and the log's buffers account for; the rest of the process (code,
+//! stacks, the allocator's own) shows in `used_memory_rss`. `maxmemory` is compared with the entries alone.
+
+use super::super::call::Call;
+use super::super::memory::{difference, percent, ratio};
+use super::Page;
+use crate::sys;
+
+pub(super) fn memory(call: &Call<'_>, page: &mut Page) {
+    let memory = call.state.memory();
+    let (used, resident) = (memory.used(), sys::resident_bytes());
+    let peak = call.state.rates.sample_memory(used);
+    let active = memory.entry_pages + memory.overhead();
+    page.size("used_memory", used);
+    page.size("used_memory_rss", resident);
+    page.size("used_memory_peak", peak);
+    page.line(format_args!("used_memory_peak_perc:{:.2}%", percent(used, peak)));
+    page.fields(&[
+        ("used_memory_overhead", memory.overhead()),
+        ("used_memory_startup", 0),
+        ("used_memory_dataset", memory.entries),
+    ]);
+    page.line(format_args!("used_memory_dataset_perc:{:.2}%", percent(memory.entries, used)));
+    page.fields(&[
+        ("allocator_allocated", used),
+        ("allocator_active", active),
+        ("allocator_resident", resident),
+        ("allocator_muzzy", 0),
+    ]);
+    page.size("total_system_memory", sys::total_memory_bytes());
+    scripts(page);
+    page.size("maxmemory", call.config.maxmemory);
+    page.field("maxmemory_policy", call.config.value("maxmemory-policy").unwrap_or_default());
+    page.line(format_args!("allocator_frag_ratio:{:.2}", ratio(active, used)));
+    page.field("allocator_frag_bytes", difference(active, used));
+    page.line(format_args!("allocator_rss_ratio:{:.2}", ratio(resident, active)));
+    page.field("allocator_rss_bytes", difference(resident, active));
+    page.field("rss_overhead_ratio", "1.00");
+    page.field("rss_overhead_bytes", 0);
+    page.line(format_args!("mem_fragmentation_ratio:{:.2}", ratio(resident, used)));
+    page.field("mem_fragmentation_bytes", difference(resident, used));
+    page.field("mem_not_counted_for_evict", memory.overhead());
+    page.zeroes(&[
+        "mem_replication_backlog",
+        "mem_total_replication_buffers",
+        "mem_replica_full_sync_buffer",
+    ]);
+    page.field("mem_clients_slaves", 0);
+    page.field("mem_clients_normal", memory.clients);
+    page.field("mem_cluster_links", 0);
+    page.field("mem_aof_buffer", memory.log_buffers);
+    page.field("mem_allocator", "slab+libc");
+    page.zeroes(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
+    let (waiting, freed) = call.state.keyspace.garbage();
+    page.fields(&[("lazyfree_pending_objects", waiting), ("lazyfreed_objects", freed)]);
+}
+
+/// There is no script engine.
+fn scripts(page: &mut Page) {
+    page.zeroes(&["used_memory_lua", "used_memory_vm_eval"]);
+    page.field("used_memory_lua_human", "0B");
+    page.zeroes(&[
+        "used_memory_scripts_eval",
+        "number_of_cached_scripts",
+        "number_of_functions",
+        "number_of_libraries",
+        "used_memory_vm_functions",
+    ]);
+    page.size("used_memory_vm_total", 0);
+    page.field("used_memory_functions", 0);
+    page.size("used_memory_scripts", 0);
+}

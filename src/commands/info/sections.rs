@@ -1,0 +1,172 @@
+//! The sections of a few fields each.
+
+use std::sync::atomic::Ordering;
+
+use storage::Status;
+
+use super::super::call::Call;
+use super::Page;
+use crate::config::values::Supervised;
+use crate::stats::Stat;
+use crate::store::UnixMs;
+use crate::store::evict::AccessClock;
+use crate::sys::{self, CpuOf};
+use crate::util::time;
+
+pub(super) fn server(call: &Call<'_>, page: &mut Page) {
+    let (state, config) = (call.state, call.config);
+    let uptime_s = call.now.0.saturating_sub(state.started.0) / 1000;
+    page.field("redis_version", crate::REDIS_VERSION);
+    page.field("redis_git_sha1", "00000000");
+    page.field("redis_git_dirty", 0);
+    page.field("redis_build_id", env!("CARGO_PKG_VERSION"));
+    page.field("redis_mode", "standalone");
+    page.field("forgekv_version", env!("CARGO_PKG_VERSION"));
+    page.field("os", sys::os_name());
+    page.field("arch_bits", usize::BITS);
+    page.field("monotonic_clock", "POSIX clock_gettime");
+    page.field("multiplexing_api", "epoll");
+    page.field("atomicvar_api", "rust-std");
+    page.field("gcc_version", "0.0.0");
+    page.field("process_id", std::process::id());
+    page.field("process_supervised", supervisor(config.supervised));
+    page.field("run_id", &state.run_id);
+    page.field("tcp_port", state.tcp_port);
+    page.field("server_time_usec", time::now_micros());
+    page.field("uptime_in_seconds", uptime_s);
+    page.field("uptime_in_days", uptime_s / 86_400);
+    page.field("hz", config.hz);
+    page.field("configured_hz", config.hz);
+    page.field("lru_clock", AccessClock::lru(call.now).fresh());
+    page.field("executable", &state.executable);
+    page.field("config_file", config.file().map(|path| path.display().to_string()).unwrap_or_default());
+    page.field("io_threads_active", u8::from(state.workers > 1));
+    if config.port != 0 {
+        let bind: String = config.bind.iter().map(|address| format!(",bind={address}")).collect();
+        page.line(format_args!("listener0:name=tcp{bind},port={}", state.tcp_port));
+    }
+    if !config.unixsocket.is_empty() {
+        page.line(format_args!("listener1:name=unix,bind={}", config.unixsocket));
+    }
+}
+
+fn supervisor(supervised: Supervised) -> &'static str {
+    match supervised {
+        Supervised::Upstart => "upstart",
+        Supervised::Systemd => "systemd",
+        Supervised::Auto => "unknown",
+        Supervised::No => "no",
+    }
+}
+
+pub(super) fn clients(call: &Call<'_>, page: &mut Page) {
+    let all = call.state.clients.all();
+    let load = |number: &std::sync::atomic::AtomicU64| number.load(Ordering::Relaxed);
+    let input = all.iter().map(|info| load(&info.query_bytes) + load(&info.query_free)).max();
+    let output = all.iter().map(|info| load(&info.output_bytes)).max();
+    page.fields(&[
+        ("connected_clients", all.len() as u64),
+        ("cluster_connections", 0),
+        ("maxclients", u64::from(call.config.maxclients)),
+        ("client_recent_max_input_buffer", input.unwrap_or(0)),
+        ("client_recent_max_output_buffer", output.unwrap_or(0)),
+    ]);
+    page.zeroes(&[
+        "blocked_clients",
+        "tracking_clients",
+        "pubsub_clients",
+        "watching_clients",
+        "clients_in_timeout_table",
+        "total_watched_keys",
+        "total_blocking_keys",
+        "total_blocking_keys_on_nokey",
+    ]);
+}
+
+pub(super) fn persistence(call: &Call<'_>, page: &mut Page) {
+    let state = call.state;
+    let is_loading = state.is_loading();
+    page.field("loading", u8::from(is_loading));
+    page.zeroes(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
+    page.field("current_fork_perc", "0.00");
+    page.zeroes(&["current_save_keys_processed", "current_save_keys_total"]);
+    page.field("rdb_changes_since_last_save", state.stats.totals().get(Stat::Dirty));
+    page.field("rdb_bgsave_in_progress", 0);
+    page.field("rdb_last_save_time", state.last_save.load(Ordering::Relaxed));
+    page.field("rdb_last_bgsave_status", "ok");
+    page.field("rdb_last_bgsave_time_sec", -1);
+    page.field("rdb_current_bgsave_time_sec", -1);
+    page.zeroes(&[
+        "rdb_saves",
+        "rdb_last_cow_size",
+        "rdb_last_load_keys_expired",
+        "rdb_last_load_keys_loaded",
+    ]);
+    page.field("aof_enabled", 1);
+    page.zeroes(&["aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
+    page.field("aof_last_rewrite_time_sec", -1);
+    page.field("aof_current_rewrite_time_sec", -1);
+    page.field("aof_last_bgrewrite_status", "ok");
+    page.zeroes(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
+    let log = state.keyspace.log();
+    let is_healthy = log.is_none_or(|log| log.status() == Status::Healthy);
+    page.field("aof_last_write_status", if is_healthy { "ok" } else { "err" });
+    page.zeroes(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    if let Some(log) = log {
+        let stats = log.stats();
+        page.fields(&[
+            ("aof_current_size", stats.log_bytes),
+            // What the log held before this process wrote to it.
+            ("aof_base_size", stats.log_bytes.saturating_sub(stats.bytes_written)),
+            ("aof_pending_rewrite", 0),
+            ("aof_buffer_length", log.pending_bytes()),
+            ("aof_pending_bio_fsync", u64::from(log.written_lsn() > log.durable_lsn())),
+            ("aof_delayed_fsync", 0),
+        ]);
+    }
+    if is_loading {
+        page.field("loading_start_time", state.started.0 / 1000);
+    }
+}
+
+pub(super) fn replication(call: &Call<'_>, page: &mut Page) {
+    page.field("role", "master");
+    page.field("connected_slaves", 0);
+    page.field("master_failover_state", "no-failover");
+    page.field("master_replid", &call.state.run_id);
+    page.field("master_replid2", "0".repeat(40));
+    page.field("master_repl_offset", 0);
+    page.field("second_repl_offset", -1);
+    page.field("repl_backlog_active", 0);
+    page.field("repl_backlog_size", call.config.value("repl-backlog-size").unwrap_or_default());
+    page.zeroes(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
+}
+
+/// Redis's `main_thread` is the thread that executes commands; here, the worker that answers.
+pub(super) fn cpu(_: &Call<'_>, page: &mut Page) {
+    for (whose, suffix) in
+        [(CpuOf::Process, ""), (CpuOf::Children, "_children"), (CpuOf::Thread, "_main_thread")]
+    {
+        let used = sys::cpu_seconds(whose);
+        page.line(format_args!("used_cpu_sys{suffix}:{:.6}", used.system));
+        page.line(format_args!("used_cpu_user{suffix}:{:.6}", used.user));
+    }
+}
+
+pub(super) fn keyspace(call: &Call<'_>, page: &mut Page) {
+    let now = UnixMs(call.now.0);
+    for (index, db) in call.state.keyspace.counts().into_iter().enumerate().filter(|(_, db)| db.keys > 0) {
+        let (keys, expires, average) = (db.keys, db.expires, db.average_ttl_ms(now));
+        page.line(format_args!("db{index}:keys={keys},expires={expires},avg_ttl={average},subexpiry=0"));
+    }
+}
+
+pub(super) fn workers(call: &Call<'_>, page: &mut Page) {
+    let sums = call.state.stats.sums();
+    page.fields(&[
+        ("workers", call.state.workers as u64),
+        // Commands that waited for a shard, and turns that outlived their hold on a worker's loop.
+        ("deferred_commands", sums.get(Stat::Deferred)),
+        ("loop_handoffs", sums.get(Stat::Handoffs)),
+    ]);
+}

@@ -1,6 +1,0 @@
-//! To come.
-
-use super::spec::Command;
-
-/// The family.
-pub const COMMANDS: &[Command] = &[];
