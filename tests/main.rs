@@ -15,6 +15,7 @@ mod compat;
 mod config;
 mod connection;
 mod crash;
+mod eviction;
 mod expire;
 mod introspection;
 mod keys;

@@ -113,6 +113,21 @@ fn ten_thousand_connections_work() {
 }
 
 #[test]
+fn a_pipeline_longer_than_a_turn_is_answered_whole() {
+    let server = Server::start();
+    let mut client = server.connect();
+    // 79 bytes a command: two full reads end a few commands behind what one turn may execute.
+    for round in 0..50 {
+        let commands: Vec<Vec<String>> =
+            (0..4_000).map(|n| vec!["ECHO".to_owned(), format!("{:>58}", n + round)]).collect();
+        let replies = client.pipeline(&commands);
+        let echoed =
+            replies.iter().zip(&commands).all(|(reply, argv)| reply.as_bytes() == Some(argv[1].as_bytes()));
+        assert!(echoed, "round {round}");
+    }
+}
+
+#[test]
 fn an_idle_client_is_closed_after_the_timeout() {
     if forgekv_only("the server is started with a timeout") {
         return;

@@ -133,7 +133,8 @@ fn randomkey_passes_expired_keys_over() {
     if forgekv_only("it needs a server whose active expiry is off") {
         return;
     }
-    let (_server, mut client) = client();
+    let server = Server::with_args(&["--enable-debug-command", "yes"]);
+    let mut client = server.connect();
     client.ok(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
     fill(&mut client, (0..500).map(|n| format!("expired:{n}")));
     for n in 0..500 {
@@ -269,7 +270,8 @@ fn scan_deletes_the_expired_keys_it_meets() {
     if forgekv_only("it needs a server whose active expiry is off") {
         return;
     }
-    let (_server, mut client) = client();
+    let server = Server::with_args(&["--enable-debug-command", "yes"]);
+    let mut client = server.connect();
     client.ok(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
     fill(&mut client, (0..1_000).map(|n| format!("key:{n}")));
     for n in 0..500 {

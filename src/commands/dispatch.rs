@@ -66,6 +66,8 @@ pub struct Executor {
     now: UnixMs,
     access: AccessClock,
     random: Random,
+    /// Keys that `maxmemory` may delete next.
+    eviction: evict::Pool,
     /// Commands executed since the turn began, to share its time out among them.
     executed: Vec<u16>,
     /// The wall clock and the monotonic one when the round began.
@@ -85,6 +87,7 @@ impl Executor {
             now,
             access: AccessClock::lru(now),
             random: Random::seeded(),
+            eviction: evict::Pool::default(),
             executed: Vec::with_capacity(256),
             round_began: (now, time::Monotonic::now()),
             turn_began: time::Monotonic::now(),
@@ -293,13 +296,8 @@ impl Executor {
         let keyspace = &self.state.keyspace;
         while keyspace.memory_used() > self.config.maxmemory {
             let samples = self.config.maxmemory_samples as usize;
-            if !keyspace.evict_one(
-                self.config.maxmemory_policy,
-                self.access,
-                samples,
-                self.now,
-                &mut self.random,
-            ) {
+            let (policy, random, pool) = (self.config.maxmemory_policy, &mut self.random, &mut self.eviction);
+            if !keyspace.evict_one(policy, self.access, samples, self.now, random, pool) {
                 return false;
             }
             self.stats.add(Stat::EvictedKeys, 1);

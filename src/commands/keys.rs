@@ -2,6 +2,7 @@
 
 use super::call::{Call, is};
 use super::error::CommandError;
+use super::help::help_row;
 use super::spec::flags::*;
 use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec, category};
@@ -169,6 +170,7 @@ const OBJECT_COMMANDS: &[Command] = &[
         summary: "Tells how often the key was used, on the logarithmic scale of the LFU policies.",
         ..OBJECT
     },
+    help_row("6.2.0", KEYSPACE),
     Command {
         name: "idletime",
         since: "2.2.3",

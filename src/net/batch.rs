@@ -47,6 +47,7 @@ pub struct Batch {
     spans: Vec<Span>,
     current: Vec<Span>,
     ahead: Vec<Ahead>,
+    budget: usize,
     executed: usize,
 }
 
@@ -70,9 +71,9 @@ impl Batch {
         budget: usize,
     ) -> (usize, Stop, u64) {
         let (mut at, mut depends_on) = (0, 0);
-        self.executed = 0;
+        (self.budget, self.executed) = (budget, 0);
         loop {
-            if self.executed >= budget {
+            if self.executed == budget {
                 return (at, Stop::Budget, depends_on);
             }
             let limits = Limits { authenticated: executor.is_authenticated(client), ..limits };
@@ -125,7 +126,8 @@ enum More {
 }
 
 impl Batch {
-    /// Parses up to [`AHEAD`] commands of `input`, which starts at `base`, and begins to fetch what they need.
+    /// Parses up to [`AHEAD`] commands of `input`, which starts at `base`, but no more than the budget has left, and begins
+    /// to fetch what they need.
     fn parse_ahead(
         &mut self,
         input: &[u8],
@@ -139,7 +141,7 @@ impl Batch {
         self.spans.clear();
         let prefetches = executor.prefetches();
         // Before AUTH the limits may change with each command.
-        let ahead = if limits.authenticated { AHEAD } else { 1 };
+        let ahead = if limits.authenticated { AHEAD.min(self.budget - self.executed) } else { 1 };
         let mut at = 0;
         let more = loop {
             if at == input.len() {

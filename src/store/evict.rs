@@ -104,17 +104,47 @@ fn is_volatile(policy: Policy) -> bool {
 
 /// A key that could go, and how much it deserves to: the highest score goes first.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Candidate {
-    /// Its database.
-    pub db: DbIndex,
-    /// The key.
-    pub key: Vec<u8>,
+struct Candidate {
+    db: DbIndex,
+    key: Vec<u8>,
     /// Higher goes earlier.
-    pub score: u64,
+    score: u64,
+}
+
+/// Candidates kept from one eviction to the next.
+const POOL_KEYS: usize = 16;
+
+/// The best candidates that a thread has met but not needed: they make few samples per eviction come close to the true
+/// order. A candidate is only a hint; before it goes its key is looked at again.
+#[derive(Debug, Default)]
+pub struct Pool {
+    policy: Option<Policy>,
+    /// By ascending score.
+    candidates: Vec<Candidate>,
+}
+
+impl Pool {
+    /// Scores of different policies can't be compared.
+    fn keep_for(&mut self, policy: Policy) {
+        if self.policy.replace(policy) != Some(policy) {
+            self.candidates.clear();
+        }
+    }
+
+    fn offer(&mut self, candidate: Candidate) {
+        if self.candidates.iter().any(|known| known.db == candidate.db && known.key == candidate.key) {
+            return;
+        }
+        let at = self.candidates.partition_point(|known| known.score <= candidate.score);
+        self.candidates.insert(at, candidate);
+        if self.candidates.len() > POOL_KEYS {
+            self.candidates.remove(0);
+        }
+    }
 }
 
 /// How much a key deserves to go; `None` when the policy spares it.
-pub fn score(policy: Policy, clock: AccessClock, access: u32, expire_at: Option<u64>) -> Option<u64> {
+fn score(policy: Policy, clock: AccessClock, access: u32, expire_at: Option<u64>) -> Option<u64> {
     if is_volatile(policy) && expire_at.is_none() {
         return None;
     }
@@ -127,12 +157,13 @@ pub fn score(policy: Policy, clock: AccessClock, access: u32, expire_at: Option<
     }
 }
 
-/// Shards looked at for one eviction, at most, while samples are missing.
-const PROBES: usize = 4 * SHARD_COUNT;
+/// Shards looked at for one eviction, at most, while samples are missing: first each of them if it is free and by chance,
+/// then each of them again and thoroughly, so that a key that may go is found if there is one.
+const PROBES: usize = 2 * SHARD_COUNT;
 
 impl Keyspace {
-    /// Deletes the best of `samples` sampled keys, and logs that. False: no key was found that the policy allows.
-    /// Must be called without any shard lock.
+    /// Deletes the best of `samples` sampled keys and those in the pool, and logs that. False: there is no key that the
+    /// policy allows. Must be called without any shard lock.
     pub fn evict_one(
         &self,
         policy: Policy,
@@ -140,96 +171,105 @@ impl Keyspace {
         samples: usize,
         now: UnixMs,
         random: &mut Random,
+        pool: &mut Pool,
     ) -> bool {
-        let mut best: Option<Candidate> = None;
-        let mut found = 0;
-        for _ in 0..PROBES {
-            if let Some(candidate) = self.sample_one(policy, clock, now, random) {
-                found += 1;
-                if best.as_ref().is_none_or(|best| best.score < candidate.score) {
-                    best = Some(candidate);
+        if policy == Policy::Noeviction {
+            return false;
+        }
+        pool.keep_for(policy);
+        loop {
+            let found = self.sample(policy, clock, samples, now, random, pool);
+            while let Some(candidate) = pool.candidates.pop() {
+                if self.evict(&candidate, policy, clock, now) {
+                    return true;
                 }
             }
-            if found >= samples.max(1) {
-                break;
+            if !found {
+                return false;
             }
         }
-        best.is_some_and(|candidate| self.evict(&candidate, clock, now))
     }
 
-    fn sample_one(
+    /// Puts sampled keys into the pool. False: none was found.
+    fn sample(
         &self,
         policy: Policy,
         clock: AccessClock,
+        samples: usize,
         now: UnixMs,
         random: &mut Random,
-    ) -> Option<Candidate> {
-        if policy == Policy::Noeviction {
-            return None;
-        }
-        let shard = ShardId(random.below(SHARD_COUNT) as u8);
-        let first_db = random.below(self.databases());
-        let locked = self.locks().try_lock_now(shard)?;
-        let mut work = Workspace::default();
-        let mut db = Db::new(self, locked, DbIndex(0), now, &clock, &mut work);
-        for offset in 0..self.databases() {
-            let index = DbIndex(((first_db + offset) % self.databases()) as u32);
-            db.select(index);
-            // A policy that spares keys without expiry would rarely draw one of the others by chance.
-            let earliest = is_volatile(policy) && (policy == Policy::VolatileTtl || random.below(4) == 0);
-            if let Some((key, access, expire_at)) = db.sample(shard, random.next(), earliest)
-                && let Some(score) = score(policy, clock, access, expire_at)
-            {
-                return Some(Candidate { db: index, key: key.to_vec(), score });
+        pool: &mut Pool,
+    ) -> bool {
+        let first = random.below(SHARD_COUNT);
+        let mut found = 0;
+        for probe in 0..PROBES {
+            let shard = ShardId(((first + probe) % SHARD_COUNT) as u8);
+            let is_thorough = probe >= SHARD_COUNT;
+            let locked = if is_thorough {
+                self.locks().lock_one(shard)
+            } else if let Some(locked) = self.locks().try_lock_now(shard) {
+                locked
+            } else {
+                continue;
+            };
+            let mut work = Workspace::default();
+            let mut db = Db::new(self, locked, DbIndex(0), now, &clock, &mut work);
+            if let Some(candidate) = Self::sample_shard(&mut db, shard, policy, clock, random, is_thorough) {
+                found += 1;
+                pool.offer(candidate);
+            }
+            if found >= samples.max(1) || found > 0 && is_thorough {
+                break;
             }
         }
-        None
+        found > 0
     }
 
-    fn evict(&self, candidate: &Candidate, clock: AccessClock, now: UnixMs) -> bool {
+    /// A key of the shard that the policy allows to go, of a database chosen by chance.
+    fn sample_shard(
+        db: &mut Db<'_>,
+        shard: ShardId,
+        policy: Policy,
+        clock: AccessClock,
+        random: &mut Random,
+        is_thorough: bool,
+    ) -> Option<Candidate> {
+        let databases = db.databases();
+        let first = random.below(databases);
+        (0..databases).find_map(|offset| {
+            let index = DbIndex(((first + offset) % databases) as u32);
+            db.select(index);
+            // A policy that spares keys without expiry would rarely draw one of the others by chance.
+            let is_hurried = policy == Policy::VolatileTtl || is_thorough || random.below(4) == 0;
+            let (key, access, expire_at) =
+                db.sample(shard, random.next(), is_volatile(policy) && is_hurried)?;
+            let score = score(policy, clock, access, expire_at)?;
+            Some(Candidate { db: index, key: key.to_vec(), score })
+        })
+    }
+
+    /// Deletes a candidate, unless it is gone or has been used since it was sampled.
+    fn evict(&self, candidate: &Candidate, policy: Policy, clock: AccessClock, now: UnixMs) -> bool {
         let hash = self.hasher().hash_of(&candidate.key);
         let locked = self.locks().lock_one(ShardId::of(hash));
         let mut work = Workspace::default();
         let mut db = Db::new(self, locked, candidate.db, now, &clock, &mut work);
+        db.stop_touching();
         let key = db.key(&candidate.key);
-        if let Some(slot) = db.find(&key) {
+        let slot = db.find(&key);
+        let deserves = slot.is_some_and(|slot| {
+            let entry = db.entry(slot);
+            score(policy, clock, entry.access(), entry.expire_at())
+                .is_some_and(|score| score >= candidate.score)
+        });
+        if let Some(slot) = slot.filter(|_| deserves) {
             db.remove(&key, slot);
             db.log_as(&[b"DEL", &candidate.key]);
         }
         db.commit(std::iter::empty(), candidate.db);
-        // Gone meanwhile is as good: the caller looks at the memory again.
-        true
+        deserves
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn idle_time_survives_the_wrap_of_the_clock() {
-        let clock = AccessClock::Lru(3);
-        assert_eq!(clock.idle_seconds(CLOCK_MASK), 4);
-        assert_eq!(AccessClock::Lru(10).idle_seconds(4), 6);
-    }
-
-    #[test]
-    fn the_lfu_counter_grows_by_chance_and_decays_with_time() {
-        let now = AccessClock::lfu(UnixMs(600_000), 10, 1, 0.0);
-        assert_eq!(now.touch(now.fresh()) & 0xff, LFU_INIT + 1);
-        let unlucky = AccessClock::lfu(UnixMs(600_000), 10, 1, 0.99);
-        assert_eq!(unlucky.touch(unlucky.fresh() + 1) & 0xff, LFU_INIT + 1);
-        let later = AccessClock::lfu(UnixMs(780_000), 10, 1, 0.0);
-        assert_eq!(later.frequency(now.fresh()), LFU_INIT - 3);
-    }
-
-    #[test]
-    fn volatile_policies_spare_keys_without_expiry() {
-        let clock = AccessClock::Lru(100);
-        assert_eq!(score(Policy::VolatileLru, clock, 1, None), None);
-        assert!(
-            score(Policy::VolatileTtl, clock, 1, Some(5)) > score(Policy::VolatileTtl, clock, 1, Some(6))
-        );
-        assert_eq!(score(Policy::AllkeysLru, clock, 40, None), Some(60));
-    }
-}
+mod tests;
