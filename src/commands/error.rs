@@ -2,6 +2,7 @@
 //!
 //! `Display` gives the whole line without the leading `-` and the line end: `CODE message`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::types::string::bitfield::BitfieldError;
@@ -13,7 +14,7 @@ pub enum CommandError {
     /// A fixed text.
     Fixed(&'static str),
     /// A text made from what the client sent.
-    Text(Box<str>),
+    Text(Box<[u8]>),
 }
 
 #[expect(missing_docs, reason = "the text is the documentation")]
@@ -113,122 +114,124 @@ impl CommandError {
 }
 
 impl CommandError {
-    /// An error text made at run time; must start with its code.
-    pub fn text(text: impl Into<String>) -> Self {
-        CommandError::Text(text.into().into_boxed_str())
-    }
-
     /// `ERR wrong number of arguments for 'get' command`; subcommands are named `config|get`.
     pub fn arity(full_name: &str) -> Self {
-        Self::text(format!("ERR wrong number of arguments for '{full_name}' command"))
+        Self::with("ERR wrong number of arguments for '{}' command", &[full_name.as_bytes()])
     }
 
     /// `ERR unknown command 'x', with args beginning with: 'a' 'b' `, cut as Redis cuts it.
     pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut shown = String::new();
+        let mut shown = Vec::new();
         for arg in args {
-            if shown.len() >= 128 {
+            if shown.len() >= NAME_MAX {
                 break;
             }
-            let room = 128 - shown.len();
-            shown.push('\'');
-            shown.push_str(&printable(arg, room));
-            shown.push_str("' ");
+            let room = NAME_MAX - shown.len();
+            shown.extend([b"'", cut(arg, room), b"' "].concat());
         }
-        Self::text(format!(
-            "ERR unknown command '{}', with args beginning with: {shown}",
-            printable(name, 128)
-        ))
+        Self::with("ERR unknown command '{}', with args beginning with: {}", &[cut(name, NAME_MAX), &shown])
     }
 
     /// `ERR unknown subcommand 'x'. Try CONFIG HELP.`
     pub fn unknown_subcommand(container: &str, name: &[u8]) -> Self {
-        let name = printable(name, 128);
-        Self::text(format!("ERR unknown subcommand '{name}'. Try {} HELP.", container.to_uppercase()))
+        let container = container.to_uppercase();
+        Self::with("ERR unknown subcommand '{}'. Try {} HELP.", &[cut(name, NAME_MAX), container.as_bytes()])
     }
 
     /// `ERR unknown subcommand or wrong number of arguments for 'x'. Try CLIENT HELP.`
     pub fn subcommand_syntax(container: &str, name: &[u8]) -> Self {
-        let (name, container) = (printable(name, 128), container.to_uppercase());
-        Self::text(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
-        ))
+        let container = container.to_uppercase();
+        let template = "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.";
+        Self::with(template, &[cut(name, NAME_MAX), container.as_bytes()])
     }
 
     /// `ERR Syntax error in HELLO option 'x'`
     pub fn hello_option(option: &[u8]) -> Self {
-        Self::text(format!("ERR Syntax error in HELLO option '{}'", printable(option, usize::MAX)))
+        Self::with("ERR Syntax error in HELLO option '{}'", &[option])
     }
 
     /// `ERR Unknown client type 'x'`
     pub fn unknown_client_type(name: &[u8]) -> Self {
-        Self::text(format!("ERR Unknown client type '{}'", printable(name, usize::MAX)))
+        Self::with("ERR Unknown client type '{}'", &[name])
     }
 
     /// `ERR No such user 'x'`
     pub fn no_such_user(name: &[u8]) -> Self {
-        Self::text(format!("ERR No such user '{}'", printable(name, usize::MAX)))
+        Self::with("ERR No such user '{}'", &[name])
     }
 
     /// `ERR Unrecognized option 'x'`
     pub fn unrecognized_option(option: &[u8]) -> Self {
-        Self::text(format!("ERR Unrecognized option '{}'", printable(option, usize::MAX)))
+        Self::with("ERR Unrecognized option '{}'", &[option])
     }
 
     /// `ERR lib-name cannot contain spaces, newlines or special characters.`
     pub fn client_attribute(name: &[u8]) -> Self {
-        let name = printable(name, usize::MAX);
-        Self::text(format!("ERR {name} cannot contain spaces, newlines or special characters."))
+        Self::with("ERR {} cannot contain spaces, newlines or special characters.", &[name])
     }
 
     /// A refusal of another part of the server, which words it as Redis does but for the code.
     pub fn err(refusal: impl fmt::Display) -> Self {
-        Self::text(format!("ERR {refusal}"))
+        Self::with("ERR {}", &[refusal.to_string().as_bytes()])
     }
 
     /// `ERR invalid expire time in 'set' command`
     pub fn invalid_expire(command: &str) -> Self {
-        Self::text(format!("ERR invalid expire time in '{command}' command"))
+        Self::with("ERR invalid expire time in '{}' command", &[command.as_bytes()])
     }
 
     /// `ERR Unsupported option x`, of EXPIRE and its like.
     pub fn unsupported_option(option: &[u8]) -> Self {
-        Self::text(format!("ERR Unsupported option {}", String::from_utf8_lossy(option)))
+        Self::with("ERR Unsupported option {}", &[option])
     }
 
-    /// `NOPERM User default has no permissions to run the 'x' command` and the like come with ACLs; this one is the
-    /// refusal of a command that the configuration disables.
+    /// The refusal of a command that the configuration disables.
     pub fn disabled(command: &str, directive: &str) -> Self {
-        Self::text(format!(
-            "ERR {command} command not allowed. If the {directive} option is set to \"local\", you can run it from a \
-             local connection, otherwise you need to set this option in the configuration file, and then restart the \
-             server."
-        ))
+        let template = "ERR {} command not allowed. If the {} option is set to \"local\", you can run it from a local \
+                        connection, otherwise you need to set this option in the configuration file, and then restart \
+                        the server.";
+        Self::with(template, &[command.as_bytes(), directive.as_bytes()])
+    }
+
+    /// The template with each `{}` replaced in turn. What a client sent ends at its first NUL byte, as in C.
+    fn with(template: &str, parts: &[&[u8]]) -> Self {
+        let mut text = Vec::new();
+        let mut parts = parts.iter();
+        for (index, piece) in template.split("{}").enumerate() {
+            if index > 0 {
+                text.extend_from_slice(parts.next().map_or(b"", |part| cut(part, usize::MAX)));
+            }
+            text.extend_from_slice(piece.as_bytes());
+        }
+        CommandError::Text(text.into_boxed_slice())
     }
 
     /// The code: the first word.
-    pub fn code(&self) -> &str {
-        self.as_str().split(' ').next().unwrap_or_default()
+    pub fn code(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.bytes().split(|&byte| byte == b' ').next().unwrap_or_default())
     }
 
-    /// The whole text.
-    pub fn as_str(&self) -> &str {
+    /// The whole text. The reply encoder turns line ends in it into spaces.
+    pub fn bytes(&self) -> &[u8] {
         match self {
-            CommandError::Fixed(text) => text,
+            CommandError::Fixed(text) => text.as_bytes(),
             CommandError::Text(text) => text,
         }
     }
 }
 
-/// At most `limit` bytes of what a client sent, for an error text. Line ends would break the protocol; the reply encoder
-/// turns them into spaces.
-fn printable(bytes: &[u8], limit: usize) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned()
+/// How much of an unknown name an error shows.
+const NAME_MAX: usize = 128;
+
+/// At most `limit` bytes, and none from the first NUL on.
+fn cut(bytes: &[u8], limit: usize) -> &[u8] {
+    let bytes = &bytes[..bytes.len().min(limit)];
+    &bytes[..bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len())]
 }
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(&String::from_utf8_lossy(self.bytes()))
     }
 }
 
