@@ -342,7 +342,7 @@ impl Executor {
             Call { argv, db, reply, client, state, config, command: row, access, now, hash, random };
         let result = (row.command.handler)(&mut call);
         if let Err(error) = &result {
-            call.reply.error(error.as_str());
+            call.reply.error(error.as_bytes());
         }
         let committed = if row.is_renamed {
             // The log has the names of the table, so that it can be read back after `rename-command` has changed.
@@ -366,7 +366,7 @@ impl Executor {
         error: &CommandError,
         out: &mut Output,
     ) -> Outcome {
-        Reply::new(out, client.protocol).error(error.as_str());
+        Reply::new(out, client.protocol).error(error.as_bytes());
         if let Some(row) = row {
             self.stats.commands[row.id].rejected.add(1);
         }

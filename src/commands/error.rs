@@ -12,8 +12,8 @@ use crate::types::string::lcs::LcsError;
 pub enum CommandError {
     /// A fixed text.
     Fixed(&'static str),
-    /// A text made from what the client sent.
-    Text(Box<str>),
+    /// A text made from what the client sent, which may be any bytes.
+    Text(Box<[u8]>),
 }
 
 #[expect(missing_docs, reason = "the text is the documentation")]
@@ -115,7 +115,7 @@ impl CommandError {
 impl CommandError {
     /// An error text made at run time; must start with its code.
     pub fn text(text: impl Into<String>) -> Self {
-        CommandError::Text(text.into().into_boxed_str())
+        CommandError::Text(text.into().into_bytes().into_boxed_slice())
     }
 
     /// `ERR wrong number of arguments for 'get' command`; subcommands are named `config|get`.
@@ -123,62 +123,65 @@ impl CommandError {
         Self::text(format!("ERR wrong number of arguments for '{full_name}' command"))
     }
 
+    /// A text that quotes what the client sent.
+    fn quoting(before: &str, bytes: &[u8], after: &str) -> Self {
+        CommandError::Text(
+            [before.as_bytes(), printable(bytes, usize::MAX), after.as_bytes()].concat().into(),
+        )
+    }
+
     /// `ERR unknown command 'x', with args beginning with: 'a' 'b' `, cut as Redis cuts it.
     pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut shown = String::new();
+        let mut shown = Vec::new();
         for arg in args {
             if shown.len() >= 128 {
                 break;
             }
             let room = 128 - shown.len();
-            shown.push('\'');
-            shown.push_str(&printable(arg, room));
-            shown.push_str("' ");
+            shown.push(b'\'');
+            shown.extend_from_slice(printable(arg, room));
+            shown.extend_from_slice(b"' ");
         }
-        Self::text(format!(
-            "ERR unknown command '{}', with args beginning with: {shown}",
-            printable(name, 128)
-        ))
+        let text = [b"ERR unknown command '", printable(name, 128), b"', with args beginning with: ", &shown];
+        CommandError::Text(text.concat().into())
     }
 
     /// `ERR unknown subcommand 'x'. Try CONFIG HELP.`
     pub fn unknown_subcommand(container: &str, name: &[u8]) -> Self {
-        let name = printable(name, 128);
-        Self::text(format!("ERR unknown subcommand '{name}'. Try {} HELP.", container.to_uppercase()))
+        let after = format!("'. Try {} HELP.", container.to_uppercase());
+        Self::quoting("ERR unknown subcommand '", printable(name, 128), &after)
     }
 
     /// `ERR unknown subcommand or wrong number of arguments for 'x'. Try CLIENT HELP.`
     pub fn subcommand_syntax(container: &str, name: &[u8]) -> Self {
-        let (name, container) = (printable(name, 128), container.to_uppercase());
-        Self::text(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
-        ))
+        let after = format!("'. Try {} HELP.", container.to_uppercase());
+        let before = "ERR unknown subcommand or wrong number of arguments for '";
+        Self::quoting(before, printable(name, 128), &after)
     }
 
     /// `ERR Syntax error in HELLO option 'x'`
     pub fn hello_option(option: &[u8]) -> Self {
-        Self::text(format!("ERR Syntax error in HELLO option '{}'", printable(option, usize::MAX)))
+        Self::quoting("ERR Syntax error in HELLO option '", option, "'")
     }
 
     /// `ERR Unknown client type 'x'`
     pub fn unknown_client_type(name: &[u8]) -> Self {
-        Self::text(format!("ERR Unknown client type '{}'", printable(name, usize::MAX)))
+        Self::quoting("ERR Unknown client type '", name, "'")
     }
 
     /// `ERR No such user 'x'`
     pub fn no_such_user(name: &[u8]) -> Self {
-        Self::text(format!("ERR No such user '{}'", printable(name, usize::MAX)))
+        Self::quoting("ERR No such user '", name, "'")
     }
 
     /// `ERR Unrecognized option 'x'`
     pub fn unrecognized_option(option: &[u8]) -> Self {
-        Self::text(format!("ERR Unrecognized option '{}'", printable(option, usize::MAX)))
+        Self::quoting("ERR Unrecognized option '", option, "'")
     }
 
     /// `ERR lib-name cannot contain spaces, newlines or special characters.`
     pub fn client_attribute(name: &[u8]) -> Self {
-        let name = printable(name, usize::MAX);
-        Self::text(format!("ERR {name} cannot contain spaces, newlines or special characters."))
+        Self::quoting("ERR ", name, " cannot contain spaces, newlines or special characters.")
     }
 
     /// A refusal of another part of the server, which words it as Redis does but for the code.
@@ -193,7 +196,7 @@ impl CommandError {
 
     /// `ERR Unsupported option x`, of EXPIRE and its like.
     pub fn unsupported_option(option: &[u8]) -> Self {
-        Self::text(format!("ERR Unsupported option {}", String::from_utf8_lossy(option)))
+        Self::quoting("ERR Unsupported option ", option, "")
     }
 
     /// `NOPERM User default has no permissions to run the 'x' command` and the like come with ACLs; this one is the
@@ -208,27 +211,29 @@ impl CommandError {
 
     /// The code: the first word.
     pub fn code(&self) -> &str {
-        self.as_str().split(' ').next().unwrap_or_default()
+        let code = self.as_bytes().split(|&byte| byte == b' ').next();
+        code.and_then(|code| std::str::from_utf8(code).ok()).unwrap_or_default()
     }
 
     /// The whole text.
-    pub fn as_str(&self) -> &str {
+    pub fn as_bytes(&self) -> &[u8] {
         match self {
-            CommandError::Fixed(text) => text,
+            CommandError::Fixed(text) => text.as_bytes(),
             CommandError::Text(text) => text,
         }
     }
 }
 
-/// At most `limit` bytes of what a client sent, for an error text. Line ends would break the protocol; the reply encoder
-/// turns them into spaces.
-fn printable(bytes: &[u8], limit: usize) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned()
+/// At most `limit` bytes of what a client sent, for an error text. Redis quotes it as C strings: a NUL ends it. Line ends
+/// would break the protocol; the reply encoder turns them into spaces.
+fn printable(bytes: &[u8], limit: usize) -> &[u8] {
+    let end = memchr::memchr(0, bytes).unwrap_or(bytes.len());
+    &bytes[..end.min(limit)]
 }
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(&String::from_utf8_lossy(self.as_bytes()))
     }
 }
 
@@ -259,5 +264,30 @@ impl From<BitfieldError> for CommandError {
             BitfieldError::InvalidValue => CommandError::NOT_INTEGER,
             BitfieldError::ReadOnly => CommandError::BITFIELD_READ_ONLY,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_sent_is_quoted_byte_for_byte_up_to_a_nul() {
+        let error = CommandError::unsupported_option(b"a\xff\r\nb\0c");
+        assert_eq!(error.as_bytes(), b"ERR Unsupported option a\xff\r\nb");
+        let args = [&b"x\0y"[..], &[0xfe; 200], b"z"];
+        let error = CommandError::unknown_command(&[b'n'; 200], args.into_iter());
+        let mut expected = b"ERR unknown command '".to_vec();
+        expected.extend([b'n'; 128]);
+        expected.extend(b"', with args beginning with: 'x' '");
+        expected.extend([0xfe; 124]);
+        expected.extend(b"' ");
+        assert_eq!(error.as_bytes(), expected);
+    }
+
+    #[test]
+    fn the_code_is_the_first_word() {
+        assert_eq!(CommandError::WRONG_TYPE.code(), "WRONGTYPE");
+        assert_eq!(CommandError::text("ALONE").code(), "ALONE");
     }
 }
