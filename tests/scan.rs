@@ -280,12 +280,7 @@ fn scan_deletes_the_expired_keys_it_meets() {
     wait_for("half of the keys to expire", || client.array(&["KEYS", "*"]).len() == 500);
     assert_eq!(client.int(&["DBSIZE"]), 1_000, "DBSIZE counts keys until they are deleted");
     let seen = scan_all(&mut client, &["MATCH", "key:1*"], |_, _| {});
-    assert!(
-        !seen.is_empty()
-            && seen
-                .keys()
-                .all(|key| key.starts_with("key:1") && !(key.len() <= 7 && key < &"key:5".to_owned()))
-    );
+    assert!(seen.is_empty(), "these names are all below key:500");
     assert_eq!(client.int(&["DBSIZE"]), 1_000 - 111, "only what the pattern selects is deleted");
     let seen = scan_all(&mut client, &[], |_, _| {});
     assert_eq!(
