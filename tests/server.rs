@@ -214,7 +214,7 @@ fn debug_object_shows_encoding_and_length() {
     assert_eq!(client.error(&["DEBUG", "OBJECT", "missing"]), "ERR no such key");
     for (value, parts) in [
         ("hello", "encoding:embstr serializedlength:6"),
-        ("1234", "encoding:int serializedlength:3"),
+        ("12345", "encoding:int serializedlength:3"),
         ("100000", "encoding:int serializedlength:5"),
     ] {
         client.ok(&["SET", "k", value]);
