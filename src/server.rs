@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mio::{Poll, Waker};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use storage::fs::os::Os;
@@ -23,9 +22,9 @@ use storage::{Engine, Progress, Recovery, Status};
 use crate::client::{Pause, Registry};
 use crate::commands::replay::Replay;
 use crate::commands::state::ShutdownOptions;
-use crate::commands::table::table;
+use crate::commands::table::{rename_commands, table};
 use crate::commands::{Executor, ServerState};
-use crate::config::{Config, ConfigCell, Loaded, values};
+use crate::config::{Config, ConfigCell, Loaded};
 use crate::net::acceptor::Acceptor;
 use crate::net::connection::Kit;
 use crate::net::listener::{self, Endpoints, Listener};
@@ -35,15 +34,18 @@ use crate::net::worker::{self, Core, Seat, WAKER};
 use crate::stats::rates::Rates;
 use crate::stats::{Stat, Stats};
 use crate::store::hash::KeyHasher;
-use crate::store::keyspace::Garbage;
+use crate::store::keyspace::{self, Garbage};
 use crate::store::{Keyspace, Waiter};
 use crate::sys;
+use crate::util::supervisor::Supervisor;
 use crate::util::{file, log, time};
 
-/// Descriptors that are not clients': the log, listeners, polls, the terminal.
-const RESERVED_DESCRIPTORS: u64 = 32;
-/// Active expiry and the rest of the cron's work.
-const CRON_TICK: Duration = Duration::from_millis(50);
+/// The longest time between two rounds of the cron thread, whatever `hz` says: a due key goes within a tenth of a second.
+const CRON_TICK_MAX_MS: u64 = 50;
+/// How often the cron thread samples the rates.
+const SAMPLE_MS: u64 = 100;
+/// How often it has idle clients looked for.
+const IDLE_MS: u64 = 1000;
 /// Keys that one cron tick may expire.
 const EXPIRE_PER_TICK: usize = 100_000;
 
@@ -70,18 +72,29 @@ struct Server {
     threads: Vec<JoinHandle<()>>,
     signals: SigSet,
     pidfile: String,
+    supervisor: Supervisor,
 }
 
-fn start(loaded: Loaded) -> Result<Server, String> {
+/// What must happen before there are threads and files: the log, the commands' names, limits, the background.
+fn prepare(loaded: Loaded) -> Result<(Config, Supervisor), String> {
     let Loaded { config, notices } = loaded;
     begin_log(&config)?;
     for notice in notices {
         log::notice(&notice);
     }
+    rename_commands(&config.renamed_commands)
+        .map_err(|reason| format!("Fatal error, rename-command in the configuration: {reason}"))?;
     let config = within_limits(config);
-    if config.daemonize {
+    let supervisor = Supervisor::find(config.supervised, |name| std::env::var_os(name));
+    // A supervisor watches the process it started.
+    if config.daemonize && !supervisor.is_present() {
         nix::unistd::daemon(true, false).map_err(|error| format!("Can't daemonize: {error}"))?;
     }
+    Ok((config, supervisor))
+}
+
+fn start(loaded: Loaded) -> Result<Server, String> {
+    let (config, supervisor) = prepare(loaded)?;
     // Blocked before any thread exists, so that only `serve` receives them.
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     signals.thread_block().map_err(|error| format!("Can't block signals: {error}"))?;
@@ -135,7 +148,19 @@ fn start(loaded: Loaded) -> Result<Server, String> {
     let (cron_state, cron_seats) = (state.clone(), seats.clone());
     threads.push(spawn("forgekv-cron", move || cron(&cron_state, &cron_seats, &cron_stopped))?);
     announce(&state);
-    Ok(Server { state, seats, monitor, acceptor_waker, stopped, cron_stop, threads, signals, pidfile })
+    supervisor.ready();
+    Ok(Server {
+        state,
+        seats,
+        monitor,
+        acceptor_waker,
+        stopped,
+        cron_stop,
+        threads,
+        signals,
+        pidfile,
+        supervisor,
+    })
 }
 
 impl Server {
@@ -155,6 +180,7 @@ impl Server {
     }
 
     fn stop(self) -> Result<(), String> {
+        self.supervisor.stopping();
         let _ = self.acceptor_waker.wake();
         for seat in &self.seats {
             seat.mailbox.post(Mail::Stop);
@@ -197,26 +223,13 @@ fn begin_log(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Raises the limit of open files to what `maxclients` needs, or lowers `maxclients` to what is possible, as Redis does.
+/// Lowers `maxclients` to what the limit of open files allows, as Redis does.
 fn within_limits(mut config: Config) -> Config {
-    let wanted = u64::from(config.maxclients) + RESERVED_DESCRIPTORS;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return config };
-    if soft >= wanted {
-        return config;
-    }
-    let raised = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted)).is_ok();
-    let limit = if raised {
-        wanted
-    } else {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
-        wanted.min(hard)
-    };
-    let possible = limit.saturating_sub(RESERVED_DESCRIPTORS).max(1) as u32;
-    if possible < config.maxclients {
+    let (wanted, possible) = (config.maxclients, sys::clients_possible(config.maxclients));
+    if possible < wanted {
         log::warning(&format!(
-            "You requested maxclients of {} requiring at least {wanted} max file descriptors. The server can't set \
-             maximum open files to {wanted}: maxclients has been reduced to {possible}.",
-            config.maxclients
+            "You requested maxclients of {wanted}, for which the limit of open files is too low and cannot be raised: \
+             maxclients has been reduced to {possible}."
         ));
         config.set_maxclients(possible);
     }
@@ -225,18 +238,9 @@ fn within_limits(mut config: Config) -> Config {
 
 fn log_options(config: &Config) -> storage::Options {
     storage::Options {
-        sync_mode: sync_mode(config.wal_sync_mode),
+        sync_mode: keyspace::sync_mode(config.wal_sync_mode),
         segment_bytes: u64::from(config.wal_segment_mb) << 20,
         ..storage::Options::default()
-    }
-}
-
-/// The engine's name of a sync mode.
-pub fn sync_mode(mode: values::SyncMode) -> storage::SyncMode {
-    match mode {
-        values::SyncMode::Always => storage::SyncMode::Always,
-        values::SyncMode::EverySecond => storage::SyncMode::EverySecond,
-        values::SyncMode::Never => storage::SyncMode::Never,
     }
 }
 
@@ -375,6 +379,8 @@ fn load(state: &Arc<ServerState>, mut recovery: Recovery, seats: &[Arc<Seat>]) -
         }))
         .map_err(|error| error.to_string())?;
     state.keyspace.attach_log(engine);
+    // CONFIG SET may have changed the mode while the log was replayed.
+    state.keyspace.set_sync_mode(state.config.snapshot().wal_sync_mode);
     state.loading.store(false, Ordering::Release);
     Ok(())
 }
@@ -404,27 +410,31 @@ fn announce(state: &ServerState) {
     }
 }
 
-/// The cron thread: active expiry at every tick, samples ten times a second, idle clients once a second.
+/// The cron thread: active expiry at every round, `hz` rounds a second or more; samples and idle clients now and then.
 fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
     let stats = state.stats.register();
-    let mut tick = 0u64;
+    let mut elapsed_ms = 0u64;
     loop {
-        match stopped.recv_timeout(CRON_TICK) {
+        let config = state.config.snapshot();
+        let tick_ms = (1000 / u64::from(config.hz.max(1))).clamp(1, CRON_TICK_MAX_MS);
+        match stopped.recv_timeout(Duration::from_millis(tick_ms)) {
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
             _ => return,
         }
-        tick += 1;
+        let before_ms = elapsed_ms;
+        elapsed_ms += tick_ms;
+        let is_due = |every_ms: u64| elapsed_ms / every_ms != before_ms / every_ms;
         if state.active_expire.load(Ordering::Relaxed) && !state.is_paused_for_expiry() {
             let (expired, _) = state.keyspace.sweep(time::now(), EXPIRE_PER_TICK);
             stats.add(Stat::ExpiredKeys, expired);
         }
-        if tick.is_multiple_of(2) {
+        if is_due(SAMPLE_MS) {
             state.rates.sample(time::now().0, &state.stats.totals());
         }
-        if tick.is_multiple_of(20) {
+        if is_due(IDLE_MS) {
             state.rates.sample_memory(state.memory().used());
         }
-        if tick.is_multiple_of(20) && state.config.snapshot().timeout > 0 {
+        if is_due(IDLE_MS) && config.timeout > 0 {
             seats.iter().for_each(|seat| seat.mailbox.post(Mail::Tick));
         }
     }

@@ -3,7 +3,7 @@
 //! Invariant: every function here is safe to call with any argument; the argument for it stands beside the block.
 //! It deliberately holds no policy and no state.
 
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeVal;
 
 /// Asks the CPU to bring the cache line that holds the first byte of `target` into L1. Only a hint: it changes
@@ -119,6 +119,24 @@ pub fn os_name() -> String {
     parts.map(|part| part.to_string_lossy().into_owned()).join(" ")
 }
 
+/// Descriptors that are not clients': the log, listeners, polls, the terminal.
+const RESERVED_DESCRIPTORS: u64 = 32;
+
+/// How many of `wanted` clients the limit of open files allows, after raising it as far as is needed and permitted. At
+/// least 1, and never more than `wanted`.
+pub fn clients_possible(wanted: u32) -> u32 {
+    let needed = u64::from(wanted) + RESERVED_DESCRIPTORS;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
+    let limit = if soft >= needed || setrlimit(Resource::RLIMIT_NOFILE, needed, hard.max(needed)).is_ok() {
+        needed
+    } else {
+        // Without the privilege to go beyond the hard limit, up to it.
+        let reachable = needed.min(hard);
+        if setrlimit(Resource::RLIMIT_NOFILE, reachable, hard).is_ok() { reachable } else { soft }
+    };
+    limit.saturating_sub(RESERVED_DESCRIPTORS).clamp(1, u64::from(wanted.max(1))) as u32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,5 +170,12 @@ mod tests {
         prefetch(&bytes[99]);
         prefetch::<[u8]>(&[]);
         assert!(bytes.iter().all(|&b| b == 7));
+    }
+
+    #[test]
+    fn few_clients_are_always_possible_and_none_is_refused_to_nobody() {
+        assert_eq!(clients_possible(1), 1);
+        assert_eq!(clients_possible(0), 1);
+        assert!(clients_possible(u32::MAX) < u32::MAX, "no system allows four thousand million files");
     }
 }

@@ -496,6 +496,8 @@ fn used_memory_follows_the_dataset() {
     for index in 0..50 {
         client.ok(&["SET", &format!("big:{index}"), &"x".repeat(100_000)]);
     }
+    let drained = |client: &mut Client| number(client, "memory", "mem_aof_buffer") == 0;
+    wait_for("the log to be written", || drained(&mut client));
     let after = number(&mut client, "memory", "used_memory");
     assert!((5_000_000..5_500_000).contains(&(after - before)), "{before} {after}");
     assert!(number(&mut client, "persistence", "rdb_changes_since_last_save") >= 50);

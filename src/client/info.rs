@@ -71,14 +71,14 @@ pub struct ClientInfo {
     pub query_free: AtomicU64,
     /// Bytes of replies not yet sent.
     pub output_bytes: AtomicU64,
+    /// Bytes its reply buffer takes, filled or not.
+    pub output_memory: AtomicU64,
     /// Bytes its buffers take in all.
     pub memory: AtomicU64,
     /// Bytes received since it connected.
     pub net_in: AtomicU64,
     /// Bytes sent since it connected.
     pub net_out: AtomicU64,
-    /// Commands executed since it connected.
-    pub commands: AtomicU64,
     flags: AtomicU8,
     killed: AtomicBool,
     texts: Mutex<Texts>,
@@ -100,13 +100,13 @@ impl ClientInfo {
             query_bytes: AtomicU64::new(0),
             query_free: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
+            output_memory: AtomicU64::new(0),
             memory: AtomicU64::new(0),
             net_in: AtomicU64::new(0),
             net_out: AtomicU64::new(0),
-            commands: AtomicU64::new(0),
             flags: AtomicU8::new(0),
             killed: AtomicBool::new(false),
-            texts: Mutex::new(Texts { user: "default".to_owned(), ..Texts::default() }),
+            texts: Mutex::new(Texts { user: super::DEFAULT_USER.to_owned(), ..Texts::default() }),
         }
     }
 

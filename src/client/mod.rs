@@ -5,15 +5,19 @@
 //!   it from any thread, so they cost the served clients nothing.
 //! * No sockets here: `net` owns them.
 
+mod describe;
+mod filter;
 mod info;
 mod pause;
 mod registry;
 
+pub use filter::{ClientKind, Filter};
 pub use info::{ClientFlags, ClientInfo, Endpoint, Texts};
 pub use pause::{Pause, PauseMode};
 pub use registry::{Notice, Registry};
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::resp::Protocol;
 use crate::store::DbIndex;
@@ -21,6 +25,9 @@ use crate::store::DbIndex;
 /// A client's number: given out once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
+
+/// The user that every client is before AUTH.
+pub const DEFAULT_USER: &str = "default";
 
 /// CLIENT REPLY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +62,8 @@ pub struct Client {
     pub took_long: bool,
     /// The connection closes once what is in the output buffer has been sent.
     pub close_after_reply: bool,
+    /// What [`ClientInfo::last_command`] will be: the command that runs, or ran last.
+    pub last_command: u32,
 }
 
 impl Client {
@@ -70,6 +79,7 @@ impl Client {
             no_evict: false,
             took_long: false,
             close_after_reply: false,
+            last_command: u32::MAX,
         }
     }
 
@@ -78,7 +88,17 @@ impl Client {
         self.info.id
     }
 
-    /// RESET: back to what a new connection is.
+    /// Shows other threads where the session stands.
+    pub fn publish(&self) {
+        let info = &self.info;
+        info.db.store(self.db.0, Ordering::Relaxed);
+        info.resp.store(if self.protocol == Protocol::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
+        info.last_command.store(self.last_command, Ordering::Relaxed);
+        let (no_evict, no_touch) = (self.no_evict, self.no_touch);
+        info.set_flags(ClientFlags { no_evict, no_touch, closing: self.close_after_reply });
+    }
+
+    /// RESET: back to what a new connection is. What the client library said of itself stays: it is still the same one.
     pub fn reset(&mut self, authenticated: bool) {
         self.db = DbIndex(0);
         self.protocol = Protocol::Resp2;
@@ -86,6 +106,9 @@ impl Client {
         self.reply_mode = ReplyMode::On;
         self.no_touch = false;
         self.no_evict = false;
-        self.info.change_texts(|texts| texts.name.clear());
+        self.info.change_texts(|texts| {
+            texts.name.clear();
+            texts.user = DEFAULT_USER.to_owned();
+        });
     }
 }

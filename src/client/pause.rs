@@ -36,15 +36,17 @@ impl Pause {
         (word != 0).then_some(UnixMs(word >> 1))
     }
 
-    /// Pauses until `end`. A pause in force is never shortened or weakened, as in Redis: the later end and the
+    /// Pauses until `end`, which must be below 2^63. A pause in force is never shortened or weakened, as in Redis: the later end and the
     /// stricter mode win.
     pub fn set(&self, mode: PauseMode, end: UnixMs, now: UnixMs) {
-        let (mut end, mut all) = (end.0, mode == PauseMode::All);
-        if let Some(current) = self.at(now) {
-            end = end.max(self.word.load(Ordering::Relaxed) >> 1);
-            all |= current == PauseMode::All;
-        }
-        self.word.store(end << 1 | u64::from(all), Ordering::Relaxed);
+        let _ = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+            let (mut end, mut all) = (end.0, mode == PauseMode::All);
+            if word >> 1 > now.0 {
+                end = end.max(word >> 1);
+                all |= word & 1 == 1;
+            }
+            Some(end << 1 | u64::from(all))
+        });
     }
 
     /// CLIENT UNPAUSE.

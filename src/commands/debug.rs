@@ -83,7 +83,7 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
     let found = SUBCOMMANDS.iter().find(|(name, words, ..)| is(word, name) && call.argv.len() == *words);
     match found {
         Some((.., handler)) => handler(call),
-        None => Err(CommandError::unknown_subcommand_or_arity("debug", word)),
+        None => Err(CommandError::subcommand_syntax("debug", word)),
     }
 }
 

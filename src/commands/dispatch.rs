@@ -117,6 +117,12 @@ impl Executor {
         self.state.keyspace.locks().defer(shard.0, Waiter { worker, connection })
     }
 
+    /// Has the client given the password, or is none needed any more?
+    #[inline]
+    pub fn is_authenticated(&self, client: &Client) -> bool {
+        client.authenticated || self.config.requirepass.is_empty()
+    }
+
     /// Begins a round of turns: the only place where the wall clock is read. Turns move the time on by what they took,
     /// which they measure anyway.
     pub fn begin_round(&mut self) {
@@ -127,6 +133,10 @@ impl Executor {
 
     /// Begins a turn: the only place where the configuration is looked at.
     pub fn begin_turn(&mut self) {
+        self.refresh_config();
+    }
+
+    fn refresh_config(&mut self) {
         self.config.refresh();
         self.access = if evict::is_lfu(self.config.maxmemory_policy) {
             let (factor, decay) = (self.config.lfu_log_factor, self.config.lfu_decay_time);
@@ -214,7 +224,8 @@ impl Executor {
                 client.reply_mode = ReplyMode::Skipping;
                 true
             }
-            (ReplyMode::Skipping, _) => {
+            // Had the command switched replies on again (CLIENT REPLY ON, RESET), it would be answered.
+            (ReplyMode::Skipping, ReplyMode::Skipping) => {
                 client.reply_mode = ReplyMode::On;
                 true
             }
@@ -240,7 +251,12 @@ impl Executor {
         if row.is_write && self.state.keyspace.is_log_behind() {
             return Outcome::LogBehind;
         }
-        self.run(client, row, request, out)
+        let outcome = self.run(client, row, request, out);
+        if row.command.has(flags::ADMIN) {
+            // What CONFIG SET changed holds for the commands behind it in the same pipeline already.
+            self.refresh_config();
+        }
+        outcome
     }
 
     /// Everything that can refuse a command before it runs.
@@ -249,7 +265,7 @@ impl Executor {
         if !row.command.accepts(argv.len()) {
             return Err(CommandError::arity(row.name()));
         }
-        if !client.authenticated && !row.command.has(flags::NO_AUTH) {
+        if !row.command.has(flags::NO_AUTH) && !self.is_authenticated(client) {
             return Err(CommandError::NO_AUTH);
         }
         if self.state.is_loading() && !row.command.has(flags::LOADING) {
@@ -316,6 +332,7 @@ impl Executor {
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
         };
         let index = client.db;
+        client.last_command = row.id as u32;
         let mut db = Db::new(&state.keyspace, locked, index, self.now, &self.access, &mut self.work);
         if client.no_touch {
             db.stop_touching();
@@ -329,7 +346,13 @@ impl Executor {
         if let Err(error) = &result {
             call.reply.error(error.as_str());
         }
-        let committed = call.db.commit(argv.iter(), index);
+        let committed = if row.is_renamed {
+            // The log has the names of the table, so that it can be read back after `rename-command` has changed.
+            let words: Vec<&[u8]> = std::iter::once(row.declared_name()).chain(argv.iter().skip(1)).collect();
+            call.db.commit(words.into_iter(), index)
+        } else {
+            call.db.commit(argv.iter(), index)
+        };
         if let Err(error) = result {
             self.stats.commands[row.id].failed.add(1);
             self.stats.count_error(error.code());

@@ -28,6 +28,8 @@ impl CommandError {
     pub const OUT_OF_INT: Self =
         Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
     pub const OUT_OF_RANGE: Self = Self::Fixed("ERR value is out of range");
+    pub const OUT_OF_INT_RANGE: Self =
+        Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
     pub const OVERFLOW: Self = Self::Fixed("ERR increment or decrement would overflow");
     pub const DECREMENT_OVERFLOW: Self = Self::Fixed("ERR decrement would overflow");
     pub const NAN_OR_INFINITY: Self = Self::Fixed("ERR increment would produce NaN or Infinity");
@@ -76,6 +78,11 @@ impl CommandError {
     pub const NO_SUCH_CLIENT_ID: Self = Self::Fixed("ERR No such client ID");
     pub const CLIENT_ID_POSITIVE: Self = Self::Fixed("ERR client-id should be greater than 0");
     pub const TIMEOUT_NOT_INTEGER: Self = Self::Fixed("ERR timeout is not an integer or out of range");
+    pub const INVALID_CLIENT_ID: Self = Self::Fixed("ERR Invalid client ID");
+    pub const MAXAGE_NOT_INTEGER: Self = Self::Fixed("ERR maxage is not an integer or out of range");
+    pub const MAXAGE_POSITIVE: Self = Self::Fixed("ERR maxage should be greater than 0");
+    pub const UNBLOCK_REASON: Self = Self::Fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    pub const TIMEOUT_OUT_OF_RANGE: Self = Self::Fixed("ERR timeout is out of range");
     pub const TIMEOUT_NEGATIVE: Self = Self::Fixed("ERR timeout is negative");
     pub const PAUSE_MODE: Self = Self::Fixed("ERR CLIENT PAUSE mode must be WRITE or ALL");
     pub const OUT_OF_MEMORY: Self = Self::Fixed("OOM command not allowed when used memory > 'maxmemory'.");
@@ -141,13 +148,43 @@ impl CommandError {
         Self::text(format!("ERR unknown subcommand '{name}'. Try {} HELP.", container.to_uppercase()))
     }
 
-    /// `ERR unknown subcommand or wrong number of arguments for 'x'. Try DEBUG HELP.`
-    pub fn unknown_subcommand_or_arity(container: &str, name: &[u8]) -> Self {
-        let name = printable(name, 128);
-        let container = container.to_uppercase();
+    /// `ERR unknown subcommand or wrong number of arguments for 'x'. Try CLIENT HELP.`
+    pub fn subcommand_syntax(container: &str, name: &[u8]) -> Self {
+        let (name, container) = (printable(name, 128), container.to_uppercase());
         Self::text(format!(
             "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
         ))
+    }
+
+    /// `ERR Syntax error in HELLO option 'x'`
+    pub fn hello_option(option: &[u8]) -> Self {
+        Self::text(format!("ERR Syntax error in HELLO option '{}'", printable(option, usize::MAX)))
+    }
+
+    /// `ERR Unknown client type 'x'`
+    pub fn unknown_client_type(name: &[u8]) -> Self {
+        Self::text(format!("ERR Unknown client type '{}'", printable(name, usize::MAX)))
+    }
+
+    /// `ERR No such user 'x'`
+    pub fn no_such_user(name: &[u8]) -> Self {
+        Self::text(format!("ERR No such user '{}'", printable(name, usize::MAX)))
+    }
+
+    /// `ERR Unrecognized option 'x'`
+    pub fn unrecognized_option(option: &[u8]) -> Self {
+        Self::text(format!("ERR Unrecognized option '{}'", printable(option, usize::MAX)))
+    }
+
+    /// `ERR lib-name cannot contain spaces, newlines or special characters.`
+    pub fn client_attribute(name: &[u8]) -> Self {
+        let name = printable(name, usize::MAX);
+        Self::text(format!("ERR {name} cannot contain spaces, newlines or special characters."))
+    }
+
+    /// A refusal of another part of the server, which words it as Redis does but for the code.
+    pub fn err(refusal: impl fmt::Display) -> Self {
+        Self::text(format!("ERR {refusal}"))
     }
 
     /// `ERR invalid expire time in 'set' command`

@@ -50,34 +50,37 @@ fn usage(command: &Command) -> String {
     words.join(" ")
 }
 
-/// One argument: `[...]` may be left out, `a | b` is a choice, `...` is repeated.
+/// One argument, in brackets when it may be left out.
 fn usage_of(arg: &Arg) -> String {
+    if arg.is_optional { format!("[{}]", shown(arg)) } else { shown(arg) }
+}
+
+/// One argument: `a | b` is a choice, `...` is repeated.
+fn shown(arg: &Arg) -> String {
     let mut text = match arg.kind {
         ArgKind::PureToken => String::new(),
         ArgKind::OneOf => {
-            let choices = parts(arg, " | ");
+            let choices = arg.args.iter().map(shown).collect::<Vec<_>>().join(" | ");
             // The brackets of what may be left out already hold a choice without a token together.
             if arg.is_optional && arg.token.is_empty() { choices } else { format!("<{choices}>") }
         }
-        ArgKind::Block => parts(arg, " "),
+        ArgKind::Block => arg.args.iter().map(usage_of).collect::<Vec<_>>().join(" "),
         _ => format!("<{}>", arg.name),
     };
     if arg.is_multiple && !arg.is_multiple_token {
-        text = format!("{text} [{text} ...]");
+        text = repeated(&text);
     }
     text = match (arg.token, text.as_str()) {
         ("", _) => text,
         (token, "") => token.to_owned(),
         (token, _) => format!("{token} {text}"),
     };
-    if arg.is_multiple_token {
-        text = format!("{text} [{text} ...]");
-    }
-    if arg.is_optional { format!("[{text}]") } else { text }
+    if arg.is_multiple_token { repeated(&text) } else { text }
 }
 
-fn parts(arg: &Arg, between: &str) -> String {
-    arg.args.iter().map(usage_of).collect::<Vec<_>>().join(between)
+fn repeated(text: &str) -> String {
+    // What is long is not said twice.
+    if text.len() > 40 { format!("{text} [...]") } else { format!("{text} [{text} ...]") }
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl<'a> Replay<'a> {
         let argv = Argv::new(payload, &self.argv);
         self.out.consume(self.out.len());
         let name = String::from_utf8_lossy(argv.get(0));
-        let Some(row) = table().find(argv.get(0)) else {
+        let Some(row) = table().declared(argv.get(0)) else {
             return Err(format!("it has an unknown command '{name}'"));
         };
         if !row.is_write || !row.command.accepts(argv.len()) {

@@ -47,6 +47,8 @@ pub struct Row {
     pub only_key: Option<usize>,
     /// Does the name describe a write?
     pub is_write: bool,
+    /// Do clients call it by another name than the declared one? (`rename-command`)
+    pub is_renamed: bool,
 }
 
 impl Row {
@@ -54,80 +56,79 @@ impl Row {
     pub fn name(&self) -> &str {
         &self.full_name
     }
+
+    /// The name that the log knows a top-level command by.
+    pub fn declared_name(&self) -> &'static [u8] {
+        self.command.name.as_bytes()
+    }
 }
 
 /// The joined table.
 pub struct Table {
     rows: Vec<Row>,
-    /// Top-level rows by folded name: open addressing, a power of two of slots, at most a quarter full.
-    slots: Vec<u16>,
+    /// What clients call commands.
+    called: Names,
+    /// What the table and the log call them; absent when both are the same.
+    declared: Option<Names>,
 }
 
-const EMPTY: u16 = u16::MAX;
+static TABLE: OnceLock<Table> = OnceLock::new();
 
 /// The table, built at its first use.
 pub fn table() -> &'static Table {
-    static TABLE: OnceLock<Table> = OnceLock::new();
-    TABLE.get_or_init(Table::build)
+    TABLE.get_or_init(|| {
+        Table::build(&[]).unwrap_or_else(|refusal| unreachable!("nothing is renamed: {refusal}"))
+    })
+}
+
+/// `rename-command`: builds the table with other names for some commands, or without them where the new name is empty.
+/// Must come before the first use of [`table`]. The error is the reason, in Redis's words.
+pub fn rename_commands(renames: &[(String, String)]) -> Result<(), String> {
+    let built = Table::build(renames)?;
+    assert!(TABLE.set(built).is_ok(), "commands are renamed before anybody looks one up");
+    Ok(())
 }
 
 impl Table {
-    fn build() -> Self {
-        let mut table = Table { rows: Vec::new(), slots: Vec::new() };
+    fn build(renames: &[(String, String)]) -> Result<Self, String> {
+        let mut rows = Vec::new();
         for command in FAMILIES.iter().copied().flatten() {
-            table.add(command, None);
+            add(&mut rows, command, None);
         }
-        let top: Vec<usize> =
-            table.rows.iter().filter(|row| row.parent.is_none()).map(|row| row.id).collect();
-        table.slots = vec![EMPTY; (top.len() * 4).next_power_of_two()];
-        for id in top {
-            let mut slot = table.slot_of(table.rows[id].command.name.as_bytes());
-            while table.slots[slot] != EMPTY {
-                slot = (slot + 1) & (table.slots.len() - 1);
+        let top = rows.iter().filter(|row| row.parent.is_none());
+        let mut names: Vec<(String, usize)> = top.map(|row| (row.full_name.clone(), row.id)).collect();
+        let declared = Names::new(&names);
+        for (old, new) in renames {
+            let (old, new) = (old.to_ascii_lowercase(), new.to_ascii_lowercase());
+            let at =
+                names.iter().position(|(name, _)| *name == old).ok_or("No such command in rename-command")?;
+            let (_, id) = names.remove(at);
+            rows[id].is_renamed = true;
+            if new.is_empty() {
+                continue;
             }
-            table.slots[slot] = id as u16;
+            if names.iter().any(|(name, _)| *name == new) {
+                return Err("Target command name already exists".to_owned());
+            }
+            names.push((new, id));
         }
-        table
-    }
-
-    fn add(&mut self, command: &'static Command, parent: Option<usize>) -> usize {
-        let id = self.rows.len();
-        let full_name = match parent {
-            Some(parent) => format!("{}|{}", self.rows[parent].full_name, command.name),
-            None => command.name.to_owned(),
+        let (called, declared) = match renames {
+            [] => (declared, None),
+            _ => (Names::new(&names), Some(declared)),
         };
-        let is_write = command.has(flags::WRITE);
-        let only_key = only_key(command);
-        self.rows.push(Row { id, command, parent, subcommands: Vec::new(), full_name, only_key, is_write });
-        for subcommand in command.subcommands {
-            let child = self.add(subcommand, Some(id));
-            self.rows[id].subcommands.push(child);
-        }
-        id
+        Ok(Table { rows, called, declared })
     }
 
-    #[inline]
-    fn slot_of(&self, name: &[u8]) -> usize {
-        // The first eight bytes and the length tell nearly all names apart; folding sets the lower-case bit.
-        let mut head = [0u8; 8];
-        let length = name.len().min(8);
-        head[..length].copy_from_slice(&name[..length]);
-        let folded = u64::from_le_bytes(head) | 0x2020_2020_2020_2020;
-        let mixed = (folded ^ (name.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 40) as usize & (self.slots.len() - 1)
-    }
-
-    /// A top-level command by name, in any case.
+    /// A top-level command by the name that clients call it, in any case.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<&Row> {
-        let mut slot = self.slot_of(name);
-        loop {
-            let row = self.rows.get(usize::from(self.slots[slot]))?;
-            if row.command.name.as_bytes().eq_ignore_ascii_case(name) {
-                return Some(row);
-            }
-            slot = (slot + 1) & (self.slots.len() - 1);
-        }
+        self.called.find(name).and_then(|id| self.rows.get(id))
+    }
+
+    /// A top-level command by its declared name, in any case.
+    #[inline]
+    pub fn declared(&self, name: &[u8]) -> Option<&Row> {
+        self.declared.as_ref().unwrap_or(&self.called).find(name).and_then(|id| self.rows.get(id))
     }
 
     /// A subcommand of `row`, in any case.
@@ -144,6 +145,71 @@ impl Table {
     /// All rows, subcommands after their containers.
     pub fn rows(&self) -> &[Row] {
         &self.rows
+    }
+}
+
+fn add(rows: &mut Vec<Row>, command: &'static Command, parent: Option<usize>) -> usize {
+    let id = rows.len();
+    let full_name = match parent {
+        Some(parent) => format!("{}|{}", rows[parent].full_name, command.name),
+        None => command.name.to_owned(),
+    };
+    let (is_write, only_key) = (command.has(flags::WRITE), only_key(command));
+    let subcommands = Vec::new();
+    rows.push(Row { id, command, parent, subcommands, full_name, only_key, is_write, is_renamed: false });
+    for subcommand in command.subcommands {
+        let child = add(rows, subcommand, Some(id));
+        rows[id].subcommands.push(child);
+    }
+    id
+}
+
+/// Names of top-level commands, to find their rows by.
+struct Names {
+    /// By hash: open addressing, a power of two of slots, at most a quarter full.
+    slots: Vec<u16>,
+    /// Name and row.
+    names: Vec<(Box<[u8]>, u16)>,
+}
+
+const EMPTY: u16 = u16::MAX;
+
+impl Names {
+    fn new(names: &[(String, usize)]) -> Self {
+        let mut built =
+            Names { slots: vec![EMPTY; (names.len() * 4).next_power_of_two()], names: Vec::new() };
+        for (name, id) in names {
+            let mut slot = built.slot_of(name.as_bytes());
+            while built.slots[slot] != EMPTY {
+                slot = (slot + 1) & (built.slots.len() - 1);
+            }
+            built.slots[slot] = built.names.len() as u16;
+            built.names.push((name.as_bytes().into(), *id as u16));
+        }
+        built
+    }
+
+    #[inline]
+    fn slot_of(&self, name: &[u8]) -> usize {
+        // The first eight bytes and the length tell nearly all names apart; folding sets the lower-case bit.
+        let mut head = [0u8; 8];
+        let length = name.len().min(8);
+        head[..length].copy_from_slice(&name[..length]);
+        let folded = u64::from_le_bytes(head) | 0x2020_2020_2020_2020;
+        let mixed = (folded ^ (name.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 40) as usize & (self.slots.len() - 1)
+    }
+
+    #[inline]
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        let mut slot = self.slot_of(name);
+        loop {
+            let (known, id) = self.names.get(usize::from(self.slots[slot]))?;
+            if known.eq_ignore_ascii_case(name) {
+                return Some(usize::from(*id));
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
     }
 }
 
@@ -181,6 +247,29 @@ mod tests {
         }
         assert!(table().find(b"nonesuch").is_none());
         assert!(table().find(b"").is_none());
+    }
+
+    #[test]
+    fn renamed_commands_have_only_their_new_name_for_clients_and_the_old_one_for_the_log() {
+        let pair = |old: &str, new: &str| (old.to_owned(), new.to_owned());
+        let table = Table::build(&[pair("GET", "Fetch"), pair("set", ""), pair("echo", "get")]).unwrap();
+        let name = |row: Option<&Row>| row.map(|row| row.full_name.clone());
+        assert_eq!(name(table.find(b"FETCH")), Some("get".to_owned()));
+        assert_eq!(name(table.find(b"get")), Some("echo".to_owned()));
+        assert_eq!(name(table.find(b"set")), None);
+        assert_eq!(name(table.find(b"echo")), None);
+        assert_eq!(name(table.declared(b"SET")), Some("set".to_owned()));
+        assert_eq!(name(table.declared(b"get")), Some("get".to_owned()));
+        assert_eq!(name(table.declared(b"fetch")), None);
+        assert!(table.find(b"ping").is_some_and(|row| !row.is_renamed));
+    }
+
+    #[test]
+    fn a_rename_of_nothing_or_onto_another_command_is_refused() {
+        let refusal = |old: &str, new: &str| Table::build(&[(old.to_owned(), new.to_owned())]).err();
+        assert_eq!(refusal("nonesuch", "x").as_deref(), Some("No such command in rename-command"));
+        assert_eq!(refusal("get", "set").as_deref(), Some("Target command name already exists"));
+        assert_eq!(refusal("get", "GET"), None);
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Config {
             if !pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[')) {
                 let Ok(name) = std::str::from_utf8(pattern) else { continue };
                 if let Some(value) = self.value(name)
-                    && seen.insert(name.to_owned())
+                    && seen.insert(name.to_ascii_lowercase())
                 {
                     found.push((name.to_owned(), value));
                 }

@@ -75,7 +75,7 @@ impl Batch {
             if self.executed >= budget {
                 return (at, Stop::Budget, depends_on);
             }
-            let limits = Limits { authenticated: client.authenticated, ..limits };
+            let limits = Limits { authenticated: executor.is_authenticated(client), ..limits };
             let more = self.parse_ahead(&input[at..], at, limits, parser, executor, client);
             for index in 0..self.ahead.len() {
                 let Ahead { start, end, spans, row, hash, inline } = self.ahead[index];

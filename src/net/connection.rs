@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use super::batch::{Batch, Stop};
 use super::inbox::Inbox;
 use super::socket::Socket;
-use crate::client::{Client, ClientFlags};
+use crate::client::Client;
 use crate::commands::{BusyShard, Executor};
 use crate::config::values::OutputLimit;
 use crate::resp::{Limits, Output, Reply, RequestParser};
@@ -232,7 +232,7 @@ impl Connection {
     fn process(&mut self, input: &[u8], kit: &mut Kit, budget: usize) -> (usize, Stop) {
         let limits = Limits {
             proto_max_bulk_len: kit.executor.config().proto_max_bulk_len as u64,
-            authenticated: self.client.authenticated,
+            authenticated: kit.executor.is_authenticated(&self.client),
         };
         let Kit { executor, batch, .. } = kit;
         let (consumed, stop, depends_on) =
@@ -323,16 +323,14 @@ impl Connection {
 
     /// Shows other threads where the session stands.
     fn publish(&self) {
+        self.client.publish();
         let info = &self.client.info;
-        info.db.store(self.client.db.0, Ordering::Relaxed);
-        info.resp.store(self.client.protocol as u8, Ordering::Relaxed);
         info.query_bytes.store(self.pending.len() as u64, Ordering::Relaxed);
         info.query_free.store(self.pending.free() as u64, Ordering::Relaxed);
         info.output_bytes.store(self.out.len() as u64, Ordering::Relaxed);
+        info.output_memory.store(self.out.memory() as u64, Ordering::Relaxed);
         let buffers = self.pending.memory() + self.out.memory() + self.parser.memory();
         info.memory.store((buffers + size_of::<Connection>()) as u64, Ordering::Relaxed);
-        let (no_evict, no_touch) = (self.client.no_evict, self.client.no_touch);
-        info.set_flags(ClientFlags { no_evict, no_touch, closing: self.client.close_after_reply });
     }
 
     /// Has nothing happened for longer than `timeout` seconds?

@@ -33,6 +33,8 @@ pub const WAKER: Token = Token(0);
 const EVENTS: usize = 256;
 /// How long connections wait that nobody will wake (the log is behind).
 const RETRY: Duration = Duration::from_millis(1);
+/// The longest wait for the end of a pause before the clock is looked at again.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Where a worker's core waits while its thread executes, and how others reach the worker.
 pub struct Seat {
@@ -200,7 +202,8 @@ impl Core {
         }
         let now = time::now();
         let until = self.state.pause.until().map_or(0, |until| until.0.saturating_sub(now.0) + 1);
-        Some(Duration::from_millis(until))
+        // Bounded: the poll takes an `int` of milliseconds, and a pause may be for years.
+        Some(Duration::from_millis(until).min(WAIT_MAX))
     }
 
     /// Something came for a connection.
@@ -229,7 +232,7 @@ impl Core {
 
     fn open(&mut self, mail: Mail, kit: &mut Kit) {
         match mail {
-            Mail::Accepted(socket, info) => self.accept(socket, info, kit),
+            Mail::Accepted(socket, info) => self.accept(socket, info),
             Mail::Resume(index) => self.resume(index as usize),
             Mail::Notice(Notice::Killed(id)) => {
                 if let Some(info) = self.state.clients.get(id) {
@@ -250,7 +253,7 @@ impl Core {
         }
     }
 
-    fn accept(&mut self, mut socket: Socket, info: Arc<ClientInfo>, kit: &Kit) {
+    fn accept(&mut self, mut socket: Socket, info: Arc<ClientInfo>) {
         let entry = self.places.vacant_entry();
         let index = entry.key();
         let interests = Interest::READABLE | Interest::WRITABLE;
@@ -259,7 +262,8 @@ impl Core {
             return;
         }
         info.token.store(index as u64, Ordering::Relaxed);
-        let needs_password = !kit.executor.config().requirepass.is_empty();
+        // Not the executor's configuration: it is as old as the thread's last turn, and a password may have been set since.
+        let needs_password = !self.state.config.snapshot().requirepass.is_empty();
         let mut connection = Box::new(Connection::new(socket, Client::new(info, !needs_password)));
         // What arrived before the registration is reported by the poll as well, but one look costs less than a round.
         connection.ready(true, true);
@@ -316,10 +320,8 @@ impl Core {
     /// Lets go on whoever waited for time to pass.
     fn retry(&mut self, kit: &mut Kit) {
         self.ready.extend(std::mem::take(&mut self.behind));
-        if !self.paused.is_empty() {
-            if self.state.pause.at(kit.executor.now()).is_none() {
-                self.ready.extend(std::mem::take(&mut self.paused));
-            }
+        if !self.paused.is_empty() && self.state.pause.at(kit.executor.now()).is_none() {
+            self.ready.extend(std::mem::take(&mut self.paused));
         }
     }
 

@@ -69,6 +69,11 @@ impl<'a> Reply<'a> {
         self.protocol
     }
 
+    /// HELLO, RESET: what is written from here on is of this version.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
     /// Where the replies go.
     #[inline]
     pub fn output(&mut self) -> &mut Output {

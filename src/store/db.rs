@@ -277,9 +277,9 @@ impl<'a> Db<'a> {
     #[inline]
     fn look_up(&mut self, key: &Key<'_>, touches: bool) -> Option<Slot> {
         let shard = key.shard();
-        let handle = self.table(shard).find(key.hash, key.bytes)?;
+        let entry = self.table(shard).find_entry(key.hash, key.bytes)?;
+        let handle = entry.handle();
         let slot = Slot { shard, db: self.index, handle };
-        let entry = self.entry(slot);
         let (expired, access) = (self.has_expired(entry), entry.access());
         if expired {
             self.delete_expired(key, slot);

@@ -17,6 +17,7 @@ use super::lock::{Locked, ShardLocks, ShardSet, Wake};
 use super::shard::Shard;
 use super::table::{Memory, Table};
 use super::{DbIndex, SHARD_COUNT, ShardId, UnixMs};
+use crate::config::values;
 
 /// What a worker does not free itself: the drop thread does.
 pub enum Garbage {
@@ -24,6 +25,15 @@ pub enum Garbage {
     Object(Object),
     /// What FLUSHDB or FLUSHALL took out.
     Tables(Vec<Table>),
+}
+
+/// The engine's name of a sync mode.
+pub fn sync_mode(mode: values::SyncMode) -> SyncMode {
+    match mode {
+        values::SyncMode::Always => SyncMode::Always,
+        values::SyncMode::EverySecond => SyncMode::EverySecond,
+        values::SyncMode::Never => SyncMode::Never,
+    }
 }
 
 /// Up to so many keys, table and entries mostly stay in the second-level cache, and a prefetch costs more than it saves.
@@ -107,6 +117,13 @@ impl Keyspace {
                 let locked = self.locks.lock_one(id);
                 self.publish_memory(id, locked.shard(id).memory());
             }
+        }
+    }
+
+    /// Changes when records are made durable; nothing happens before the log is attached.
+    pub fn set_sync_mode(&self, mode: values::SyncMode) {
+        if let Some(log) = self.log.get() {
+            log.set_sync_mode(sync_mode(mode));
         }
     }
 

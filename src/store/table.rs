@@ -210,11 +210,28 @@ impl Table {
     /// Finds a key; `hash` is its hash.
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Handle> {
+        self.find_entry(hash, key).map(|entry| entry.handle)
+    }
+
+    /// The entry of `key`, if it is in the table. The bytes that were compared with the key are those of the entry, so a
+    /// reader does not resolve the handle a second time.
+    #[inline]
+    pub fn find_entry(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
         let (segment, home) = self.route_to(hash)?;
-        let is = |handle| entry::key(self.arena.bytes(handle)) == key;
+        let mut found = None;
+        let is = |handle| {
+            let bytes = self.arena.bytes(handle);
+            let is_it = entry::key(bytes) == key;
+            if is_it {
+                found = Some(Entry { table: self, handle, bytes });
+            }
+            is_it
+        };
         match segment.find(home, tag_of(hash), is) {
-            Some(place) => Some(segment.at(place)),
-            None if segment.bucket(home).has_strayed() => self.find_stray(hash, key),
+            Some(_) => found,
+            None if segment.bucket(home).has_strayed() => {
+                self.find_stray(hash, key).map(|handle| self.entry(handle))
+            }
             None => None,
         }
     }

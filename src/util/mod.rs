@@ -7,5 +7,7 @@ pub mod log;
 pub mod long_double;
 pub mod number;
 pub mod random;
+pub mod secret;
+pub mod supervisor;
 pub mod time;
 pub mod words;

@@ -52,6 +52,7 @@ pub fn forgekv_only(reason: &str) -> bool {
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     program: PathBuf,
+    config_file: Option<PathBuf>,
     args: Vec<String>,
     dir: Option<PathBuf>,
 }
@@ -59,7 +60,7 @@ pub struct ServerOptions {
 impl Default for ServerOptions {
     fn default() -> Self {
         let program = std::env::var_os("FORGEKV_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_forgekv").into());
-        Self { program: program.into(), args: Vec::new(), dir: None }
+        Self { program: program.into(), config_file: None, args: Vec::new(), dir: None }
     }
 }
 
@@ -67,6 +68,12 @@ impl ServerOptions {
     /// Another program than the one under test, for instance `redis-server`.
     pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = program.into();
+        self
+    }
+
+    /// A configuration file, which the port, the directory and the arguments come after.
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config_file = Some(path.into());
         self
     }
 
@@ -133,7 +140,10 @@ impl ServerOptions {
     fn command(&self, dir: &Path, port: u16, log: &Path) -> Command {
         let log = File::options().create(true).append(true).open(log).expect("the log can be opened");
         let mut command = Command::new(&self.program);
-        command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"]).arg(dir);
+        command
+            .args(&self.config_file)
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"])
+            .arg(dir);
         command.args(&self.args).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a file can be cloned")).stderr(log);
         command
