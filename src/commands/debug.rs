@@ -222,13 +222,17 @@ fn sdslen(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
+/// The double of DEBUG PROTOCOL.
+#[expect(clippy::approx_constant, reason = "Redis's test value is three digits, not pi")]
+const TEST_DOUBLE: f64 = 3.141;
+
 fn protocol(call: &mut Call<'_>) -> CommandResult {
     let is_resp2 = call.protocol() == Protocol::Resp2;
     let (kind, reply) = (call.arg(2), &mut call.reply);
     match kind.to_ascii_lowercase().as_slice() {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.integer(12345),
-        b"double" => reply.double(3.141),
+        b"double" => reply.double(TEST_DOUBLE),
         b"bignum" => reply.big_number(b"1234567999999999999999999999999999999"),
         b"null" => reply.null(),
         b"array" => {

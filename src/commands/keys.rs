@@ -2,6 +2,7 @@
 
 use super::call::{Call, is};
 use super::error::CommandError;
+use super::help::help_row;
 use super::spec::flags::*;
 use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec, category};
@@ -183,6 +184,7 @@ const OBJECT_COMMANDS: &[Command] = &[
         summary: "Tells how many references there are to the key's value.",
         ..OBJECT
     },
+    help_row("6.2.0", KEYSPACE),
 ];
 
 fn del(call: &mut Call<'_>) -> CommandResult {
