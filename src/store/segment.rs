@@ -217,13 +217,6 @@ impl Segment {
         &self.buckets[index]
     }
 
-    /// The handle in a place that was found.
-    #[inline]
-    pub fn at(&self, place: Place) -> Handle {
-        self.buckets[place.bucket as usize].slots[place.slot as usize]
-            .expect("a place that was found holds a handle")
-    }
-
     /// Puts another handle for the same key into a place.
     pub fn replace(&mut self, place: Place, handle: Handle) {
         self.buckets[place.bucket as usize].slots[place.slot as usize] = Some(handle);
