@@ -185,7 +185,6 @@ const OBJECT_COMMANDS: &[Command] = &[
         summary: "Tells how many references there are to the key's value.",
         ..OBJECT
     },
-    help_row("6.2.0", KEYSPACE),
 ];
 
 fn del(call: &mut Call<'_>) -> CommandResult {

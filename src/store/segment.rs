@@ -383,7 +383,10 @@ mod tests {
             assert_eq!(held, WIDTH * count.min(1 + REACH));
             for n in 0..held as u32 {
                 let place = segment.find(home, tag(n), |h| h == handle(n)).expect("it was stored");
-                assert_eq!(segment.at(place), handle(n));
+                assert_eq!(
+                    segment.buckets[place.bucket as usize].slots[place.slot as usize],
+                    Some(handle(n))
+                );
             }
             let mut seen = Vec::new();
             segment.visit(home, |h| seen.push(h));
