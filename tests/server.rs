@@ -120,6 +120,7 @@ fn flushes_and_swaps_survive_a_restart() {
     client.ok(&["SELECT", "1"]);
     assert_eq!(client.bulk(&["GET", "k"]), b"2");
     client.ok(&["FLUSHALL"]);
+    server.stop();
     server.restart();
     let mut client = server.connect();
     assert_eq!(client.text(&["INFO", "keyspace"]), "# Keyspace\r\n");
