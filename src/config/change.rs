@@ -3,6 +3,7 @@
 //! * A set of parameters changes together or not at all: [`Config::changed`] works on a copy.
 //! * The words of every error are Redis's; the commands layer puts the code `ERR` before them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -28,7 +29,7 @@ pub enum SetError {
     },
     /// The parameter exists, and the value or the change was refused.
     Refused {
-        /// The name as it was given.
+        /// The name as the table spells it, or as it was given when the value was not looked at.
         name: String,
         /// Why, in Redis's words.
         reason: String,
@@ -96,7 +97,7 @@ impl Config {
     /// CONFIG SET: a copy with all of these parameters changed. Names are looked up, and permissions checked,
     /// before any value is read, as Redis does.
     pub fn changed(&self, pairs: &[(&[u8], &[u8])], asker: Asker) -> Result<Self, SetError> {
-        let mut targets: Vec<(Found, &str)> = Vec::with_capacity(pairs.len());
+        let mut targets: Vec<(Found, Cow<'_, str>)> = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
             let shown = String::from_utf8_lossy(name).into_owned();
             let found = table::find(&shown).filter(|found| table::all()[found.index].is_parameter());
@@ -107,14 +108,16 @@ impl Config {
             if targets.iter().any(|(earlier, _)| earlier.name == found.name) {
                 return Err(SetError::refused(shown, "duplicate parameter"));
             }
-            let value = std::str::from_utf8(value);
-            targets.push((found, value.map_err(|_| SetError::refused(shown, NOT_UTF8))?));
+            targets.push((found, String::from_utf8_lossy(value)));
         }
         let mut copy = self.clone();
-        for ((found, value), (name, _)) in targets.iter().zip(pairs) {
+        for (found, value) in &targets {
             let words = split_value(&table::all()[found.index], value);
+            // A value that is not text may be wrong for another reason, which Redis would give.
+            let utf8 = if matches!(value, Cow::Borrowed(_)) { Ok(()) } else { Err(NOT_UTF8.to_owned()) };
             copy.assign(*found, &words, false)
-                .map_err(|reason| SetError::refused(String::from_utf8_lossy(name), reason))?;
+                .and(utf8)
+                .map_err(|reason| SetError::refused(found.name, reason))?;
         }
         copy.settle();
         Ok(copy)
