@@ -67,6 +67,7 @@ fn compare(
         if !(0..CONFIRMATIONS).all(|_| difference(oracle, subject, &sequence).is_some()) {
             seen.remove(&first.signature());
             report.unstable += 1;
+            eprintln!("did not show again, with seed {sequence_seed}:\n{first}");
             continue;
         }
         let fails = |candidate: &Sequence| {

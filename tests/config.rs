@@ -92,6 +92,11 @@ fn a_value_that_is_not_text_is_refused_as_any_other_bad_value() {
         let text = format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}");
         assert_eq!(error.as_error().as_deref(), Some(text.as_str()));
     }
+    let unknown = b"ERR Unknown option or number of arguments for CONFIG SET - '\x85v'".to_vec();
+    assert_eq!(client.cmd(&[b"CONFIG".as_slice(), b"SET", b"\x85v\x00w", b"1"]), Value::Error(unknown));
+    client.ok(&["CONFIG", "SET", "maxmemory", "1gb\0mb", "maxmemory-policy", "allkeys-lru\0"]);
+    assert_eq!(get(&mut client, "maxmemory-policy"), "allkeys-lru", "words and sizes end at a NUL");
+    client.ok(&["CONFIG", "SET", "maxmemory", "0", "maxmemory-policy", "noeviction"]);
 }
 
 #[test]

@@ -107,7 +107,6 @@ const MEMORIES: &[&str] = &[
     "hll-sparse-max-bytes",
     "stream-node-max-bytes",
     "client-query-buffer-limit",
-    
     "hash-max-listpack-value",
     "zset-max-listpack-value",
 ];
@@ -361,24 +360,7 @@ fn float_edge(rng: &mut Rng) -> Vec<u8> {
 }
 
 fn size_edge(rng: &mut Rng) -> Vec<u8> {
-    one(
-        rng,
-        &[
-            "",
-            "-1",
-            "-5gb",
-            "1.5gb",
-            "1tb",
-            "kb",
-            "1 kb",
-            "10%",
-            "1K",
-            "1Gb",
-            "+1",
-            "01k",
-            "99999999999999999999",
-        ],
-    )
+    one(rng, &["", "-1", "-5gb", "1.5gb", "1tb", "kb", "1 kb", "10%", "1K", "1Gb", "+1", "01k"])
 }
 
 /// Bit and byte offsets past every limit, but none that is both valid and large.

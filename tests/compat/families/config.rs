@@ -22,7 +22,7 @@ pub const FAMILY: Family = Family {
         (1, "CONFIG SET CLIENT-OUTPUT-BUFFER-LIMIT limits"),
         (1, "CONFIG SET LATENCY-TRACKING-INFO-PERCENTILES percentiles"),
         (1, "CONFIG SET OOM-SCORE-ADJ-VALUES scores"),
-        (1, "CONFIG SET ( LOGLEVEL | OOM-SCORE-ADJ | SANITIZE-DUMP-PAYLOAD ) ( NOTICE | NO | YES | junk )"),
+        (1, "CONFIG SET ( LOGLEVEL | SANITIZE-DUMP-PAYLOAD ) ( NOTICE | NO | YES | junk )"),
         (1, "CONFIG SET REQUIREPASS ( secret | junk )"),
         (1, "CONFIG SET PROTO-MAX-BULK-LEN ( 1MB | 1048576 | 2MB | 512MB | 1048575 | junk )"),
         (1, "CONFIG NOSUCH"),
