@@ -35,11 +35,11 @@ check: linker ## formatting, clippy, documentation and the source rules, all wit
 test: linker ## every test of the workspace
 	$(CARGO) test --workspace --locked
 
-stress: linker ## the long random tests, in release mode; FORGEKV_STRESS=1
-	FORGEKV_STRESS=1 $(CARGO) test --workspace --release --locked -- stress
+stress: linker ## the tests of many threads and of random input, twenty times as long
+	FORGEKV_STRESS=20 $(CARGO) test --workspace --release --locked -- contended mutated random
 
-crash: linker ## kill -9 loops and simulated power loss, longer than in `make test`; FORGEKV_CRASH=1
-	FORGEKV_CRASH=1 $(CARGO) test --workspace --release --locked -- crash
+crash: linker ## kill -9 loops (70 rounds in each sync mode) and simulated power loss
+	FORGEKV_CRASH_ROUNDS=70 $(CARGO) test --workspace --release --locked -- crash fault
 
 compat: linker redis ## random command sequences compared with redis-server reply by reply
 	FORGEKV_COMPAT=1 $(CARGO) test --test suite --locked -- --nocapture compat::

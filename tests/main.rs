@@ -19,6 +19,7 @@ mod eviction;
 mod expire;
 mod introspection;
 mod keys;
+mod libraries;
 mod network;
 mod persistence;
 mod protocol;

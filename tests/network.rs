@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crate::support::Client;
 use crate::support::Value;
 use crate::support::forgekv_only;
-use crate::support::wait_for;
 use crate::support::{Server, ServerOptions, new_dir};
+use crate::support::{stress_factor, wait_for};
 
 #[test]
 fn several_addresses_and_the_unix_socket_are_served_at_once() {
@@ -209,7 +209,7 @@ fn contended_commands_are_atomic() {
         return;
     }
     let server = Server::with_args(&["--workers", "4", "--wal_sync_mode", "never"]);
-    let (threads, rounds) = (8, 300);
+    let (threads, rounds) = (8, 300 * stress_factor());
     std::thread::scope(|scope| {
         for thread in 0..threads {
             let mut client = server.connect();

@@ -5,8 +5,8 @@ use std::io;
 use crate::support::Rng;
 use crate::support::Server;
 use crate::support::Value;
-use crate::support::forgekv_only;
 use crate::support::{Client, encode};
+use crate::support::{forgekv_only, stress_factor};
 
 /// Sends raw bytes and reads until the server closes the connection.
 fn closed_with(server: &Server, request: &[u8]) -> String {
@@ -177,7 +177,7 @@ fn mutated_streams_never_hurt_the_server() {
     eprintln!("FORGEKV_SEED={seed}");
     let server = Server::start();
     let mut rng = Rng::new(seed);
-    for round in 0..400 {
+    for round in 0..400 * stress_factor() {
         let mut stream = Vec::new();
         for _ in 0..rng.below(6) + 1 {
             let key = format!("k{}", rng.below(5));

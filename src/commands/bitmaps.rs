@@ -1,7 +1,7 @@
 //! Bitmaps: strings seen as arrays of bits, and as arrays of small integers (BITFIELD).
 //!
 //! * What is written here is `raw` whatever its length.
-//! * A command that leaves every bit as it was is not a change: nothing is logged.
+//! * A command that leaves every bit and the encoding as they were is not a change: nothing is logged.
 
 use std::sync::Arc;
 
@@ -177,7 +177,7 @@ fn setbit(call: &mut Call<'_>) -> CommandResult {
         let old_len = value.len();
         grow(value, (offset / 8) as usize + 1);
         let before = bits::set_bit(value, offset, bit);
-        (before, before != bit || value.len() != old_len)
+        (before, u64::from(before != bit || value.len() != old_len))
     })?;
     call.reply.integer(i64::from(before));
     Ok(())
@@ -306,7 +306,7 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
         grow(value, bitfield::required_len(&operations));
         let outcome = bitfield::execute(value, &operations);
         // Growth is a change even when every write then failed: the string is longer, and that must be logged.
-        (outcome.replies, outcome.changes > 0 || value.len() != old_len)
+        (outcome.replies, outcome.changes.max(u64::from(value.len() != old_len)))
     })?;
     reply_fields(&mut call.reply, &replies);
     Ok(())

@@ -342,7 +342,7 @@ impl Executor {
             Call { argv, db, reply, client, state, config, command: row, access, now, hash, random };
         let result = (row.command.handler)(&mut call);
         if let Err(error) = &result {
-            call.reply.error(error.as_bytes());
+            call.reply.error(error.bytes());
         }
         let committed = if row.is_renamed {
             // The log has the names of the table, so that it can be read back after `rename-command` has changed.
@@ -353,7 +353,7 @@ impl Executor {
         };
         if let Err(error) = result {
             self.stats.commands[row.id].failed.add(1);
-            self.stats.count_error(error.code());
+            self.stats.count_error(&error.code());
         }
         self.executed.push(row.id as u16);
         Outcome::Done { depends_on: committed.depends_on }
@@ -366,11 +366,11 @@ impl Executor {
         error: &CommandError,
         out: &mut Output,
     ) -> Outcome {
-        Reply::new(out, client.protocol).error(error.as_bytes());
+        Reply::new(out, client.protocol).error(error.bytes());
         if let Some(row) = row {
             self.stats.commands[row.id].rejected.add(1);
         }
-        self.stats.count_error(error.code());
+        self.stats.count_error(&error.code());
         Outcome::Done { depends_on: 0 }
     }
 }

@@ -133,7 +133,7 @@ fn append(call: &mut Call<'_>) -> CommandResult {
     }
     call.db.edit_string(&key, Some(slot), |value| {
         extend(value, tail);
-        ((), true)
+        ((), 1)
     })?;
     call.reply.integer(len as i64);
     Ok(())
@@ -179,7 +179,7 @@ fn setrange(call: &mut Call<'_>) -> CommandResult {
         call.db.edit_string(&key, slot, |value| {
             grow(value, len);
             range::patch(value, offset, patch);
-            ((), true)
+            ((), 1)
         })?;
     }
     call.reply.integer(len as i64);

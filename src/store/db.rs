@@ -18,6 +18,7 @@ use super::keyspace::{Garbage, Keyspace};
 use super::lock::{Locked, ShardSet};
 use super::table::{Entry, Table};
 use super::{DbIndex, ShardId, UnixMs};
+use crate::types::string::encoding::EMBSTR_MAX;
 use crate::util::random::Random;
 
 /// A key with its hash.
@@ -421,38 +422,41 @@ impl<'a> Db<'a> {
     /// Edits a string as a growable buffer (empty when there is no key yet) and stores it with the raw encoding, as
     /// APPEND, SETRANGE and SETBIT do. The time to live stays.
     ///
-    /// `edit` returns its result and whether it changed the bytes. If it did not, nothing counts as changed, though the
-    /// encoding is raw from then on, as in Redis. Creating a key must be a change.
+    /// `edit` returns its result and how many changes it made. None at all is no change of the dataset, unless the
+    /// string was not raw before: what OBJECT ENCODING shows must come back from the log. Creating a key must be a
+    /// change.
     pub fn edit_string<R>(
         &mut self,
         key: &Key<'_>,
         slot: Option<Slot>,
-        edit: impl FnOnce(&mut Vec<u8>) -> (R, bool),
+        edit: impl FnOnce(&mut Vec<u8>) -> (R, u64),
     ) -> Result<R, WrongType> {
-        let dirty = self.dirty;
-        if let Some(slot) = slot
-            && let Value::Object(Object::String(_)) = self.value(slot)
-        {
-            let edited = self.table_of(slot).edit_object(slot.handle, |object| {
-                let Object::String(shared) = object;
-                edit(Arc::make_mut(shared))
-            });
-            let (result, changed) = edited.expect("it is an object");
-            self.dirty = dirty + u64::from(changed);
+        let (mut buffer, is_raw) = match slot.map(|slot| (slot, self.value(slot))) {
+            None => (Vec::new(), false),
+            Some((_, Value::Int(number))) => (itoa::Buffer::new().format(number).as_bytes().to_vec(), false),
+            Some((_, Value::Bytes { bytes, raw })) => (bytes.to_vec(), raw || bytes.len() > EMBSTR_MAX),
+            Some((slot, Value::Object(Object::String(_)))) => {
+                let edited = self.table_of(slot).edit_object(slot.handle, |object| {
+                    let Object::String(shared) = object;
+                    edit(Arc::make_mut(shared))
+                });
+                let (result, changes) = edited.expect("it is an object");
+                self.dirty += changes;
+                return Ok(result);
+            }
+        };
+        let (result, changes) = edit(&mut buffer);
+        debug_assert!(changes > 0 || slot.is_some(), "a new key is a change");
+        if changes == 0 && is_raw {
             return Ok(result);
         }
-        let mut buffer = match slot {
-            Some(slot) => self.string(slot)?.bytes(&mut itoa::Buffer::new()).to_vec(),
-            None => Vec::new(),
-        };
-        let (result, changed) = edit(&mut buffer);
-        debug_assert!(changed || slot.is_some(), "a new key is a change");
-        if buffer.len() > INLINE_MAX {
-            self.set(key, slot, NewValue::Shared(Arc::new(buffer)), Expiry::Keep);
+        let value = if buffer.len() > INLINE_MAX {
+            NewValue::Shared(Arc::new(buffer))
         } else {
-            self.set(key, slot, NewValue::Bytes(&buffer, true), Expiry::Keep);
-        }
-        self.dirty = dirty + u64::from(changed);
+            NewValue::Bytes(&buffer, true)
+        };
+        self.set(key, slot, value, Expiry::Keep);
+        self.dirty += changes.saturating_sub(1);
         Ok(result)
     }
 

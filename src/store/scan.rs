@@ -8,7 +8,7 @@
 //!   or a restart (the hash secret belongs to the dataset) leave every cursor good.
 //! * A key that is there throughout is visited exactly once, because positions only go up and a key never leaves its own.
 //!   A key that comes or goes meanwhile is visited at most once.
-//! * The walk holds one shard at a time, for about [`SLICE_KEYS`] keys, and takes that lock itself. SCAN promises nothing
+//! * The walk holds one shard at a time, for about sixty keys, and takes that lock itself. SCAN promises nothing
 //!   about one moment, so there is nothing that several locks would protect, and waiting for a shard while holding none keeps
 //!   the lock order (L2) and the bound on how long others wait (L3).
 //! * What was found is handed out when the shard is unlocked again, so the caller may allocate for it.

@@ -28,3 +28,8 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(2));
     }
 }
+
+/// How many times as long random tests run: `FORGEKV_STRESS`, 1 without it.
+pub fn stress_factor() -> usize {
+    std::env::var("FORGEKV_STRESS").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1)
+}
