@@ -159,6 +159,25 @@ fn writers_side_by_side_keep_the_limit() {
 }
 
 #[test]
+fn a_limit_that_is_lowered_takes_effect_while_nobody_writes() {
+    if forgekv_only("Redis counts its own buffers, which are larger than this") {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.connect();
+    fill(&mut client, 0..8_000, 1_000);
+    client.ok(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl", "maxmemory", &LIMIT_BYTES.to_string()]);
+    wait_for("the keys to go", || client.int(&["DBSIZE"]) < 4_200);
+    assert!(client.int(&["DBSIZE"]) > 3_000);
+    let early = (0..1_000).filter(|n| client.int(&["EXISTS", &format!("key:{n}")]) == 1).count();
+    assert!(early < 50, "{early} of the thousand keys that expire first are left");
+    client.ok(&["CONFIG", "SET", "maxmemory", "0"]);
+    let before = client.int(&["DBSIZE"]);
+    fill(&mut client, 10_000..15_000, 1_000);
+    assert_eq!(client.int(&["DBSIZE"]), before + 5_000);
+}
+
+#[test]
 fn evicted_keys_stay_gone_after_a_restart() {
     if forgekv_only(WHY) {
         return;

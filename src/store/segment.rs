@@ -218,7 +218,7 @@ impl Segment {
     }
 
     /// The handle in a place that was found.
-    #[inline]
+    #[cfg(test)]
     pub fn at(&self, place: Place) -> Handle {
         self.buckets[place.bucket as usize].slots[place.slot as usize]
             .expect("a place that was found holds a handle")
