@@ -48,8 +48,6 @@ const CRON_TICK_MAX_MS: u64 = 50;
 const SAMPLE_MS: u64 = 100;
 /// How often it has idle clients looked for.
 const IDLE_MS: u64 = 1000;
-/// Time between two looks at how much memory is used, which asks every shard.
-const MEMORY_MS: u64 = 1000;
 /// Keys that one cron tick may expire.
 const EXPIRE_PER_TICK: usize = 100_000;
 /// Keys that one cron tick may evict.
@@ -445,7 +443,7 @@ fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
         if is_due(SAMPLE_MS) {
             state.rates.sample(time::now().0, &state.stats.totals());
         }
-        if is_due(MEMORY_MS) {
+        if is_due(IDLE_MS) {
             state.rates.sample_memory(state.memory().used());
         }
         if is_due(IDLE_MS) && config.timeout > 0 {

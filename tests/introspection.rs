@@ -195,6 +195,20 @@ fn command_docs_documents_arguments_and_subcommands() {
 }
 
 #[test]
+fn command_docs_says_what_replaces_a_deprecated_command() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let docs = map(&client.cmd(&["COMMAND", "DOCS", "getset", "substr"]));
+    for (name, since, replaced_by) in
+        [("getset", "6.2.0", "`SET` with the `!GET` argument"), ("substr", "2.0.0", "`GETRANGE`")]
+    {
+        let doc = map(&docs[name]);
+        assert_eq!(flat(&doc["doc_flags"]), "[deprecated]");
+        assert_eq!([flat(&doc["deprecated_since"]), flat(&doc["replaced_by"])], [since, replaced_by]);
+    }
+}
+
+#[test]
 fn command_getkeys_finds_the_keys_of_a_whole_command() {
     let server = Server::start();
     let mut client = server.connect();
@@ -227,6 +241,10 @@ fn command_getkeysandflags_says_what_set_does_with_its_key() {
     };
     assert_eq!(flags(&mut client, &["SET", "a", "b"]), "[[a [OW update]]]");
     assert_eq!(flags(&mut client, &["SET", "a", "b", "get"]), "[[a [RW access update]]]");
+    assert_eq!(flags(&mut client, &["BITFIELD", "a", "get", "u8", "1"]), "[[a [RO access]]]");
+    let writes = ["BITFIELD", "a", "get", "u8", "1", "overflow", "sat", "INCRBY", "u8", "1", "2"];
+    assert_eq!(flags(&mut client, &writes), "[[a [RW access update]]]");
+    assert_eq!(flags(&mut client, &["MSET", "a", "1", "b", "2"]), "[[a [OW update]] [b [OW update]]]");
     assert_eq!(flags(&mut client, &["GET", "a"]), "[[a [RO access]]]");
     assert_eq!(flags(&mut client, &["memory", "usage", "a"]), "[[a [RO]]]");
 }
@@ -236,6 +254,10 @@ fn an_unknown_subcommand_of_command_is_refused() {
     let server = Server::start();
     let mut client = server.connect();
     assert_eq!(client.error(&["COMMAND", "NOSUCH"]), "ERR unknown subcommand 'NOSUCH'. Try COMMAND HELP.");
+    assert_eq!(
+        client.texts(&["OBJECT", "HELP"])[0],
+        "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+    );
     let help = client.texts(&["COMMAND", "HELP"]);
     assert_eq!(help[0], "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
     assert_eq!(help[help.len() - 2], "HELP");
@@ -481,6 +503,15 @@ fn info_keyspace_counts_keys_per_database() {
     client.ok(&["SET", "b", "1"]);
     let text = client.text(&["INFO", "keyspace"]);
     assert!(text.contains("\r\ndb0:keys=2,expires=0,avg_ttl=0"), "{text}");
+    client.ok(&["SET", "c", "1", "EX", "100"]);
+    let text = client.text(&["INFO", "keyspace"]);
+    assert!(text.contains("\r\ndb0:keys=3,expires=1,avg_ttl="), "{text}");
+    if !forgekv_only("Redis samples its mean and has no subexpiry before 7.4") {
+        let rest = text.split("avg_ttl=").nth(1).unwrap();
+        let average: u64 = rest.split(',').next().unwrap().parse().unwrap();
+        assert!((99_000..=100_000).contains(&average), "{text}");
+        assert!(text.ends_with(",subexpiry=0\r\n"), "{text}");
+    }
     client.ok(&["FLUSHALL"]);
     assert_eq!(client.text(&["INFO", "keyspace"]), "# Keyspace\r\n");
 }
@@ -496,6 +527,8 @@ fn used_memory_follows_the_dataset() {
     for index in 0..50 {
         client.ok(&["SET", &format!("big:{index}"), &"x".repeat(100_000)]);
     }
+    let drained = |client: &mut Client| number(client, "memory", "mem_aof_buffer") == 0;
+    wait_for("the log to be written", || drained(&mut client));
     let after = number(&mut client, "memory", "used_memory");
     assert!((5_000_000..5_500_000).contains(&(after - before)), "{before} {after}");
     assert!(number(&mut client, "persistence", "rdb_changes_since_last_save") >= 50);

@@ -67,7 +67,7 @@ struct History {
 
 impl History {
     fn new(seed: u64) -> Self {
-        println!("seed {seed:#x}");
+        eprintln!("seed {seed:#x}");
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
         History { rng: Rng::new(seed), now }
     }

@@ -120,6 +120,7 @@ fn flushes_and_swaps_survive_a_restart() {
     client.ok(&["SELECT", "1"]);
     assert_eq!(client.bulk(&["GET", "k"]), b"2");
     client.ok(&["FLUSHALL"]);
+    server.stop();
     server.restart();
     let mut client = server.connect();
     assert_eq!(client.text(&["INFO", "keyspace"]), "# Keyspace\r\n");
@@ -214,7 +215,7 @@ fn debug_object_shows_encoding_and_length() {
     assert_eq!(client.error(&["DEBUG", "OBJECT", "missing"]), "ERR no such key");
     for (value, parts) in [
         ("hello", "encoding:embstr serializedlength:6"),
-        ("1234", "encoding:int serializedlength:3"),
+        ("12345", "encoding:int serializedlength:3"),
         ("100000", "encoding:int serializedlength:5"),
     ] {
         client.ok(&["SET", "k", value]);
@@ -258,29 +259,26 @@ fn debug_error_replies_its_text_and_log_writes_one_line() {
 fn debug_protocol_shows_every_type() {
     let server = debuggable();
     let mut client = server.connect();
-    let mut show = |version: u8| {
-        if version == 3 {
-            client.hello(3);
-        }
-        [
-            "string", "integer", "double", "bignum", "null", "array", "set", "map", "attrib", "push",
-            "verbatim", "true", "false",
-        ]
-        .map(|kind| format!("{:?}", client.cmd(&["DEBUG", "PROTOCOL", kind])))
+    let show = |client: &mut Client| {
+        let show_one = |kind| format!("{:?}", client.cmd(&["DEBUG", "PROTOCOL", kind]));
+        let kinds = "string integer double bignum null array set map attrib verbatim true false";
+        kinds.split(' ').map(show_one).collect::<Vec<_>>()
     };
-    let resp2 = show(2);
+    let resp2 = show(&mut client);
     assert_eq!(resp2[0], "\"Hello World\"");
     assert_eq!(resp2[1..5], [":12345", "\"3.141\"", "\"1234567999999999999999999999999999999\"", "$-1"]);
     assert_eq!(resp2[5..8], ["[:0, :1, :2]", "[:0, :1, :2]", "[:0, :0, :1, :1, :2, :0]"]);
-    assert_eq!(resp2[10..], ["\"This is a verbatim\\nstring\"", ":1", ":0"]);
-    let resp3 = show(3);
+    assert_eq!(resp2[9..], ["\"This is a verbatim\\nstring\"", ":1", ":0"]);
+    assert_eq!(client.error(&["DEBUG", "PROTOCOL", "push"]), "ERR RESP2 is not supported by this command");
+    client.hello(3);
+    let resp3 = show(&mut client);
     assert_eq!(resp3[2..5], [",3.141", "(1234567999999999999999999999999999999", "_"]);
     assert_eq!(resp3[5..8], ["[:0, :1, :2]", "{:0, :1, :2}", "{:0: #false, :1: #true, :2: #false}"]);
-    assert!(resp3[8].starts_with('|'), "{}", resp3[8]);
-    assert_eq!(
-        resp3[9..],
-        [">[\"server-cpu-usage\", :42]", "=txt:\"This is a verbatim\\nstring\"", "#true", "#false"]
-    );
+    assert!(resp3[8].starts_with("|{\"key-popularity\": "), "{}", resp3[8]);
+    assert_eq!(resp3[9..], ["=txt:\"This is a verbatim\\nstring\"", "#true", "#false"]);
+    let push = client.cmd(&["DEBUG", "PROTOCOL", "push"]);
+    assert_eq!(format!("{push:?}"), ">[\"server-cpu-usage\", :42]");
+    assert_eq!(client.read(), Value::bulk("Some real reply following the push reply"));
     let error = client.error(&["DEBUG", "PROTOCOL", "x"]);
     assert!(
         error.starts_with("ERR Wrong protocol type name. Please use one of the following: string|integer|"),
@@ -394,6 +392,9 @@ fn time_goes_on_behind_a_sleep_in_a_pipeline() {
     let seconds = |value: &Value| flat_number(&value.items().unwrap()[0]);
     let replies = client.pipeline(&[vec!["TIME"], vec!["DEBUG", "SLEEP", "1.1"], vec!["TIME"]]);
     assert!(seconds(&replies[2]) > seconds(&replies[0]), "{replies:?}");
+    if forgekv_only("Redis's LRU clock moves with its cron") {
+        return;
+    }
     client.ok(&["SET", "k", "v"]);
     let idle = client.pipeline(&[vec!["DEBUG", "SLEEP", "2.1"], vec!["DEBUG", "OBJECT", "k"]]);
     let text = String::from_utf8_lossy(idle[1].as_bytes().unwrap()).into_owned();

@@ -85,6 +85,8 @@ pub const COMMANDS: &[Command] = &[
         handler: quit,
         summary: "Closes the connection once everything before has been answered.",
         flags: ALLOW_BUSY | NOSCRIPT | LOADING | STALE | FAST | NO_AUTH,
+        deprecated_since: "7.2.0",
+        replaced_by: "just closing the connection",
         ..CONNECTION
     },
     Command {

@@ -14,7 +14,7 @@ use super::call::{Call, is};
 use super::error::CommandError;
 use super::spec::flags::*;
 use super::spec::{Command, CommandResult, Locks};
-use crate::resp::Reply;
+use crate::resp::{Protocol, Reply};
 use crate::store::entry::{Object, Value};
 use crate::store::{Slot, StringRef};
 use crate::types::string::encoding::Encoding;
@@ -222,12 +222,17 @@ fn sdslen(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
+/// The double of DEBUG PROTOCOL.
+#[expect(clippy::approx_constant, reason = "Redis's test value is three digits, not pi")]
+const TEST_DOUBLE: f64 = 3.141;
+
 fn protocol(call: &mut Call<'_>) -> CommandResult {
+    let is_resp2 = call.protocol() == Protocol::Resp2;
     let (kind, reply) = (call.arg(2), &mut call.reply);
     match kind.to_ascii_lowercase().as_slice() {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.integer(12345),
-        b"double" => reply.double(3.141),
+        b"double" => reply.double(TEST_DOUBLE),
         b"bignum" => reply.big_number(b"1234567999999999999999999999999999999"),
         b"null" => reply.null(),
         b"array" => {
@@ -251,10 +256,13 @@ fn protocol(call: &mut Call<'_>) -> CommandResult {
             }
             reply.bulk(b"Some real reply following the attribute");
         }
+        b"push" if is_resp2 => return Err(CommandError::RESP2_UNSUPPORTED),
         b"push" => {
             reply.push(2);
             reply.bulk(b"server-cpu-usage");
             reply.integer(42);
+            // A push is no reply, so the command still owes one.
+            reply.bulk(b"Some real reply following the push reply");
         }
         b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
         b"true" => reply.boolean(true),

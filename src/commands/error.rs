@@ -108,6 +108,7 @@ impl CommandError {
     pub const INVALID_KEY_ARGUMENTS: Self = Self::Fixed("ERR Invalid arguments specified for command");
     pub const NO_SHUTDOWN: Self = Self::Fixed("ERR No shutdown in progress.");
     pub const NOT_AN_SDS: Self = Self::Fixed("ERR Not an sds encoded string.");
+    pub const RESP2_UNSUPPORTED: Self = Self::Fixed("ERR RESP2 is not supported by this command");
     pub const PROTOCOL_TYPE: Self = Self::Fixed(
         "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
     );

@@ -52,9 +52,11 @@ fn landscape(random: &mut Random) -> String {
 
 /// A poplar of that height with its foot on the ridge.
 fn plant(canvas: &mut [[char; WIDTH]; HEIGHT], column: usize, ridge: usize, height: usize) {
-    for row in ridge + 1 - height..ridge {
-        canvas[row][column] = if row + height == ridge + 1 { '^' } else { '|' };
+    let (top, stem) = (ridge + 1 - height, ridge);
+    for line in &mut canvas[top..stem] {
+        line[column] = '|';
     }
+    canvas[top][column] = '^';
 }
 
 #[cfg(test)]

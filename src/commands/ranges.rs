@@ -63,6 +63,8 @@ pub const COMMANDS: &[Command] = &[
         flags: READONLY,
         keys: &[KeySpec::at(1, RO | ACCESS)],
         args: &[Arg::key("key"), Arg::integer("start"), Arg::integer("end")],
+        deprecated_since: "2.0.0",
+        replaced_by: "`GETRANGE`",
         ..STRING
     },
     Command {

@@ -78,6 +78,8 @@ pub const COMMANDS: &[Command] = &[
         flags: WRITE | DENYOOM | FAST,
         keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
         args: &[Arg::key("key"), Arg::string("value")],
+        deprecated_since: "6.2.0",
+        replaced_by: "`SET` with the `!GET` argument",
         ..STRING
     },
     Command {
@@ -124,6 +126,8 @@ pub const COMMANDS: &[Command] = &[
         flags: WRITE | DENYOOM | FAST,
         keys: &[KeySpec::at(1, OW | INSERT)],
         args: &[Arg::key("key"), Arg::string("value")],
+        deprecated_since: "2.6.12",
+        replaced_by: "`SET` with the `NX` argument",
         ..STRING
     },
     Command {
@@ -135,6 +139,8 @@ pub const COMMANDS: &[Command] = &[
         flags: WRITE | DENYOOM,
         keys: &[KeySpec::at(1, OW | UPDATE)],
         args: &[Arg::key("key"), Arg::integer("seconds"), Arg::string("value")],
+        deprecated_since: "2.6.12",
+        replaced_by: "`SET` with the `EX` argument",
         ..STRING
     },
     Command {
@@ -146,6 +152,8 @@ pub const COMMANDS: &[Command] = &[
         flags: WRITE | DENYOOM,
         keys: &[KeySpec::at(1, OW | UPDATE)],
         args: &[Arg::key("key"), Arg::integer("milliseconds"), Arg::string("value")],
+        deprecated_since: "2.6.12",
+        replaced_by: "`SET` with the `PX` argument",
         ..STRING
     },
     Command {

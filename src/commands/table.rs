@@ -301,6 +301,19 @@ mod tests {
     }
 
     #[test]
+    fn a_deprecated_command_says_what_replaces_it() {
+        for row in table().rows() {
+            let command = row.command;
+            assert_eq!(
+                command.deprecated_since.is_empty(),
+                command.replaced_by.is_empty(),
+                "{}",
+                row.full_name
+            );
+        }
+    }
+
+    #[test]
     fn every_summary_is_a_sentence() {
         for row in table().rows() {
             let summary = row.command.summary;

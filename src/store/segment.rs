@@ -217,13 +217,6 @@ impl Segment {
         &self.buckets[index]
     }
 
-    /// The handle in a place that was found.
-    #[cfg(test)]
-    pub fn at(&self, place: Place) -> Handle {
-        self.buckets[place.bucket as usize].slots[place.slot as usize]
-            .expect("a place that was found holds a handle")
-    }
-
     /// Puts another handle for the same key into a place.
     pub fn replace(&mut self, place: Place, handle: Handle) {
         self.buckets[place.bucket as usize].slots[place.slot as usize] = Some(handle);
@@ -390,7 +383,10 @@ mod tests {
             assert_eq!(held, WIDTH * count.min(1 + REACH));
             for n in 0..held as u32 {
                 let place = segment.find(home, tag(n), |h| h == handle(n)).expect("it was stored");
-                assert_eq!(segment.at(place), handle(n));
+                assert_eq!(
+                    segment.buckets[place.bucket as usize].slots[place.slot as usize],
+                    Some(handle(n))
+                );
             }
             let mut seen = Vec::new();
             segment.visit(home, |h| seen.push(h));

@@ -2,14 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use storage::Status;
-
 use super::super::call::Call;
 use super::Page;
 use crate::config::values::Supervised;
 use crate::stats::Stat;
 use crate::store::UnixMs;
 use crate::store::evict::AccessClock;
+use crate::store::keyspace::LogHealth;
 use crate::sys::{self, CpuOf};
 use crate::util::time;
 
@@ -109,7 +108,7 @@ pub(super) fn persistence(call: &Call<'_>, page: &mut Page) {
     page.field("aof_last_bgrewrite_status", "ok");
     page.zeroes(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
     let log = state.keyspace.log();
-    let is_healthy = log.is_none_or(|log| log.status() == Status::Healthy);
+    let is_healthy = state.keyspace.log_health() == LogHealth::Good;
     page.field("aof_last_write_status", if is_healthy { "ok" } else { "err" });
     page.zeroes(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
     if let Some(log) = log {
