@@ -51,7 +51,7 @@ fn one_big_value_makes_room_for_itself() {
     if forgekv_only(WHY) {
         return;
     }
-    let server = server("allkeys-lru");
+    let server = server("volatile-ttl");
     let mut client = server.connect();
     fill(&mut client, 0..5_000, 1_000);
     let before = client.int(&["DBSIZE"]);
@@ -60,7 +60,7 @@ fn one_big_value_makes_room_for_itself() {
     let after = client.int(&["DBSIZE"]);
     assert!(after < before * 6 / 10, "{before} keys, and {after} beside a value of half the limit");
     client.ok(&["SET", "big", &"b".repeat(LIMIT_BYTES / 4)]);
-    for n in 0..1_000 {
+    for n in 0..2_000 {
         client.int(&["APPEND", "big", &format!("{n:01000}")]);
     }
     assert!(client.int(&["DBSIZE"]) < after, "a value that grows in place takes the room of others");
