@@ -330,6 +330,8 @@ fn client_reply_skip_silences_the_next_command() {
     client.send_raw(b"CLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\nECHO a\r\n");
     assert_eq!(client.read(), Value::simple("OK"), "ON is answered even where a reply was to be left out");
     assert_eq!(client.read(), Value::bulk("a"));
+    client.send_raw(b"CLIENT REPLY SKIP\r\nRESET\r\nECHO a\r\n");
+    assert_eq!(client.read(), Value::bulk("a"), "RESET is passed over as well");
     client.send_raw(b"CLIENT REPLY SKIP\r\nNONESUCH\r\nECHO a\r\n");
     assert_eq!(client.read(), Value::bulk("a"));
     client.send_raw(b"CLIENT REPLY SKIP\r\n");

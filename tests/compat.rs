@@ -12,6 +12,7 @@
 //!
 //! Environment: `FORGEKV_COMPAT=1` runs it, `FORGEKV_COMPAT_SEED`, `FORGEKV_COMPAT_SEQUENCES` (20000),
 //! `FORGEKV_COMPAT_LENGTH` (15 commands), `FORGEKV_COMPAT_FAMILIES` (names, comma-separated; all),
+//! `FORGEKV_COMPAT_WORKERS` (one for each core; worker threads of the server under test),
 //! `FORGEKV_COMPAT_PARTIAL=1` (commands the server does not know are left out instead of failing the run),
 //! `FORGEKV_REDIS` (the program of the oracle; redis-server).
 
@@ -66,6 +67,7 @@ fn compare(
         if !(0..CONFIRMATIONS).all(|_| difference(oracle, subject, &sequence).is_some()) {
             seen.remove(&first.signature());
             report.unstable += 1;
+            eprintln!("did not show again, with seed {sequence_seed}:\n{first}");
             continue;
         }
         let fails = |candidate: &Sequence| {
@@ -131,7 +133,9 @@ fn redis() -> ServerOptions {
 /// The server under test; a Redis in its place (to test this test) must not save at every FLUSHALL.
 fn subject() -> ServerOptions {
     let is_redis = std::env::var("FORGEKV_BIN").is_ok_and(|path| path.contains("redis"));
-    ServerOptions::default().args(if is_redis { &["--save", ""] } else { &[] })
+    let workers = std::env::var("FORGEKV_COMPAT_WORKERS").map(|count| vec!["--workers".to_owned(), count]);
+    let own = if is_redis { vec!["--save".to_owned(), String::new()] } else { workers.unwrap_or_default() };
+    ServerOptions::default().args(&own)
 }
 
 fn enabled() -> bool {

@@ -53,6 +53,11 @@ fn config_set_changes_all_or_nothing() {
         (&["timeout", "8", "timeout", "9"], failed("timeout", "duplicate parameter")),
         (&["timeout", "8", "databases", "3"], failed("databases", "can't set immutable config")),
         (&["timeout", "x"], failed("timeout", "argument couldn't be parsed into an integer")),
+        // A refused value is reported under the table's spelling, a refused parameter under the one given.
+        (&["TimeOut", "x"], failed("timeout", "argument couldn't be parsed into an integer")),
+        (&["MAXMEMORY", "much"], failed("maxmemory", "argument must be a memory value")),
+        (&["DataBases", "3"], failed("DataBases", "can't set immutable config")),
+        (&["timeout", "8", "TIMEOUT", "9"], failed("TIMEOUT", "duplicate parameter")),
         (
             &["appendfsync", "later"],
             failed("appendfsync", "argument(s) must be one of the following: everysec, always, no"),
@@ -71,6 +76,27 @@ fn config_set_changes_all_or_nothing() {
     );
     assert_eq!(get(&mut client, "timeout"), "7");
     client.ok(&["CONFIG", "SET", "timeout", "0", "slowlog-max-len", "128", "maxmemory", "0"]);
+}
+
+#[test]
+fn a_value_that_is_not_text_is_refused_as_any_other_bad_value() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for (name, reason) in [
+        ("maxmemory", "argument must be a memory value"),
+        ("timeout", "argument couldn't be parsed into an integer"),
+        ("lazyfree-lazy-expire", "argument must be 'yes' or 'no'"),
+        ("appendfsync", "argument(s) must be one of the following: everysec, always, no"),
+    ] {
+        let error = client.cmd(&[b"CONFIG".as_slice(), b"SET", name.as_bytes(), b"1\xff"]);
+        let text = format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}");
+        assert_eq!(error.as_error().as_deref(), Some(text.as_str()));
+    }
+    let unknown = b"ERR Unknown option or number of arguments for CONFIG SET - '\x85v'".to_vec();
+    assert_eq!(client.cmd(&[b"CONFIG".as_slice(), b"SET", b"\x85v\x00w", b"1"]), Value::Error(unknown));
+    client.ok(&["CONFIG", "SET", "maxmemory", "1gb\0mb", "maxmemory-policy", "allkeys-lru\0"]);
+    assert_eq!(get(&mut client, "maxmemory-policy"), "allkeys-lru", "words and sizes end at a NUL");
+    client.ok(&["CONFIG", "SET", "maxmemory", "0", "maxmemory-policy", "noeviction"]);
 }
 
 #[test]

@@ -424,7 +424,7 @@ fn an_lfu_policy_counts_uses_instead_of_time() {
     assert_eq!(
         client.error(&["OBJECT", "IDLETIME", "a"]),
         "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between \
-         maxmemory policies at runtime LRU and LFU data will take some time to adjust."
+         policies at runtime LRU and LFU data will take some time to adjust."
     );
     assert_eq!(client.int(&["OBJECT", "REFCOUNT", "a"]), 1, "integers are not shared when access is tracked");
 }

@@ -103,7 +103,10 @@ impl Client {
         self.db = DbIndex(0);
         self.protocol = Protocol::Resp2;
         self.authenticated = authenticated;
-        self.reply_mode = ReplyMode::On;
+        // What CLIENT REPLY SKIP passes over is this very command.
+        if self.reply_mode != ReplyMode::Skipping {
+            self.reply_mode = ReplyMode::On;
+        }
         self.no_touch = false;
         self.no_evict = false;
         self.info.change_texts(|texts| {

@@ -106,7 +106,7 @@ fn config_set(call: &mut Call<'_>) -> CommandResult {
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|&[name, value]| (name, value)).collect();
     let asker = Asker { local: call.client.info.endpoint.is_local };
     let set = call.state.config.set_many(&pairs, asker, |old, new| apply(call.state, old, new));
-    set.map_err(CommandError::err)?;
+    set.map_err(|error| CommandError::err_bytes(&error.text()))?;
     call.reply.ok();
     Ok(())
 }

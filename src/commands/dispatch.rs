@@ -221,7 +221,7 @@ impl Executor {
                 client.reply_mode = ReplyMode::Skipping;
                 true
             }
-            // Had the command switched replies on again (CLIENT REPLY ON, RESET), it would be answered.
+            // Had the command switched replies on again (CLIENT REPLY ON), it would be answered.
             (ReplyMode::Skipping, ReplyMode::Skipping) => {
                 client.reply_mode = ReplyMode::On;
                 true

@@ -98,7 +98,7 @@ impl CommandError {
         "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
     );
     pub const LFU_ON: Self = Self::Fixed(
-        "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between maxmemory policies at runtime LRU and LFU data will take some time to adjust.",
+        "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
     );
     pub const NO_CONFIG_FILE: Self = Self::Fixed("ERR The server is running without a config file");
     pub const SHUTDOWN_ERRORS: Self = Self::Fixed("ERR Errors trying to SHUTDOWN. Check logs.");
@@ -173,7 +173,12 @@ impl CommandError {
 
     /// A refusal of another part of the server, which words it as Redis does but for the code.
     pub fn err(refusal: impl fmt::Display) -> Self {
-        Self::with("ERR {}", &[refusal.to_string().as_bytes()])
+        Self::err_bytes(refusal.to_string().as_bytes())
+    }
+
+    /// [`Self::err`] for a refusal that quotes bytes.
+    pub fn err_bytes(refusal: &[u8]) -> Self {
+        Self::with("ERR {}", &[refusal])
     }
 
     /// `ERR invalid expire time in 'set' command`

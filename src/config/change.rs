@@ -3,6 +3,7 @@
 //! * A set of parameters changes together or not at all: [`Config::changed`] works on a copy.
 //! * The words of every error are Redis's; the commands layer puts the code `ERR` before them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -18,18 +19,18 @@ pub struct Asker {
     pub local: bool,
 }
 
-/// Why CONFIG SET changed nothing. `Display` is the reply without its code.
+/// Why CONFIG SET changed nothing. Names are bytes, as clients send them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetError {
     /// No such parameter.
     Unknown {
         /// The name as it was given.
-        name: String,
+        name: Vec<u8>,
     },
     /// The parameter exists, and the value or the change was refused.
     Refused {
-        /// The name as it was given.
-        name: String,
+        /// The name as the table spells it, or as it was given when the value was not looked at.
+        name: Vec<u8>,
         /// Why, in Redis's words.
         reason: String,
     },
@@ -37,21 +38,29 @@ pub enum SetError {
 
 impl SetError {
     /// A refusal, also for subscribers that could not apply a value.
-    pub fn refused(name: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub fn refused(name: impl Into<Vec<u8>>, reason: impl Into<String>) -> Self {
         Self::Refused { name: name.into(), reason: reason.into() }
+    }
+
+    /// The reply without its code. A name ends at its first NUL, as in C.
+    pub fn text(&self) -> Vec<u8> {
+        let (Self::Unknown { name } | Self::Refused { name, .. }) = self;
+        let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+        match self {
+            Self::Unknown { .. } => {
+                [b"Unknown option or number of arguments for CONFIG SET - '".as_slice(), name, b"'"].concat()
+            }
+            Self::Refused { reason, .. } => {
+                let start = b"CONFIG SET failed (possibly related to argument '".as_slice();
+                [start, name, b"') - ", reason.as_bytes()].concat()
+            }
+        }
     }
 }
 
 impl fmt::Display for SetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown { name } => {
-                write!(f, "Unknown option or number of arguments for CONFIG SET - '{name}'")
-            }
-            Self::Refused { name, reason } => {
-                write!(f, "CONFIG SET failed (possibly related to argument '{name}') - {reason}")
-            }
-        }
+        f.write_str(&String::from_utf8_lossy(&self.text()))
     }
 }
 
@@ -96,25 +105,27 @@ impl Config {
     /// CONFIG SET: a copy with all of these parameters changed. Names are looked up, and permissions checked,
     /// before any value is read, as Redis does.
     pub fn changed(&self, pairs: &[(&[u8], &[u8])], asker: Asker) -> Result<Self, SetError> {
-        let mut targets: Vec<(Found, &str)> = Vec::with_capacity(pairs.len());
+        let mut targets: Vec<(Found, Cow<'_, str>)> = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
-            let shown = String::from_utf8_lossy(name).into_owned();
-            let found = table::find(&shown).filter(|found| table::all()[found.index].is_parameter());
-            let Some(found) = found else { return Err(SetError::Unknown { name: shown }) };
+            let found = std::str::from_utf8(name).ok().and_then(table::find);
+            let found = found.filter(|found| table::all()[found.index].is_parameter());
+            let Some(found) = found else { return Err(SetError::Unknown { name: name.to_vec() }) };
             if let Some(reason) = self.refusal(&table::all()[found.index], asker) {
-                return Err(SetError::refused(shown, reason));
+                return Err(SetError::refused(*name, reason));
             }
             if targets.iter().any(|(earlier, _)| earlier.name == found.name) {
-                return Err(SetError::refused(shown, "duplicate parameter"));
+                return Err(SetError::refused(*name, "duplicate parameter"));
             }
-            let value = std::str::from_utf8(value);
-            targets.push((found, value.map_err(|_| SetError::refused(shown, NOT_UTF8))?));
+            targets.push((found, String::from_utf8_lossy(value)));
         }
         let mut copy = self.clone();
-        for ((found, value), (name, _)) in targets.iter().zip(pairs) {
+        for (found, value) in &targets {
             let words = split_value(&table::all()[found.index], value);
+            // A value that is not text may be wrong for another reason, which Redis would give.
+            let utf8 = if matches!(value, Cow::Borrowed(_)) { Ok(()) } else { Err(NOT_UTF8.to_owned()) };
             copy.assign(*found, &words, false)
-                .map_err(|reason| SetError::refused(String::from_utf8_lossy(name), reason))?;
+                .and(utf8)
+                .map_err(|reason| SetError::refused(found.name, reason))?;
         }
         copy.settle();
         Ok(copy)

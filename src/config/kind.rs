@@ -59,6 +59,10 @@ impl Kind {
             _ => {}
         }
         let [word] = words else { return Err(WRONG_ARGUMENTS.to_owned()) };
+        // What is not read as an integer or kept as text is a C string.
+        let c_string = word.split('\0').next().unwrap_or_default();
+        let word =
+            if matches!(self, Self::Bool | Self::Memory(..) | Self::Choice(_)) { &c_string } else { word };
         match self {
             Self::Bool => match word.to_ascii_lowercase().as_str() {
                 yes_or_no @ ("yes" | "no") => Ok(yes_or_no.to_owned()),

@@ -1,6 +1,6 @@
 //! Comparing two transcripts, and the one list of differences that are allowed.
 
-use super::target::{Argv, Transcript};
+use super::target::{Argv, Transcript, is};
 use crate::support::{Value, show};
 use std::fmt;
 
@@ -19,6 +19,10 @@ struct Allowed {
     commands: &'static [&'static str],
     /// Why no server is wrong.
     reason: &'static str,
+    /// Whether it is one of the commands that are meant, by its arguments.
+    only: fn(&Argv) -> bool,
+    /// A command with its two replies, somewhere before, without which the difference is not allowed.
+    after: Option<fn(&Argv, &Value, &Value) -> bool>,
     /// Whether two unequal replies are the same for our purpose.
     same: fn(&Value, &Value) -> bool,
 }
@@ -26,87 +30,167 @@ struct Allowed {
 /// Two servers run a command at two moments, so what is left to live differs by what lies between.
 const CLOCK_SLACK_MS: i64 = 2_000;
 
+/// The rest of an allowance for any arguments, whatever happened before.
+const ANYWHERE: Allowed =
+    Allowed { commands: &[], reason: "", only: |_| true, after: None, same: |_, _| false };
+
 const ALLOWED: &[Allowed] = &[
     Allowed {
         commands: &["ttl", "expiretime", "object|idletime"],
         reason: "the two servers execute the command at different moments (seconds)",
         same: |a, b| near(a, b, 1 + CLOCK_SLACK_MS / 1000),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["pttl", "pexpiretime"],
         reason: "the two servers execute the command at different moments (milliseconds)",
         same: |a, b| near(a, b, CLOCK_SLACK_MS),
+        ..ANYWHERE
     },
     Allowed {
-        commands: &["keys", "scan", "smembers"],
-        reason: "the order of keys and members is the order of the server's own hash table",
+        commands: &["keys", "scan", "smembers", "command|list"],
+        reason: "the order of keys, members and commands is the order of the server's own hash table",
         same: |a, b| sorted(a) == sorted(b),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["scan"],
         reason: "7.4 reads cursors stricter (the empty one, -1) and laxer (spaces in front) than the oracle's 7.0",
-        same: |a, b| [a, b].iter().any(|reply| reply.as_error().as_deref() == Some("ERR invalid cursor")),
+        only: |argv| !argv[1].first().is_some_and(u8::is_ascii_digit),
+        same: |a, b| [a, b].iter().any(|reply| is_text(reply, "ERR invalid cursor")),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["object|help"],
         reason: "help is made from the rows, in words of our own, between Redis's first and last lines",
         same: |a, b| help_frame(a).is_some() && help_frame(a) == help_frame(b),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["hgetall", "config|get"],
         reason: "hashes and maps have no order of their own",
         same: |a, b| unordered(a).is_some() && unordered(a) == unordered(b),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["command"],
         reason: "7.4 has other commands than the oracle's 7.0",
         same: |a, b| a.items().is_some() && b.items().is_some(),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["randomkey"],
         reason: "random; it only has to be null on both sides or on neither",
         same: |a, b| a.as_bytes().is_some() && b.as_bytes().is_some(),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["time", "client|id", "lastsave"],
         reason: "clocks and counters of the server's own",
         same: |a, b| shape(a) == shape(b),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["object|refcount"],
         reason: "in Redis a copy of a small integer is not shared as other small integers are; nothing is counted here",
         same: |a, b| [a, b].iter().all(|reply| matches!(reply.as_int(), Some(1 | 0x7fff_ffff))),
+        ..ANYWHERE
     },
     Allowed {
-        commands: &["object|freq"],
-        reason: "the LFU counter is incremented at random",
+        commands: &["object|freq", "memory|usage"],
+        reason: "the LFU counter is incremented at random, and memory is the server's own",
         same: |a, b| a.as_int().is_some() && b.as_int().is_some(),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["command|count"],
         reason: "7.4 has other commands than the oracle's 7.0",
         same: |a, b| a.as_int().is_some() && b.as_int().is_some(),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["command|info"],
-        reason: "7.4 added flags, tips and subcommands: name, arity and key positions are compared",
+        reason: "7.4 has other tips and subcommands than the oracle's 7.0",
         same: |a, b| command_rows(a).is_some() && command_rows(a) == command_rows(b),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["bitcount", "bitpos"],
         reason: "in 7.4 bad arguments are errors even when the key is missing or of another type",
         same: |a, b| (is_missing_key(a) || is_error(a, "WRONGTYPE")) && is_error(b, "ERR"),
+        ..ANYWHERE
     },
     Allowed {
         commands: &["hello"],
         reason: "version and connection id are the server's own",
         same: |a, b| shape(a) == shape(b) && without(a, &["version", "id"]) == without(b, &["version", "id"]),
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: &["command|getkeys", "command|getkeysandflags"],
+        reason: "since 7.2 the command to look at needs no arguments",
+        same: |a, b| is_arity(a, "command|getkeys") && b.as_error().is_some(),
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: &["client|setinfo", "client|no-touch"],
+        reason: "commands since 7.2",
+        same: |a, _| a.as_error().is_some_and(|text| text.starts_with("ERR unknown subcommand")),
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: &["client|kill"],
+        reason: "MAXAGE is an option since 7.4",
+        only: |argv| count(argv, b"MAXAGE") > 0,
+        same: |a, _| is_text(a, "ERR syntax error"),
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: &["config|set"],
+        reason: "since 7.2 there is the log level `nothing`",
+        same: |a, b| {
+            b.as_error().and_then(|text| Some(text.strip_suffix(", nothing")?.to_owned())) == a.as_error()
+        },
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: &["hello"],
+        reason: "since 7.2 HELLO logs in once, as the last of several AUTH says",
+        only: |argv| count(argv, b"AUTH") > 1,
+        same: |a, _| is_error(a, "WRONGPASS"),
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: &["client|getname"],
+        reason: "since 7.2 HELLO names the connection last, so that one that fails changes nothing",
+        after: Some(|argv, a, b| {
+            is(argv, 0, "HELLO")
+                && count(argv, b"SETNAME") > 0
+                && [a, b].iter().all(|reply| reply.as_error().is_some())
+        }),
+        same: |a, b| a.as_bytes().is_some() && b.as_error().is_none(),
+        ..ANYWHERE
     },
 ];
 
 /// What BITCOUNT and BITPOS answer for a missing key.
 fn is_missing_key(value: &Value) -> bool {
     matches!(value.as_int(), Some(0 | -1))
+}
+
+/// Whether it is the complaint about the number of arguments of a command whose name begins so.
+fn is_arity(value: &Value, name: &str) -> bool {
+    let start = format!("ERR wrong number of arguments for '{name}");
+    value.as_error().is_some_and(|text| text.starts_with(&start))
+}
+
+/// How many of the arguments are this word, in any case.
+fn count(argv: &Argv, word: &[u8]) -> usize {
+    argv.iter().filter(|arg| arg.eq_ignore_ascii_case(word)).count()
+}
+
+fn is_text(value: &Value, text: &str) -> bool {
+    value.as_error().as_deref() == Some(text)
 }
 
 fn is_error(value: &Value, code: &str) -> bool {
@@ -171,24 +255,39 @@ fn help_frame(value: &Value) -> Option<(&Value, &[Value])> {
     Some((lines.first()?, lines.get(lines.len().checked_sub(2)?..)?))
 }
 
-/// Name, arity, first key, last key and step of each row of COMMAND INFO.
+/// Each row of COMMAND INFO: name, arity, flags, first key, last key, step, ACL categories and key specifications, but
+/// neither tips nor subcommands.
 fn command_rows(value: &Value) -> Option<Vec<Vec<Value>>> {
     let row = |row: &Value| match row.items() {
-        Some(cells) if cells.len() >= 6 => Some([0, 1, 3, 4, 5].map(|cell| cells[cell].clone()).to_vec()),
+        Some(cells) if cells.len() == 10 => {
+            Some([0, 1, 2, 3, 4, 5, 6, 8].map(|cell| sorted(&cells[cell])).to_vec())
+        }
         Some(_) => None,
         None => Some(vec![row.clone()]),
     };
     value.items()?.iter().map(row).collect()
 }
 
-fn is_allowed(argv: &Argv, expected: &Value, actual: &Value) -> bool {
+/// Whether the replies at `index` may differ.
+fn is_allowed(expected: &Transcript, actual: &Transcript, index: usize) -> bool {
+    let (argv, a) = &expected.steps[index];
+    let b = &actual.steps[index].1;
     let lower = |index: usize| argv.get(index).map(|arg| String::from_utf8_lossy(arg).to_lowercase());
     let name = lower(0);
     let with_sub = lower(1).map(|sub| format!("{}|{sub}", name.as_deref().unwrap_or_default()));
     let is_name = |command: &&str| [name.as_deref(), with_sub.as_deref()].contains(&Some(*command));
+    let mut earlier = expected.steps[..index].iter().zip(&actual.steps[..index]);
+    let mut follows = |cause: fn(&Argv, &Value, &Value) -> bool| {
+        earlier.any(|((argv, a), (_, b))| argv.is_empty() || cause(argv, a, b))
+    };
     // Where CLIENT REPLY made it unknown which command a reply belongs to, it may be any.
     let applies = |allowed: &&Allowed| argv.is_empty() || allowed.commands.iter().any(is_name);
-    ALLOWED.iter().filter(applies).any(|allowed| (allowed.same)(expected, actual))
+    ALLOWED
+        .iter()
+        .filter(applies)
+        .filter(|allowed| argv.is_empty() || (allowed.only)(argv))
+        .filter(|allowed| (allowed.same)(a, b))
+        .any(|allowed| allowed.after.is_none_or(&mut follows))
 }
 
 /// The first difference that is not allowed.
@@ -197,7 +296,7 @@ pub fn first(expected: &Transcript, actual: &Transcript) -> Option<Difference> {
     for index in 0..count {
         let difference = match (expected.steps.get(index), actual.steps.get(index)) {
             (Some((argv, a)), Some((other, b))) if argv == other => {
-                if a == b || is_allowed(argv, a, b) {
+                if a == b || is_allowed(expected, actual, index) {
                     continue;
                 }
                 let kind = format!("{} / {}", summary(a), summary(b));

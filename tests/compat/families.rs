@@ -1,8 +1,10 @@
 //! The families of commands that are compared: one file each, one row per form of a command.
 
 pub mod bitmaps;
+pub mod config;
 pub mod foreign;
 pub mod keys;
+pub mod limits;
 pub mod server;
 pub mod strings;
 
@@ -24,8 +26,15 @@ pub struct Family {
 }
 
 /// All families.
-pub const FAMILIES: &[&Family] =
-    &[&strings::FAMILY, &bitmaps::FAMILY, &keys::FAMILY, &server::FAMILY, &foreign::FAMILY];
+pub const FAMILIES: &[&Family] = &[
+    &strings::FAMILY,
+    &bitmaps::FAMILY,
+    &keys::FAMILY,
+    &server::FAMILY,
+    &config::FAMILY,
+    &limits::FAMILY,
+    &foreign::FAMILY,
+];
 
 impl Family {
     /// The names of its commands.

@@ -13,7 +13,7 @@
 //! One command in twelve is then spoiled: an argument dropped, doubled, inserted or replaced.
 
 use super::families::Family;
-use super::target::{Argv, Sequence, is};
+use super::target::{Argv, PASSWORD, Sequence, is};
 use super::words::{self, Word};
 use crate::support::Rng;
 
@@ -55,6 +55,11 @@ impl Grammar {
         // A SCAN has to be followed from its beginning to its end, which needs its replies.
         let hidden = sequence.hides_replies();
         sequence.commands.retain(|argv| !is(argv, 0, "SCAN") || !(hidden || starts_inside(argv)));
+        if sequence.commands.iter().any(|argv| is(argv, 0, "RESET")) {
+            sequence.commands.retain(is_short);
+        }
+        sequence.commands.retain(|argv| !(is(argv, 0, "CONFIG") && sets_what_outlives(argv)));
+        sequence.commands.retain(|argv| !(is(argv, 0, "CLIENT") && is(argv, 1, "PAUSE") && pauses(argv)));
         sequence
     }
 
@@ -79,6 +84,37 @@ impl Grammar {
 fn starts_inside(argv: &Argv) -> bool {
     let cursor = argv.get(1).and_then(|cursor| std::str::from_utf8(cursor).ok()).unwrap_or("");
     cursor.trim_start_matches(['+', '-']).parse::<u64>().is_ok_and(|position| position != 0)
+}
+
+/// Whether a CONFIG sets what must not be set: a `maxmemory` that is near, since the memory used is the server's own; bulk
+/// strings that take gigabytes; a password that the next sequence does not know; a size over 64 bits, which Redis cuts and
+/// the server under test refuses.
+fn sets_what_outlives(argv: &Argv) -> bool {
+    argv.windows(2).any(|pair| {
+        let digits: Vec<u8> = pair[1].iter().copied().filter(u8::is_ascii_digit).collect();
+        let number = std::str::from_utf8(&digits).unwrap_or("").parse::<u64>();
+        let number = match number {
+            Err(_) if digits.len() > 19 => return true,
+            number => number.unwrap_or(0),
+        };
+        match pair[0].to_ascii_lowercase().as_slice() {
+            b"maxmemory" => (1..1 << 33).contains(&number),
+            b"proto-max-bulk-len" => number > 512 << 20,
+            b"requirepass" => !(pair[1].is_empty() || pair[1] == PASSWORD.as_bytes()),
+            _ => false,
+        }
+    })
+}
+
+/// Whether a client that is not logged in any more may send this. More closes its connection, if it is read after the
+/// RESET has been executed, and not ahead of that.
+fn is_short(argv: &Argv) -> bool {
+    argv.len() <= 10 && argv.iter().all(|arg| arg.len() <= 16_384)
+}
+
+/// Whether a CLIENT PAUSE holds everything up, the next sequence too.
+fn pauses(argv: &Argv) -> bool {
+    argv.get(2).is_some_and(|timeout| timeout != b"0" && timeout.iter().all(u8::is_ascii_digit))
 }
 
 /// The command that a synopsis describes.

@@ -58,6 +58,9 @@ impl fmt::Display for Sequence {
     }
 }
 
+/// The password that a sequence may set.
+pub const PASSWORD: &str = "secret";
+
 const SENTINEL: &[u8] = b"the-end-of-this-sequence";
 const MAX_SCAN_CALLS: usize = 10_000;
 
@@ -132,29 +135,44 @@ fn argv(line: &str) -> Argv {
 
 /// Empties the server and gives the session its defaults.
 fn reset(client: &mut Client, protocol: u8) -> io::Result<()> {
-    let mut lines = vec![format!("HELLO {protocol}"), "SELECT 0".into(), "CLIENT SETNAME ''".into()];
-    lines.push("FLUSHALL".to_owned());
+    let mut lines = vec![
+        format!("HELLO {protocol} AUTH default {PASSWORD}"),
+        "SELECT 0".to_owned(),
+        "CLIENT SETNAME ''".to_owned(),
+        "CONFIG SET requirepass ''".to_owned(),
+        "FLUSHALL".to_owned(),
+    ];
     lines.extend(FAMILIES.iter().flat_map(|family| family.reset).map(|line| (*line).to_owned()));
     let bytes: Vec<u8> = lines.iter().flat_map(|line| encode(&argv(line))).collect();
     client.try_send_raw(&bytes)?;
-    lines.iter().try_for_each(|_| client.try_read().map(drop))
+    lines.iter().try_for_each(|line| match client.try_read()?.as_error() {
+        Some(error) => Err(io::Error::other(format!("{line} is answered {error}"))),
+        None => Ok(()),
+    })
 }
 
-/// Sends commands in one write and reads until the sentinel. With CLIENT REPLY among them there may be fewer replies than
-/// commands; then the replies are kept in order and without a command.
+/// Sends commands in one write and reads until the sentinel, which is behind a login, since there may be a password by
+/// then. With CLIENT REPLY among them there may be fewer replies than commands; then the replies are kept in order and
+/// without a command.
 fn pipeline(client: &mut Client, commands: &[Argv], steps: &mut Vec<(Argv, Value)>) -> io::Result<()> {
     let mut bytes: Vec<u8> = commands.iter().flat_map(|argv| encode(argv)).collect();
     let may_be_silent = hides_replies(commands);
+    bytes.extend_from_slice(&encode(&["AUTH", "default", PASSWORD]));
     if may_be_silent {
         bytes.extend_from_slice(&encode(&["CLIENT", "REPLY", "ON"]));
     }
     bytes.extend_from_slice(&encode(&[b"ECHO".as_slice(), SENTINEL]));
     client.try_send_raw(&bytes)?;
     let mut names = commands.iter().filter(|_| !may_be_silent).cloned();
+    let mut login = !may_be_silent;
     loop {
         match client.try_read()? {
             Value::Bulk(bytes) if bytes == SENTINEL => return Ok(()),
-            reply => steps.push((names.next().unwrap_or_default(), reply)),
+            reply => match names.next() {
+                Some(argv) => steps.push((argv, reply)),
+                None if login => login = false,
+                None => steps.push((Argv::new(), reply)),
+            },
         }
     }
 }
@@ -181,7 +199,7 @@ fn follow_scan(client: &mut Client, (argv, reply): &mut (Argv, Value)) -> io::Re
 
 /// Reads back everything that is stored.
 fn read_state(client: &mut Client, steps: &mut Vec<(Argv, Value)>) -> io::Result<()> {
-    client.try_cmd(&["HELLO", "2"])?;
+    client.try_cmd(&["HELLO", "2", "AUTH", "default", PASSWORD])?;
     for db in DATABASES {
         let first = steps.len();
         let commands = [argv(&format!("SELECT {db}")), argv("DBSIZE"), argv("KEYS *")];

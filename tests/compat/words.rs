@@ -5,6 +5,7 @@
 //! * Times are far in the future, in the past, or invalid: nothing expires while a sequence runs. Absolute times are
 //!   constants, so a seed repeats the same bytes on any day.
 
+use super::target::PASSWORD;
 use crate::support::Rng;
 
 /// Makes one argument.
@@ -15,10 +16,16 @@ pub const DATABASES: [u32; 3] = [0, 1, 15];
 
 const WORDS: &[(&str, Word)] = &[
     ("key", key),
-    ("value", value),
-    ("int", |rng| mostly(rng, &["1", "0", "-1", "2", "5", "100", "-100"], integer_edge)),
+    ("value", |rng| if rng.one_in(16) { any_integer(rng) } else { value(rng) }),
+    ("int", |rng| match rng.below(6) {
+        0 => any_integer(rng),
+        _ => mostly(rng, &["1", "0", "-1", "2", "5", "100", "-100"], integer_edge),
+    }),
     ("float", |rng| mostly(rng, &["1.5", "-1.5", "0", "3", "0.1", "1e3", "10.50", "-0"], float_edge)),
     ("index", |rng| {
+        if rng.one_in(4) {
+            return (rng.below(300) as i64 - 150).to_string().into_bytes();
+        }
         mostly(rng, &["0", "1", "-1", "2", "-2", "3", "5", "7", "-7", "100", "-100"], integer_edge)
     }),
     ("offset", |rng| mostly(rng, &["0", "1", "3", "7", "8", "15", "20", "100", "800"], offset_edge)),
@@ -37,10 +44,208 @@ const WORDS: &[(&str, Word)] = &[
     ("name", |rng| {
         mostly(rng, &["a", "b", "name"], |rng| one(rng, &["", "two words", "new\nline", "\u{e9}"]))
     }),
-    ("width", |rng| mostly(rng, &["u1", "u4", "u8", "i8", "i5", "i16", "u32", "i64", "u63"], width_edge)),
+    ("width", |rng| if rng.one_in(2) { any_width(rng) } else { usual_width(rng) }),
     ("place", |rng| mostly(rng, &["0", "1", "7", "8", "20", "#0", "#1", "#3"], place_edge)),
+    ("far", |rng| {
+        mostly(rng, &["1048575", "1048576", "1048577", "8388607", "8388608", "8388616"], offset_edge)
+    }),
+    ("huge", |rng| vec![b'h'; *rng.pick(&[300_000, 600_000])]),
+    ("size", |rng| mostly(rng, &["0", "100", "1k", "1kb", "10MB", "1gb", "3b"], size_edge)),
+    ("small", |rng| mostly(rng, &["0", "1", "5", "10", "100", "128"], integer_edge)),
+    ("parameter", |rng| {
+        let names = *rng.pick(&[NUMBERS, MEMORIES, SWITCHES, OTHERS]);
+        one(rng, names)
+    }),
+    ("number", |rng| one(rng, NUMBERS)),
+    ("memory", |rng| one(rng, MEMORIES)),
+    ("switch", |rng| one(rng, SWITCHES)),
+    ("glob", |rng| {
+        one(
+            rng,
+            &["maxmemory*", "slowlog-*", "?z", "hash-max-*", "*lazyfree*", "MAX*-policy", "timeou[t]", "x*"],
+        )
+    }),
+    ("limits", |rng| one(rng, LIMITS)),
+    ("percentiles", |rng| one(rng, &["50 99 99.9", "", "0 100", "101", "-1", "abc", "50  99", "12.3456789"])),
+    ("scores", |rng| {
+        one(rng, &["0 200 800", "1 2", "1 2 3 4", "3000 1 1", "a b c", "", "-2000 0 2000", "5 4 3"])
+    }),
+    ("command", |rng| one(rng, COMMANDS)),
+    ("user", |rng| one(rng, &["default", "default", "DEFAULT", "nosuch"])),
+    ("secret", |_| PASSWORD.as_bytes().to_vec()),
+    ("yes", |rng| mostly(rng, &["yes", "no", "YES", "No"], |rng| one(rng, &["", "1", "true", "maybe"]))),
+    ("classes", |rng| one(rng, CLASSES)),
     ("junk", junk),
 ];
+
+/// Parameters that are a number.
+const NUMBERS: &[&str] = &[
+    "timeout",
+    "hz",
+    "tcp-keepalive",
+    "slowlog-max-len",
+    "slowlog-log-slower-than",
+    "lfu-log-factor",
+    "lfu-decay-time",
+    "maxmemory-samples",
+    "active-expire-effort",
+    "latency-monitor-threshold",
+    "tracking-table-max-keys",
+    "acllog-max-len",
+    "busy-reply-threshold",
+    "lua-time-limit",
+    "hash-max-listpack-entries",
+    "hash-max-ziplist-entries",
+    "set-max-intset-entries",
+    "zset-max-listpack-entries",
+    "zset-max-ziplist-value",
+    "list-compress-depth",
+    "list-max-listpack-size",
+    "stream-node-max-entries",
+];
+
+/// Parameters that are a size in bytes. `maxmemory` stands in a row of its own.
+const MEMORIES: &[&str] = &[
+    "hll-sparse-max-bytes",
+    "stream-node-max-bytes",
+    "client-query-buffer-limit",
+    "hash-max-listpack-value",
+    "zset-max-listpack-value",
+];
+
+/// Parameters that are yes or no.
+const SWITCHES: &[&str] = &[
+    "lazyfree-lazy-eviction",
+    "lazyfree-lazy-expire",
+    "lazyfree-lazy-server-del",
+    "lazyfree-lazy-user-del",
+    "lazyfree-lazy-user-flush",
+    "latency-tracking",
+    "activerehashing",
+];
+
+const OTHERS: &[&str] = &[
+    "maxmemory-policy",
+    "notify-keyspace-events",
+    "client-output-buffer-limit",
+    "oom-score-adj-values",
+    "loglevel",
+    "proto-max-bulk-len",
+    "maxmemory",
+    "databases",
+    "latency-tracking-info-percentiles",
+    "nosuch",
+    "maxclients",
+];
+
+const LIMITS: &[&str] = &[
+    "normal 0 0 0",
+    "pubsub 32mb 8mb 60",
+    "slave 256mb 64mb 60",
+    "replica 1gb 0 0",
+    "normal 1gb 1gb 10 pubsub 0 0 0",
+    "",
+    "nosuch 0 0 0",
+    "normal 0 0",
+    "normal a 0 0",
+    "normal 0 0 -1",
+    "NORMAL 0 0 0",
+    "master 0 0 0",
+];
+
+/// Commands that COMMAND INFO is asked about: all that a Redis 7.0 has too.
+const COMMANDS: &[&str] = &[
+    "append",
+    "auth",
+    "bitcount",
+    "bitfield",
+    "bitfield_ro",
+    "bitop",
+    "bitpos",
+    "client",
+    "client|id",
+    "client|kill",
+    "client|list",
+    "client|pause",
+    "client|reply",
+    "command",
+    "command|docs",
+    "command|info",
+    "config",
+    "config|get",
+    "config|set",
+    "copy",
+    "dbsize",
+    "debug",
+    "decr",
+    "decrby",
+    "del",
+    "echo",
+    "exists",
+    "expire",
+    "expireat",
+    "expiretime",
+    "flushall",
+    "flushdb",
+    "get",
+    "getbit",
+    "getdel",
+    "getex",
+    "getrange",
+    "getset",
+    "hello",
+    "incr",
+    "incrby",
+    "incrbyfloat",
+    "info",
+    "keys",
+    "lastsave",
+    "lcs",
+    "lolwut",
+    "memory",
+    "memory|usage",
+    "mget",
+    "move",
+    "mset",
+    "msetnx",
+    "object",
+    "object|encoding",
+    "persist",
+    "pexpire",
+    "pexpireat",
+    "pexpiretime",
+    "ping",
+    "psetex",
+    "pttl",
+    "quit",
+    "randomkey",
+    "rename",
+    "renamenx",
+    "reset",
+    "scan",
+    "select",
+    "set",
+    "setbit",
+    "setex",
+    "setnx",
+    "setrange",
+    "shutdown",
+    "strlen",
+    "substr",
+    "swapdb",
+    "time",
+    "touch",
+    "ttl",
+    "type",
+    "unlink",
+    "nosuch",
+    "get|set",
+    "",
+];
+
+/// Letters for `notify-keyspace-events`.
+const CLASSES: &[&str] =
+    &["", "KEA", "Ex", "AKE", "g$lshzxetd", "Kg$", "KEn", "mKE", "KEAnm", "q", "K E", "ke", "E$l"];
 
 const PATTERNS: &[&str] = &[
     "*", "k*", "?1", "k[1-3]", "[^k]*", "", "k\\1", "[", "k[", "*\\", "**", "k?", "[a-", "[z-a]1", "\\*",
@@ -88,6 +293,12 @@ fn value(rng: &mut Rng) -> Vec<u8> {
         }
         _ => one(rng, &["foo", "bar", "foobar", "1", "2"]),
     }
+}
+
+/// An integer of any size. Not for what may be read as an offset, of which most would be valid and large.
+fn any_integer(rng: &mut Rng) -> Vec<u8> {
+    let magnitude = (rng.next() >> rng.below(64)) as i64;
+    magnitude.wrapping_add(rng.below(3) as i64 - 1).to_string().into_bytes()
 }
 
 fn integer_edge(rng: &mut Rng) -> Vec<u8> {
@@ -150,6 +361,10 @@ fn float_edge(rng: &mut Rng) -> Vec<u8> {
     )
 }
 
+fn size_edge(rng: &mut Rng) -> Vec<u8> {
+    one(rng, &["", "-1", "-5gb", "1.5gb", "1tb", "kb", "1 kb", "10%", "1K", "1Gb", "+1", "01k"])
+}
+
 /// Bit and byte offsets past every limit, but none that is both valid and large.
 fn offset_edge(rng: &mut Rng) -> Vec<u8> {
     one(
@@ -167,6 +382,15 @@ fn offset_edge(rng: &mut Rng) -> Vec<u8> {
             "01",
         ],
     )
+}
+
+fn any_width(rng: &mut Rng) -> Vec<u8> {
+    let (sign, most) = *rng.pick(&[("u", 63), ("i", 64)]);
+    format!("{sign}{}", 1 + rng.below(most)).into_bytes()
+}
+
+fn usual_width(rng: &mut Rng) -> Vec<u8> {
+    mostly(rng, &["u1", "u4", "u8", "i8", "i5", "i16", "u32", "i64", "u63"], width_edge)
 }
 
 fn width_edge(rng: &mut Rng) -> Vec<u8> {

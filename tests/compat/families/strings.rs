@@ -28,6 +28,8 @@ pub const FAMILY: Family = Family {
         (5, "INCRBY key int"),
         (4, "DECRBY key int"),
         (6, "INCRBYFLOAT key float"),
+        (4, "SET key value GET { NX ; XX ; EX seconds ; PXAT unixms ; KEEPTTL }"),
+        (3, "LCS key key IDX { MINMATCHLEN int ; WITHMATCHLEN }"),
         (6, "LCS key key { LEN ; IDX ; MINMATCHLEN int ; WITHMATCHLEN }"),
     ],
     readers: &[("string", "GET KEY")],
