@@ -33,10 +33,12 @@ use crate::net::monitor::Monitor;
 use crate::net::worker::{self, Core, Seat, WAKER};
 use crate::stats::rates::Rates;
 use crate::stats::{Stat, Stats};
+use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::hash::KeyHasher;
 use crate::store::keyspace::{self, Garbage};
 use crate::store::{Keyspace, Waiter};
 use crate::sys;
+use crate::util::random::Random;
 use crate::util::supervisor::Supervisor;
 use crate::util::{file, log, time};
 
@@ -48,6 +50,8 @@ const SAMPLE_MS: u64 = 100;
 const IDLE_MS: u64 = 1000;
 /// Keys that one cron tick may expire.
 const EXPIRE_PER_TICK: usize = 100_000;
+/// Keys that one cron tick may evict.
+const EVICT_PER_TICK: u64 = 10_000;
 
 /// Runs a server until it is told to stop. The exit code says whether it stopped cleanly.
 pub fn run(loaded: Loaded) -> ExitCode {
@@ -413,6 +417,7 @@ fn announce(state: &ServerState) {
 /// The cron thread: active expiry at every round, `hz` rounds a second or more; samples and idle clients now and then.
 fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
     let stats = state.stats.register();
+    let mut evictor = Evictor::new(Random::seeded());
     let mut elapsed_ms = 0u64;
     loop {
         let config = state.config.snapshot();
@@ -427,6 +432,13 @@ fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
         if state.active_expire.load(Ordering::Relaxed) && !state.is_paused_for_expiry() {
             let (expired, _) = state.keyspace.sweep(time::now(), EXPIRE_PER_TICK);
             stats.add(Stat::ExpiredKeys, expired);
+        }
+        if !state.is_paused_for_expiry() {
+            // Writers make room for themselves; this is for a limit that was lowered while nobody writes.
+            let (now, limit) = (time::now(), Limit::of(&config));
+            let clock = AccessClock::of(&config, now, 0.0);
+            let evicted = evictor.make_room(&state.keyspace, limit, clock, now, EVICT_PER_TICK);
+            stats.add(Stat::EvictedKeys, evicted.keys);
         }
         if is_due(SAMPLE_MS) {
             state.rates.sample(time::now().0, &state.stats.totals());

@@ -360,6 +360,39 @@ fn looking_at_a_key_does_not_count_as_using_it() {
 }
 
 #[test]
+fn lookups_that_read_count_as_hits_and_misses() {
+    let (_server, mut client) = client();
+    for (argv, hits, misses) in [
+        (&["EXISTS", "a", "missing"][..], 1, 1),
+        (&["TOUCH", "a", "missing", "a"], 2, 1),
+        (&["TYPE", "a"], 1, 0),
+        (&["TYPE", "missing"], 0, 1),
+        (&["TTL", "a"], 1, 0),
+        (&["PEXPIRETIME", "missing"], 0, 1),
+        (&["OBJECT", "ENCODING", "a"], 1, 0),
+        (&["OBJECT", "REFCOUNT", "missing"], 0, 1),
+        (&["COPY", "a", "b"], 1, 0),
+        (&["COPY", "missing", "b"], 0, 1),
+        (&["RENAMENX", "a", "b"], 0, 0),
+        (&["EXPIRE", "a", "100"], 0, 0),
+        (&["PERSIST", "missing"], 0, 0),
+        (&["DEL", "b", "missing"], 0, 0),
+        (&["KEYS", "*"], 0, 0),
+        (&["SCAN", "0"], 0, 0),
+        (&["RANDOMKEY"], 0, 0),
+    ] {
+        client.ok(&["SET", "a", "1"]);
+        client.ok(&["CONFIG", "RESETSTAT"]);
+        client.cmd(argv);
+        let info = client.text(&["INFO", "stats"]);
+        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let counted = (field("keyspace_hits"), field("keyspace_misses"));
+        let expected = (hits.to_string(), misses.to_string());
+        assert_eq!(counted, (Some(expected.0.as_str()), Some(expected.1.as_str())), "{argv:?}");
+    }
+}
+
+#[test]
 fn touch_uses_a_key_even_for_a_client_that_does_not() {
     if forgekv_only("CLIENT NO-TOUCH came with 7.2") {
         return;

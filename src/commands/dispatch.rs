@@ -20,7 +20,7 @@ use crate::config::{Config, ConfigReader};
 use crate::resp::{Argv, Mark, Output, Reply};
 use crate::stats::{Stat, ThreadStats};
 use crate::store::db::Workspace;
-use crate::store::evict::{self, AccessClock};
+use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::keyspace::LogHealth;
 use crate::store::{Db, ShardId, UnixMs, Waiter};
 use crate::util::random::Random;
@@ -66,8 +66,7 @@ pub struct Executor {
     now: UnixMs,
     access: AccessClock,
     random: Random,
-    /// Keys that `maxmemory` may delete next.
-    eviction: evict::Pool,
+    evictor: Evictor,
     /// Commands executed since the turn began, to share its time out among them.
     executed: Vec<u16>,
     /// The wall clock and the monotonic one when the round began.
@@ -87,7 +86,7 @@ impl Executor {
             now,
             access: AccessClock::lru(now),
             random: Random::seeded(),
-            eviction: evict::Pool::default(),
+            evictor: Evictor::new(Random::seeded()),
             executed: Vec::with_capacity(256),
             round_began: (now, time::Monotonic::now()),
             turn_began: time::Monotonic::now(),
@@ -141,12 +140,7 @@ impl Executor {
 
     fn refresh_config(&mut self) {
         self.config.refresh();
-        self.access = if evict::is_lfu(self.config.maxmemory_policy) {
-            let (factor, decay) = (self.config.lfu_log_factor, self.config.lfu_decay_time);
-            AccessClock::lfu(self.now, factor, decay, self.random.fraction())
-        } else {
-            AccessClock::lru(self.now)
-        };
+        self.access = AccessClock::of(&self.config, self.now, self.random.fraction());
     }
 
     /// Ends a turn: publishes what it counted.
@@ -291,18 +285,16 @@ impl Executor {
         }
     }
 
-    /// Evicts until the dataset fits `maxmemory`. False: it does not fit, and the policy finds nothing to delete.
+    /// Evicts until the dataset fits `maxmemory`. False: it does not fit, and the policy finds nothing to delete. While
+    /// CLIENT PAUSE holds changes back it evicts nothing, and the command that comes is held back, too.
     fn make_room(&mut self) -> bool {
-        let keyspace = &self.state.keyspace;
-        while keyspace.memory_used() > self.config.maxmemory {
-            let samples = self.config.maxmemory_samples as usize;
-            let (policy, random, pool) = (self.config.maxmemory_policy, &mut self.random, &mut self.eviction);
-            if !keyspace.evict_one(policy, self.access, samples, self.now, random, pool) {
-                return false;
-            }
-            self.stats.add(Stat::EvictedKeys, 1);
+        if self.state.pause.at(self.now).is_some() {
+            return true;
         }
-        true
+        let limit = Limit::of(&self.config);
+        let evicted = self.evictor.make_room(&self.state.keyspace, limit, self.access, self.now, u64::MAX);
+        self.stats.add(Stat::EvictedKeys, evicted.keys);
+        evicted.fits
     }
 
     fn is_paused(&self, row: &Row) -> bool {

@@ -74,9 +74,9 @@ impl<'a> Replay<'a> {
         }
         let keyspace = &self.state.keyspace;
         let locked = keyspace.locks().lock_set(keyspecs::lock_set(row, argv, None, keyspace));
-        let access = AccessClock::lru(self.now);
-        let index = self.client.db;
         let config = self.state.config.snapshot();
+        let access = AccessClock::of(&config, self.now, self.random.fraction());
+        let index = self.client.db;
         let mut call = Call {
             argv,
             // Time 0: nothing has expired yet. Every expiry that did happen is an effect of its own in the log.

@@ -7,9 +7,9 @@
 //!
 //! * Slots are multiples of 8 bytes: every multiple up to 256, then eight steps per doubling up to [`MAX_SLOT`], so
 //!   rounding wastes at most 7 bytes or an eighth. Larger entries get a box of exactly their size.
-//! * The first pages of a class are 4 KiB, later ones a sixteenth of what it holds, up to 64 KiB: a handful of keys
-//!   costs a handful of kilobytes. A page is a vector that grows within its capacity as slots are handed out from
-//!   the front, so the rest of a fresh page is not resident. (Zeroed boxes are: allocators clear recycled memory.)
+//! * The first pages of a class are 4 KiB, later ones a sixteenth of what it holds, up to 32 KiB: a handful of keys
+//!   costs a handful of kilobytes. A page below full size grows within its capacity as slots are handed out from the
+//!   front, so the rest of it is not resident. Where the memory of a page comes from is the business of `pages`.
 //! * A page that becomes wholly free is given back, unless all others of its class are full: that one stays until
 //!   another has room, so that a key set and deleted at a page's edge does not allocate each time.
 //! * A handle is never zero: page 0 is not used. It is valid until freed; nothing moves behind its back.
@@ -17,6 +17,7 @@
 
 use std::num::NonZeroU32;
 
+use super::pages::{POOLED_BYTES, Page};
 use super::slots::{Chunked, Slots};
 use crate::sys::prefetch;
 
@@ -28,7 +29,6 @@ const BOXED: u32 = 1 << 31;
 /// Low bits of a handle: offset within the page in units of 8 bytes.
 const OFFSET_BITS: u32 = 13;
 const OFFSET_MASK: u32 = (1 << OFFSET_BITS) - 1;
-const MAX_PAGE: usize = 8 << OFFSET_BITS;
 const MIN_PAGE: usize = 4096;
 /// Page numbers have 18 bits; number 0 is not used.
 const MAX_PAGES: usize = 1 << (31 - OFFSET_BITS);
@@ -147,7 +147,7 @@ struct Books {
 
 /// The slots of one table.
 pub struct Arena {
-    pages: Chunked<Vec<u8>>,
+    pages: Chunked<Page>,
     books: Option<Box<Books>>,
     allocated: usize,
     resident: usize,
@@ -195,7 +195,7 @@ impl Arena {
         let at = if info.free == NO_SLOT {
             info.bump += units;
             self.resident += slot_len(class);
-            data.resize(usize::from(info.bump) * 8, 0);
+            data.reach(usize::from(info.bump) * 8);
             info.bump - units
         } else {
             let at = usize::from(info.free) * 8;
@@ -268,8 +268,7 @@ impl Arena {
     #[inline]
     pub fn bytes_mut(&mut self, handle: Handle) -> &mut [u8] {
         if handle.is_boxed() {
-            let books = self.books.as_deref_mut().expect("a handle comes from an arena with books");
-            return &mut books.boxes[handle.raw() & !BOXED];
+            return self.boxed_mut(handle);
         }
         &mut self.pages[handle.page()][handle.offset()..]
     }
@@ -298,22 +297,25 @@ impl Arena {
     pub fn copy(&mut self, from: Handle, to: Handle, len: usize) {
         let (source, target) = (from.start(), to.start());
         if !from.is_boxed() && !to.is_boxed() && from.page() == to.page() {
-            let page = self.memory_mut(to);
+            let page = &mut self.pages[to.page()];
             page.copy_within(source..source + len, target);
             return;
         }
-        // Taken out for the moment, so that both can be borrowed.
-        let mut memory = std::mem::take(self.memory_mut(to));
-        memory[target..target + len].copy_from_slice(&self.bytes(from)[..len]);
-        *self.memory_mut(to) = memory;
+        if to.is_boxed() {
+            // Taken out for the moment, so that both can be borrowed.
+            let mut memory = std::mem::take(self.boxed_mut(to));
+            memory[target..target + len].copy_from_slice(&self.bytes(from)[..len]);
+            *self.boxed_mut(to) = memory;
+        } else {
+            let mut page = std::mem::replace(&mut self.pages[to.page()], Page::none());
+            page[target..target + len].copy_from_slice(&self.bytes(from)[..len]);
+            self.pages[to.page()] = page;
+        }
     }
 
-    fn memory_mut(&mut self, handle: Handle) -> &mut Vec<u8> {
-        if handle.is_boxed() {
-            let books = self.books.as_deref_mut().expect("a handle comes from an arena with books");
-            return &mut books.boxes[handle.raw() & !BOXED];
-        }
-        &mut self.pages[handle.page()]
+    fn boxed_mut(&mut self, handle: Handle) -> &mut Vec<u8> {
+        let books = self.books.as_deref_mut().expect("a handle comes from an arena with books");
+        &mut books.boxes[handle.raw() & !BOXED]
     }
 
     #[cold]
@@ -323,7 +325,7 @@ impl Arena {
 
     fn books(&mut self) -> &mut Books {
         self.books.get_or_insert_with(|| {
-            self.pages.push(Vec::new());
+            self.pages.push(Page::none());
             let mut info = Chunked::new();
             info.push(PageInfo::default());
             Box::new(Books { info, classes: [Class::default(); CLASSES], unused: 0, boxes: Slots::new() })
@@ -339,7 +341,7 @@ impl Arena {
         Handle::new(index | BOXED)
     }
 
-    /// A fresh page for `class`, linked as its first with room; `None` once all page numbers are taken (16 GiB of
+    /// A fresh page for `class`, linked as its first with room; `None` once all page numbers are taken (8 GiB of
     /// entries in one table), after which entries get boxes.
     #[cold]
     fn add_page(&mut self, class: usize) -> Option<u32> {
@@ -349,12 +351,12 @@ impl Arena {
             return None;
         }
         let slot = slot_len(class);
-        let wanted = (books.classes[class].bytes / 16).next_power_of_two().clamp(MIN_PAGE, MAX_PAGE);
-        // `end` is a u16 and must stay below `NO_SLOT`; it does, as 64 KiB are 8192 units.
+        let wanted = (books.classes[class].bytes / 16).next_power_of_two().clamp(MIN_PAGE, POOLED_BYTES);
+        // `end` is a u16 and must stay below `NO_SLOT`; it does, as 32 KiB are 4096 units.
         let len = wanted / slot * slot;
         let info =
             PageInfo { free: NO_SLOT, end: (len / 8) as u16, class: class as u8, ..PageInfo::default() };
-        let data = Vec::with_capacity(len);
+        let data = Page::new(len);
         let page = match books.unused {
             0 => {
                 self.pages.push(data);
@@ -397,7 +399,7 @@ impl Arena {
         let books = self.books.as_deref_mut().expect("a page has books");
         unlink(books, page);
         let info = books.info[page as usize];
-        self.pages[page as usize] = Vec::new();
+        self.pages[page as usize] = Page::none();
         self.resident -= usize::from(info.bump) * 8;
         let class = &mut books.classes[usize::from(info.class)];
         class.pages -= 1;

@@ -19,7 +19,6 @@ use super::lock::{Locked, ShardSet};
 use super::table::{Entry, Table};
 use super::{DbIndex, ShardId, UnixMs};
 use crate::types::string::encoding::EMBSTR_MAX;
-use crate::util::random::Random;
 
 /// A key with its hash.
 #[derive(Clone, Copy, Debug)]
@@ -149,9 +148,6 @@ pub struct Db<'a> {
 
 /// Values from this size on are freed by the drop thread.
 const GARBAGE_BYTES: usize = 64 * 1024;
-
-/// Expired keys that RANDOMKEY draws and deletes before it looks for one that has not expired.
-const RANDOM_DRAWS: usize = 100;
 
 impl<'a> Db<'a> {
     /// The view of an operation at `now` in database `index`, holding `locked`.
@@ -551,51 +547,6 @@ impl<'a> Db<'a> {
         for id in self.locked.set().iter() {
             self.locked.shard_mut(id).swap(a, b);
         }
-    }
-
-    /// Visits every key of the selected database in hash order, without those whose time has passed.
-    pub fn for_each(&self, mut visit: impl FnMut(Entry<'_>)) {
-        for id in self.locked.set().iter() {
-            let table = self.table(id);
-            for entry in table.iter().map(|handle| table.entry(handle)) {
-                if !self.has_expired(entry) {
-                    visit(entry);
-                }
-            }
-        }
-    }
-
-    /// A random key that has not expired; `None` when there is none. Expired keys that are drawn are deleted. When most keys
-    /// have expired (active expiry is off), the first one that has not is taken instead.
-    pub fn random_key(&mut self, random: &mut Random) -> Option<Vec<u8>> {
-        for _ in 0..RANDOM_DRAWS {
-            let (shard, handle) = self.draw(random)?;
-            let entry = self.table(shard).entry(handle);
-            let bytes = entry.key().to_vec();
-            if !self.has_expired(entry) {
-                return Some(bytes);
-            }
-            let key = self.key(&bytes);
-            self.delete_expired(&key, Slot { shard, db: self.index, handle });
-        }
-        self.locked.set().iter().find_map(|id| {
-            let table = self.table(id);
-            let live = table.iter().map(|handle| table.entry(handle)).find(|&entry| !self.has_expired(entry));
-            live.map(|entry| entry.key().to_vec())
-        })
-    }
-
-    /// One of all keys of the selected database, each with the same chance.
-    fn draw(&self, random: &mut Random) -> Option<(ShardId, Handle)> {
-        let mut nth = random.below(self.len().max(1));
-        for id in self.locked.set().iter() {
-            let len = self.table(id).len();
-            if nth < len {
-                return self.table(id).random(random.next()).map(|handle| (id, handle));
-            }
-            nth -= len;
-        }
-        None
     }
 
     // ----- the log -----

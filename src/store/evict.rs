@@ -6,6 +6,7 @@
 use super::db::Workspace;
 use super::keyspace::Keyspace;
 use super::{Db, DbIndex, SHARD_COUNT, ShardId, UnixMs};
+use crate::config::Config;
 use crate::config::values::MaxmemoryPolicy as Policy;
 use crate::util::random::Random;
 
@@ -41,6 +42,15 @@ impl AccessClock {
     /// The LFU clock at `now`.
     pub fn lfu(now: UnixMs, log_factor: u32, decay_minutes: u32, chance: f64) -> Self {
         AccessClock::Lfu { minutes: (now.0 / 60_000) as u32 & 0xffff, log_factor, decay_minutes, chance }
+    }
+
+    /// The clock that a configuration asks for; `chance` is a random number in [0, 1).
+    pub fn of(config: &Config, now: UnixMs, chance: f64) -> Self {
+        if is_lfu(config.maxmemory_policy) {
+            Self::lfu(now, config.lfu_log_factor, config.lfu_decay_time, chance)
+        } else {
+            Self::lru(now)
+        }
     }
 
     /// The access bits of a new key.
@@ -117,7 +127,7 @@ const POOL_KEYS: usize = 16;
 /// The best candidates that a thread has met but not needed: they make few samples per eviction come close to the true
 /// order. A candidate is only a hint; before it goes its key is looked at again.
 #[derive(Debug, Default)]
-pub struct Pool {
+struct Pool {
     policy: Option<Policy>,
     /// By ascending score.
     candidates: Vec<Candidate>,
@@ -157,30 +167,95 @@ fn score(policy: Policy, clock: AccessClock, access: u32, expire_at: Option<u64>
     }
 }
 
+/// What the configuration says of the dataset's memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// `maxmemory`; 0 is no limit.
+    pub bytes: u64,
+    /// `maxmemory-policy`.
+    pub policy: Policy,
+    /// `maxmemory-samples`.
+    pub samples: usize,
+}
+
+impl Limit {
+    /// The limit that a configuration sets.
+    pub fn of(config: &Config) -> Self {
+        Limit {
+            bytes: config.maxmemory,
+            policy: config.maxmemory_policy,
+            samples: config.maxmemory_samples as usize,
+        }
+    }
+}
+
+/// What [`Evictor::make_room`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evicted {
+    /// Keys deleted.
+    pub keys: u64,
+    /// False: there is nothing left that the policy allows to delete, and the dataset is still too big.
+    pub fits: bool,
+}
+
 /// Shards looked at for one eviction, at most, while samples are missing: first each of them if it is free and by chance,
 /// then each of them again and thoroughly, so that a key that may go is found if there is one.
 const PROBES: usize = 2 * SHARD_COUNT;
 
-impl Keyspace {
-    /// Deletes the best of `samples` sampled keys and those in the pool, and logs that. False: there is no key that the
-    /// policy allows. Must be called without any shard lock.
-    pub fn evict_one(
-        &self,
-        policy: Policy,
+/// Deletes keys to keep `maxmemory`. Every thread that does so has its own.
+#[derive(Debug)]
+pub struct Evictor {
+    random: Random,
+    pool: Pool,
+}
+
+impl Evictor {
+    /// An evictor that chooses by these random numbers.
+    pub fn new(random: Random) -> Self {
+        Evictor { random, pool: Pool::default() }
+    }
+
+    /// Deletes keys, and logs that, until the dataset fits the limit or `most` are gone. Must be called without any shard
+    /// lock.
+    pub fn make_room(
+        &mut self,
+        keyspace: &Keyspace,
+        limit: Limit,
         clock: AccessClock,
-        samples: usize,
         now: UnixMs,
-        random: &mut Random,
-        pool: &mut Pool,
-    ) -> bool {
-        if policy == Policy::Noeviction {
+        most: u64,
+    ) -> Evicted {
+        let mut keys = 0;
+        while limit.bytes > 0 && keyspace.memory_used() > limit.bytes && keys < most {
+            let attempt = Attempt { keyspace, limit, clock, now };
+            if !attempt.evict_one(self) {
+                return Evicted { keys, fits: false };
+            }
+            keys += 1;
+        }
+        Evicted { keys, fits: true }
+    }
+}
+
+/// The search for one key to delete.
+struct Attempt<'a> {
+    keyspace: &'a Keyspace,
+    limit: Limit,
+    clock: AccessClock,
+    now: UnixMs,
+}
+
+impl Attempt<'_> {
+    /// Deletes the best of the sampled keys and of those in the pool. False: there is no key that the policy allows.
+    fn evict_one(&self, evictor: &mut Evictor) -> bool {
+        if self.limit.policy == Policy::Noeviction {
             return false;
         }
-        pool.keep_for(policy);
+        evictor.pool.keep_for(self.limit.policy);
         loop {
-            let found = self.sample(policy, clock, samples, now, random, pool);
-            while let Some(candidate) = pool.candidates.pop() {
-                if self.evict(&candidate, policy, clock, now) {
+            let found = self.sample(evictor);
+            while let Some(candidate) = evictor.pool.candidates.pop() {
+                if self.evict(&candidate) {
                     return true;
                 }
             }
@@ -191,34 +266,27 @@ impl Keyspace {
     }
 
     /// Puts sampled keys into the pool. False: none was found.
-    fn sample(
-        &self,
-        policy: Policy,
-        clock: AccessClock,
-        samples: usize,
-        now: UnixMs,
-        random: &mut Random,
-        pool: &mut Pool,
-    ) -> bool {
-        let first = random.below(SHARD_COUNT);
+    fn sample(&self, evictor: &mut Evictor) -> bool {
+        let locks = self.keyspace.locks();
+        let first = evictor.random.below(SHARD_COUNT);
         let mut found = 0;
         for probe in 0..PROBES {
             let shard = ShardId(((first + probe) % SHARD_COUNT) as u8);
             let is_thorough = probe >= SHARD_COUNT;
             let locked = if is_thorough {
-                self.locks().lock_one(shard)
-            } else if let Some(locked) = self.locks().try_lock_now(shard) {
+                locks.lock_one(shard)
+            } else if let Some(locked) = locks.try_lock_now(shard) {
                 locked
             } else {
                 continue;
             };
             let mut work = Workspace::default();
-            let mut db = Db::new(self, locked, DbIndex(0), now, &clock, &mut work);
-            if let Some(candidate) = Self::sample_shard(&mut db, shard, policy, clock, random, is_thorough) {
+            let mut db = Db::new(self.keyspace, locked, DbIndex(0), self.now, &self.clock, &mut work);
+            if let Some(candidate) = self.sample_shard(&mut db, shard, &mut evictor.random, is_thorough) {
                 found += 1;
-                pool.offer(candidate);
+                evictor.pool.offer(candidate);
             }
-            if found >= samples.max(1) || found > 0 && is_thorough {
+            if found >= self.limit.samples.max(1) || found > 0 && is_thorough {
                 break;
             }
         }
@@ -227,40 +295,40 @@ impl Keyspace {
 
     /// A key of the shard that the policy allows to go, of a database chosen by chance.
     fn sample_shard(
+        &self,
         db: &mut Db<'_>,
         shard: ShardId,
-        policy: Policy,
-        clock: AccessClock,
         random: &mut Random,
         is_thorough: bool,
     ) -> Option<Candidate> {
+        let policy = self.limit.policy;
         let databases = db.databases();
         let first = random.below(databases);
         (0..databases).find_map(|offset| {
             let index = DbIndex(((first + offset) % databases) as u32);
             db.select(index);
             // A policy that spares keys without expiry would rarely draw one of the others by chance.
-            let is_hurried = policy == Policy::VolatileTtl || is_thorough || random.below(4) == 0;
-            let (key, access, expire_at) =
-                db.sample(shard, random.next(), is_volatile(policy) && is_hurried)?;
-            let score = score(policy, clock, access, expire_at)?;
+            let takes_first = policy == Policy::VolatileTtl || is_thorough || random.below(4) == 0;
+            let earliest = is_volatile(policy) && takes_first;
+            let (key, access, expire_at) = db.sample(shard, random.next(), earliest)?;
+            let score = score(policy, self.clock, access, expire_at)?;
             Some(Candidate { db: index, key: key.to_vec(), score })
         })
     }
 
     /// Deletes a candidate, unless it is gone or has been used since it was sampled.
-    fn evict(&self, candidate: &Candidate, policy: Policy, clock: AccessClock, now: UnixMs) -> bool {
-        let hash = self.hasher().hash_of(&candidate.key);
-        let locked = self.locks().lock_one(ShardId::of(hash));
+    fn evict(&self, candidate: &Candidate) -> bool {
+        let hash = self.keyspace.hasher().hash_of(&candidate.key);
+        let locked = self.keyspace.locks().lock_one(ShardId::of(hash));
         let mut work = Workspace::default();
-        let mut db = Db::new(self, locked, candidate.db, now, &clock, &mut work);
+        let mut db = Db::new(self.keyspace, locked, candidate.db, self.now, &self.clock, &mut work);
         db.stop_touching();
         let key = db.key(&candidate.key);
         let slot = db.find(&key);
         let deserves = slot.is_some_and(|slot| {
             let entry = db.entry(slot);
-            score(policy, clock, entry.access(), entry.expire_at())
-                .is_some_and(|score| score >= candidate.score)
+            let score = score(self.limit.policy, self.clock, entry.access(), entry.expire_at());
+            score.is_some_and(|score| score >= candidate.score)
         });
         if let Some(slot) = slot.filter(|_| deserves) {
             db.remove(&key, slot);

@@ -15,6 +15,7 @@ pub mod expire;
 pub mod hash;
 pub mod keyspace;
 pub mod lock;
+mod pages;
 pub mod scan;
 mod segment;
 pub mod shard;

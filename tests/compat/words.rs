@@ -36,9 +36,11 @@ const WORDS: &[(&str, Word)] = &[
     ("unixms", |rng| mostly(rng, &["4000000000000", "4100000000000", "4200000000000"], past_or_edge)),
     ("db", |rng| mostly(rng, &["0", "0", "1", "1", "15"], database_edge)),
     ("pattern", |rng| one(rng, PATTERNS)),
-    ("cursor", |rng| mostly(rng, &["0"], |rng| one(rng, &["", "abc", "18446744073709551616", "0x", " 0"]))),
+    // Neither the empty one nor spaces in front: Redis 7.0 begins a scan at the first, 7.4 at the second.
+    ("cursor", |rng| mostly(rng, &["0"], |rng| one(rng, &["abc", "18446744073709551616", "0x", "1.0"]))),
     ("count", |rng| mostly(rng, &["1", "2", "10", "1000"], |rng| one(rng, &["0", "-1", "abc", "", "1.5"]))),
-    ("type", |rng| one(rng, &["string", "STRING", "list", "set", "zset", "hash", "stream", "none", "", "x"])),
+    // Not `none`: under that name Redis 7.0 finds keys that have expired.
+    ("type", |rng| one(rng, &["string", "STRING", "list", "set", "zset", "hash", "stream", "", "x"])),
     ("name", |rng| {
         mostly(rng, &["a", "b", "name"], |rng| one(rng, &["", "two words", "new\nline", "\u{e9}"]))
     }),

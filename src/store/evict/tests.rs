@@ -36,7 +36,7 @@ const VALUE_BYTES: usize = 100;
 struct Fixture {
     keyspace: Keyspace,
     random: Random,
-    pool: Pool,
+    evictor: Evictor,
     policy: Policy,
 }
 
@@ -45,7 +45,7 @@ impl Fixture {
         let (garbage, _) = crossbeam_channel::unbounded();
         let keyspace = Keyspace::new(4, KeyHasher::new([7; SECRET_LEN]), Box::new(|_| {}), garbage);
         keyspace.set_limits_memory(true);
-        Fixture { keyspace, random: Random::new(1), pool: Pool::default(), policy }
+        Fixture { keyspace, random: Random::new(1), evictor: Evictor::new(Random::new(2)), policy }
     }
 
     fn now(second: u64) -> UnixMs {
@@ -92,9 +92,9 @@ impl Fixture {
     }
 
     fn evict(&mut self, second: u64) -> bool {
-        let clock = self.clock(second);
-        let now = Self::now(second);
-        self.keyspace.evict_one(self.policy, clock, 5, now, &mut self.random, &mut self.pool)
+        let limit = Limit { bytes: 1, policy: self.policy, samples: 5 };
+        let (clock, now) = (self.clock(second), Self::now(second));
+        self.evictor.make_room(&self.keyspace, limit, clock, now, 1).fits
     }
 
     /// How many of the keys `prefix:0` to `prefix:(count - 1)` there are.
@@ -207,8 +207,13 @@ fn a_candidate_that_was_used_since_it_was_sampled_stays() {
         fixture.set(&format!("key:{n}"), 1_000, VALUE_BYTES, None);
     }
     assert!(fixture.evict(2_000), "this fills the pool");
-    let pooled: Vec<String> =
-        fixture.pool.candidates.iter().map(|known| String::from_utf8(known.key.clone()).unwrap()).collect();
+    let pooled: Vec<String> = fixture
+        .evictor
+        .pool
+        .candidates
+        .iter()
+        .map(|known| String::from_utf8(known.key.clone()).unwrap())
+        .collect();
     assert!(!pooled.is_empty());
     for name in &pooled {
         assert!(fixture.read(name, 2_001));

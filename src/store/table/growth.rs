@@ -15,6 +15,12 @@ use crate::store::slots::Chunked;
 /// than [`SCAN_GRANULE`](super::SCAN_GRANULE).
 pub(super) const MAX_DEPTH: u8 = 18;
 
+/// Buckets of either half of a segment that split: with as many as before they would be under half full. Three quarters,
+/// and all once those are full, cost half a rehash more a key and keep a sixth of the index's memory.
+const fn young_buckets(full: usize) -> usize {
+    full * 3 / 4
+}
+
 /// How far ahead entries are prefetched when a segment is redistributed.
 const AHEAD: usize = 24;
 
@@ -96,7 +102,8 @@ impl Table {
         }
         let handles: Vec<Handle> = segment.iter().collect();
         if buckets < full {
-            let larger = (0..=5).rev().map(|halvings| full.div_ceil(1 << halvings)).find(|&n| n > buckets);
+            let small = (1..=5).rev().map(|halvings| full.div_ceil(1 << halvings));
+            let larger = small.chain([young_buckets(full), full]).find(|&n| n > buckets);
             self.resize_segment(id, larger.unwrap_or(full));
             self.redistribute(hasher, &handles);
             self.mark_segment(id, hash);
@@ -105,8 +112,9 @@ impl Table {
         if depth == self.directory_depth {
             self.double_directory();
         }
-        let right = self.add_segment(full, depth + 1);
+        self.resize_segment(id, young_buckets(full));
         self.segments[id].reset(depth + 1);
+        let right = self.add_segment(young_buckets(full), depth + 1);
         let bit = depth_bit(depth + 1);
         self.point_directory(hash | bit, depth + 1, right);
         self.redistribute(hasher, &handles);
