@@ -139,6 +139,13 @@ fn with_a_password_a_new_connection_must_log_in() {
         "ERR unknown command 'NONESUCH', with args beginning with: ",
         "what is no command is told to anybody"
     );
+    assert_eq!(client.error(&["CONFIG", "NONESUCH"]), "ERR unknown subcommand 'NONESUCH'. Try CONFIG HELP.");
+    assert_eq!(
+        client.error(&["COMMAND", "NONESUCH"]),
+        "ERR unknown subcommand 'NONESUCH'. Try COMMAND HELP."
+    );
+    assert_eq!(client.error(&["CONFIG", "GET", "*"]), NO_AUTH);
+    assert_eq!(client.error(&["COMMAND"]), NO_AUTH);
     assert!(client.error(&["HELLO", "3"]).starts_with("NOAUTH HELLO must be called with the client already"));
     assert_eq!(client.error(&["HELLO", "3", "AUTH", "default", "wrong"]), WRONG_PASS);
     for wrong in ["", "Sesame", "sesam", "sesames", "sesamesesame"] {

@@ -263,10 +263,10 @@ impl Executor {
             return Err(CommandError::arity(row.name()));
         }
         if !row.command.has(flags::NO_AUTH) && !self.is_authenticated(client) {
-            return Err(CommandError::NO_AUTH);
+            return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::NO_AUTH));
         }
         if self.state.is_loading() && !row.command.has(flags::LOADING) {
-            return Err(CommandError::LOADING);
+            return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::LOADING));
         }
         if row.is_write {
             self.admit_write(row)?;
@@ -365,4 +365,10 @@ impl Executor {
         self.stats.count_error(&error.code());
         Outcome::Done { depends_on: 0 }
     }
+}
+
+/// What refuses a container whose subcommand is unknown before anything else does: its handler, when nothing does.
+fn unknown_subcommand(row: &Row, argv: Argv<'_>) -> Option<CommandError> {
+    let word = argv.try_get(1).filter(|_| !row.command.subcommands.is_empty())?;
+    Some(CommandError::unknown_subcommand(row.name(), word))
 }

@@ -229,8 +229,8 @@ pub(super) fn percentiles(words: &[&str], _: Past<'_>) -> Result<String, String>
     }
     let mut shown = Vec::with_capacity(words.len());
     for word in words {
-        let value: f64 =
-            word.parse().map_err(|_| "Invalid latency-tracking-info-percentiles parameters".to_owned())?;
+        let value =
+            double(word).ok_or_else(|| "Invalid latency-tracking-info-percentiles parameters".to_owned())?;
         if !(0.0..=100.0).contains(&value) {
             let reason = "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
             return Err(reason.to_owned());
@@ -239,6 +239,15 @@ pub(super) fn percentiles(words: &[&str], _: Past<'_>) -> Result<String, String>
         shown.push(text.trim_end_matches('0').trim_end_matches('.').to_owned());
     }
     Ok(shown.join(" "))
+}
+
+/// A number, or an infinity by its name. None for what is no number, too large, or so small that it would become zero.
+fn double(word: &str) -> Option<f64> {
+    let value: f64 = word.parse().ok().filter(|value: &f64| !value.is_nan())?;
+    let mantissa = word.split(['e', 'E']).next().unwrap_or_default();
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit);
+    let (is_named, is_zero) = (digits.clone().count() == 0, digits.clone().all(|digit| digit == b'0'));
+    ((value.is_finite() || is_named) && (value != 0.0 || is_zero)).then_some(value)
 }
 
 /// `notify-keyspace-events`: letters of event classes.

@@ -48,6 +48,22 @@ fn refused_values_have_the_texts_of_redis() {
             "50 abc",
             "Invalid latency-tracking-info-percentiles parameters",
         ),
+        (
+            "latency-tracking-info-percentiles",
+            "1e-400",
+            "Invalid latency-tracking-info-percentiles parameters",
+        ),
+        ("latency-tracking-info-percentiles", "nan", "Invalid latency-tracking-info-percentiles parameters"),
+        (
+            "latency-tracking-info-percentiles",
+            "1e400",
+            "Invalid latency-tracking-info-percentiles parameters",
+        ),
+        (
+            "latency-tracking-info-percentiles",
+            "inf",
+            "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]",
+        ),
         ("proc-title-template", "{foo}", "template format is invalid or contains unknown variables"),
         (
             "cluster-announce-hostname",
