@@ -48,7 +48,7 @@ impl Filter {
     pub fn fold(&mut self, entries: u64) {
         let needed = lines_for(entries) as usize;
         let mut lines = self.lines.len();
-        while lines % 2 == 0 && lines / 2 >= needed {
+        while lines.is_multiple_of(2) && lines / 2 >= needed {
             lines /= 2;
             for i in 0..lines {
                 let (a, b) = (self.lines[2 * i], self.lines[2 * i + 1]);
@@ -107,7 +107,7 @@ impl Filter {
 
     /// The hash's line, and the bits of which it takes nine a probe.
     fn place(&self, hash: u64) -> (usize, u64) {
-        let line = (hash & 0xffff_ffff) * self.lines.len() as u64 >> 32;
+        let line = ((hash & 0xffff_ffff) * self.lines.len() as u64) >> 32;
         let product = u128::from(hash) * 0x9e37_79b9_7f4a_7c15;
         (line as usize, product as u64 ^ (product >> 64) as u64)
     }

@@ -14,12 +14,13 @@ use crate::threads::TempDir;
 
 const ENTRIES: u64 = 1_000_000;
 
-/// Hash order is random order: the keys in it come from a permutation.
+/// Evenly spread hashes, ascending.
 fn position(i: u64) -> Position {
     let step = u64::MAX / ENTRIES;
     Position { namespace: 0, hash: i * step + i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % step }
 }
 
+/// In the order of their hashes keys come in no order.
 fn key(i: u64) -> [u8; 16] {
     let digits = format!("key:{:012}", i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 1_000_000_000_000);
     digits.as_bytes().try_into().unwrap()
@@ -34,7 +35,7 @@ fn ns_each(begun: Instant, n: u64) -> f64 {
     begun.elapsed().as_nanos() as f64 / n as f64
 }
 
-fn build(runs: &RunDir, id: RunId, compression: Compression, noise: bool) -> Arc<Run> {
+fn build(runs: &RunDir, id: RunId, compression: Compression, noise: bool) -> (Arc<Run>, String) {
     let options = BuildOptions { entries_max: ENTRIES, compression };
     let mut random = Random(1);
     let mut values = vec![b'x'; 64 * 1024];
@@ -50,7 +51,7 @@ fn build(runs: &RunDir, id: RunId, compression: Compression, noise: bool) -> Arc
     let info = builder.finish(SPAN).unwrap().unwrap();
     let whole = begun.elapsed().as_secs_f64();
     let payload = (info.key_bytes + info.value_bytes) as f64;
-    println!(
+    let report = format!(
         "{compression:?}, {} values: {:.1} bytes an entry over key and value, {} blocks; \
          {:.0} MB/s until the last push, {:.0} MB/s with the final sync",
         if noise { "random" } else { "equal" },
@@ -59,10 +60,10 @@ fn build(runs: &RunDir, id: RunId, compression: Compression, noise: bool) -> Arc
         payload / pushed / 1e6,
         payload / whole / 1e6,
     );
-    runs.open_run(id).unwrap()
+    (runs.open_run(id).unwrap(), report)
 }
 
-fn lookups(run: &Arc<Run>) {
+fn lookups(run: &Arc<Run>) -> String {
     let mut random = Random(2);
     const LOOKUPS: u64 = 300_000;
     let begun = Instant::now();
@@ -82,13 +83,13 @@ fn lookups(run: &Arc<Run>) {
     let begun = Instant::now();
     let passed = (0..LOOKUPS * 10).filter(|_| run.may_contain(random.next())).count();
     let ask = ns_each(begun, LOOKUPS * 10);
-    println!(
+    format!(
         "    get {get:.0} ns, find {find:.0} ns, filter {ask:.1} ns, {:.3} % pass, loaded in {:.1} ms; \
          {:.2} bytes an entry in memory",
         passed as f64 / (LOOKUPS * 10) as f64 * 100.0,
         loaded.as_secs_f64() * 1e3,
         run.memory_bytes() as f64 / ENTRIES as f64,
-    );
+    )
 }
 
 fn drain(mut source: impl Source) -> u64 {
@@ -108,8 +109,8 @@ fn size_and_speed_of_a_run() {
     let runs = RunDir::open(Arc::new(Os), &dir.0, DATASET_ID).unwrap();
     let forms = [(Compression::None, true), (Compression::Lz4, true), (Compression::Lz4, false)];
     for (i, (compression, noise)) in forms.into_iter().enumerate() {
-        let run = build(&runs, RunId(i as u64), compression, noise);
-        lookups(&run);
+        let (run, report) = build(&runs, RunId(i as u64), compression, noise);
+        println!("{report}\n{}", lookups(&run));
         let begun = Instant::now();
         assert_eq!(drain(run.scan(Position::START).unwrap()), ENTRIES);
         let scan = ns_each(begun, ENTRIES);

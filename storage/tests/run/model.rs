@@ -1,15 +1,18 @@
 //! Random runs against a `BTreeMap`: lookups, scans, blocks, merges.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use storage::Error;
 use storage::fs::Fs;
+use storage::fs::os::Os;
 use storage::fs::sim::Sim;
 use storage::merge::{KEEP_ALL, Merge, Retention, Source};
-use storage::run::{BuildOptions, Compression, Content, Position, RunId};
+use storage::run::{BuildOptions, Compression, Content, Position, RunDir, RunId};
 
-use super::{ID, LZ4, Model, RAW, SPAN, build, drain, random_model, random_model_of, runs};
+use super::{DATASET_ID, ID, LZ4, Model, RAW, SPAN, build, drain, random_model, random_model_of, runs};
 use crate::support::Random;
+use crate::threads::TempDir;
 
 fn positions(random: &mut Random, model: &Model) -> Vec<Position> {
     let mut positions: Vec<_> = model.keys().map(|(position, _)| *position).collect();
@@ -113,12 +116,18 @@ fn big_values_make_big_blocks() {
     let sim = Sim::new(1);
     let runs = runs(sim);
     let big = |byte: u8, length: usize| Content::Value { bytes: vec![byte; length], expiry_ms: None };
-    let model: Model = [(0, big(1, 10)), (1, big(2, 3_000_000)), (2, big(3, 10)), (3, big(4, 17 << 20))]
-        .into_iter()
-        .map(|(hash, content)| ((Position { namespace: 0, hash }, b"key".to_vec()), content))
-        .collect();
+    let model: Model = [
+        (0, big(1, 10)),
+        (1, big(2, 3_000_000)),
+        (2, big(3, 10)),
+        (3, big(4, 17 << 20)),
+        (4, big(5, 17 << 20)),
+    ]
+    .into_iter()
+    .map(|(hash, content)| ((Position { namespace: 0, hash }, b"key".to_vec()), content))
+    .collect();
     let info = build(&runs, ID, LZ4, &model).unwrap().unwrap();
-    assert_eq!(info.blocks, 4);
+    assert_eq!(info.blocks, 5);
     let run = runs.open_run(ID).unwrap();
     assert!(run.block(1).length < 30_000, "three million equal bytes are compressed");
     assert!(run.block(3).length > 17 << 20, "a body beyond 16 MiB is stored as it is");
@@ -222,4 +231,29 @@ fn a_sweep_removes_what_no_version_names_and_nothing_else() {
     let mut left = sim.list(&dir).unwrap();
     left.sort();
     assert_eq!(left, ["00000000000000ab.run", "77.run", "notes.txt"]);
+}
+
+#[test]
+fn a_run_is_read_by_many_threads_at_once() {
+    let dir = TempDir::new();
+    let runs = RunDir::open(Arc::new(Os), &dir.0, DATASET_ID).unwrap();
+    let model = random_model_of(&mut Random(8), 2000, u64::MAX);
+    build(&runs, ID, LZ4, &model).unwrap();
+    let run = runs.open_run(ID).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (run, model) = (run.clone(), &model);
+            scope.spawn(move || {
+                for ((position, key), content) in model.iter().skip(thread * 400) {
+                    run.load_filter().unwrap();
+                    assert_eq!(run.get(*position, key).unwrap().as_ref(), Some(content));
+                }
+                run.mark_obsolete();
+            });
+        }
+    });
+    assert!(run.path().exists());
+    let path = run.path().to_path_buf();
+    drop(run);
+    assert!(!path.exists());
 }
