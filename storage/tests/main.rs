@@ -7,5 +7,6 @@ mod fault;
 mod format;
 mod measure;
 mod mutate;
+mod run;
 mod support;
 mod threads;
