@@ -48,6 +48,7 @@
 
 mod checksum;
 mod coding;
+pub mod compaction;
 pub mod engine;
 mod error;
 pub mod fs;
@@ -56,6 +57,8 @@ pub mod log;
 mod options;
 pub mod record;
 pub mod recovery;
+pub mod run;
+pub mod version;
 
 pub use engine::Engine;
 pub use error::Error;
