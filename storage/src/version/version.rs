@@ -309,6 +309,10 @@ impl Version {
         if let Some(both) = self.dropped.intersection(&live).next() {
             return invalid(format!("namespace {} is dropped, and a database has it", both.0));
         }
+        let lost = |namespace: &&NamespaceId| !live.contains(namespace) && !self.dropped.contains(namespace);
+        if let Some(lost) = before.values().find(lost) {
+            return invalid(format!("namespace {} has no database any more, and is not dropped", lost.0));
+        }
         self.counts
             .retain(|namespace, counts| !self.dropped.contains(namespace) && *counts != Counts::default());
         match self.counts.keys().find(|namespace| !live.contains(namespace)) {
