@@ -30,7 +30,8 @@
 //! * CURRENT names a manifest only when that is durable with its name. It is replaced by temporary file, sync, rename
 //!   and directory sync, and the manifest before is removed only after that.
 //! * A failure other than a full disk is final (D3). Whether the edit that failed is there is for the next start to see.
-//! * [`read`] changes nothing on disk.
+//! * [`read`] changes nothing on disk. A start deletes what nothing names only when what was read is durable: the last
+//!   edit may have been read from a cache, and the one before it may need what the last one dropped.
 //!
 //! Who the dataset is stays in IDENTITY, which is older than any manifest and never changes: the manifest repeats the
 //! dataset id to tell a stranger from damage, and never the secret. An IDENTITY without CURRENT is a dataset from
@@ -134,21 +135,28 @@ pub fn read(fs: Arc<dyn Fs>, dir: &Path, dataset_id: u64) -> Result<Found, Error
 }
 
 impl Found {
-    /// Deletes what nothing names, makes durable what was read, and goes on from there. The manifest is written anew
+    /// Makes durable what was read, deletes what nothing names, and goes on from there. The manifest is written anew
     /// whenever it has grown by `rotate_bytes`.
     ///
     /// A full disk is no obstacle, except to the very first start.
     pub fn start(self, rotate_bytes: u64) -> Result<VersionSet, Error> {
         let Self { fs, dir, dataset_id, version, stale, end, .. } = self;
-        for path in &stale {
-            fs.remove(path).map_err(|e| Error::io("remove", path, e))?;
-        }
         let runs = dir.join(run::DIR);
         fs.create_dir(&runs).map_err(|e| Error::io("create", &runs, e))?;
         let mut manifest = match end {
-            Some(end) => Manifest::settle(fs, dir, dataset_id, rotate_bytes, end)?,
-            None => Manifest::create(fs, dir, dataset_id, rotate_bytes, 1, &version)?,
+            Some(end) => Manifest::settle(fs.clone(), dir, dataset_id, rotate_bytes, end)?,
+            None => Manifest::create(fs.clone(), dir, dataset_id, rotate_bytes, 1, &version)?,
         };
+        // Only now: until the last edit is durable, a power loss may bring back the version before it.
+        for path in stale.iter().filter(|path| *path != manifest.path()) {
+            match fs.remove(path) {
+                // An unfinished CURRENT, of which a new one has been made.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(|e| Error::io("remove", path, e))?,
+            }
+        }
+        // Their numbers are given out again: an old file must not be deleted late, when a new one has its name.
+        fs.sync_dir(&runs).map_err(|e| Error::io("sync", &runs, e))?;
         match manifest.seal() {
             Err(Error::Io { .. }) | Ok(()) => Ok(VersionSet::new(version, manifest)),
             Err(error) => Err(error),
