@@ -22,8 +22,9 @@
 //!
 //! # Invariants
 //! * A choice takes all runs of the output level that its other inputs overlap, and no run of a job that is running; jobs
-//!   with one output level have disjoint ranges; and there is one job from level 0 at a time. So jobs run in parallel, and
-//!   at one position newer records never pass below older ones.
+//!   with one output level have disjoint ranges; a job from level 0 takes all of it, so there is one at a time, and goes
+//!   no deeper than the first level that has a run. So jobs run in parallel, and at one position newer records never pass
+//!   below older ones.
 //! * Tombstones are dropped only where no deeper level has a run. Dropped namespaces go with whatever merge meets them.
 //! * Every choice moves data down, drops records or joins runs: without new rounds, picking ends.
 //!
@@ -112,8 +113,6 @@ pub struct Choice {
     pub action: Action,
     /// The runs that leave, newest records first at each position.
     pub inputs: Vec<RunId>,
-    /// Whether some of them are of level 0.
-    pub from_level0: bool,
     /// The level of the runs that come.
     pub output_level: u8,
     /// The sum of the inputs' sizes.
@@ -324,7 +323,7 @@ impl<'a> Picker<'a> {
 
     fn down_from_level0(&self) -> Option<Choice> {
         let runs: Vec<&Run> = self.version.level(0).iter().collect();
-        if runs.is_empty() || self.running.iter().any(|choice| choice.from_level0) {
+        if runs.is_empty() {
             return None;
         }
         // Never past a level that holds older records than these, and newer ones than the base.
@@ -371,6 +370,7 @@ impl<'a> Picker<'a> {
         let collides = |other: &&Choice| {
             other.output_level == output_level && first <= other.last && other.first <= last
         };
+        // A job's outputs may span gaps between its inputs, into which another job may have brought runs since.
         if action != Action::Remove && self.running.iter().any(|other| collides(&other)) {
             return None;
         }
@@ -385,7 +385,6 @@ impl<'a> Picker<'a> {
             if action == Action::Merge { self.parts(&inputs, count, output_level) } else { Vec::new() };
         Some(Choice {
             action,
-            from_level0: inputs.iter().any(|run| run.meta().level == 0),
             inputs: inputs.iter().map(|run| run.meta().id).collect(),
             output_level,
             bytes,

@@ -375,3 +375,43 @@ fn pressure_rises_smoothly_with_what_is_left_undone() {
     assert!(first.is_some_and(|first| first > 4) && before >= 1.0, "{first:?}, {before}");
     world.settle();
 }
+
+#[test]
+fn many_dropped_namespaces_are_reclaimed_from_a_run_that_is_mostly_alive() {
+    let mut world = World::new(4);
+    (0..13).for_each(|database| world.round(Records::new(), Some(database)));
+    let mut changes: Records = (0..5_000).map(|key| (world.position(0, key), Some(100))).collect();
+    changes.extend((1..13).map(|database| (world.position(database, 7), Some(100))));
+    world.round(changes, None);
+    world.settle();
+    for database in 1..13 {
+        world.round(Records::new(), Some(database));
+        world.settle();
+    }
+    let (before, version) = (world.written, world.version.clone());
+    world.settle();
+    assert_eq!((world.written, world.version), (before, version), "a settled version was touched");
+}
+
+#[test]
+fn level_0_is_not_merged_past_a_level_whose_runs_are_on_their_way_down() {
+    let mut world = World::new(8);
+    world.round(Records::new(), Some(0));
+    let epochs = (Epoch(1), Epoch(1));
+    let mut edit = Edit::default();
+    for level in [4, LAST_LEVEL] {
+        let records = (0..50).map(|key| (world.position(0, key), Some(100))).collect();
+        edit.add.extend(world.add(level, epochs, records));
+    }
+    world.version = world.version.apply(&edit).unwrap();
+    let drain = pick(&world.version, &[], &world.options).unwrap();
+    assert_eq!((drain.inputs.len(), drain.output_level), (1, 5), "a level above the base is drained");
+    for _ in 0..4 {
+        let changes = world.changes(100, 50, 1000);
+        world.round(changes, None);
+    }
+    let beside = pick(&world.version, std::slice::from_ref(&drain), &world.options);
+    assert_eq!(beside, None, "newer records pass the ones on their way");
+    let alone = pick(&world.version, &[], &world.options).unwrap();
+    assert_eq!(alone.inputs, drain.inputs);
+}
