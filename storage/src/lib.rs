@@ -48,6 +48,7 @@
 
 mod checksum;
 mod coding;
+pub mod compaction;
 pub mod engine;
 pub mod entry;
 mod error;
@@ -59,6 +60,7 @@ mod options;
 pub mod record;
 pub mod recovery;
 pub mod run;
+pub mod version;
 
 pub use engine::Engine;
 pub use error::Error;

@@ -111,7 +111,8 @@ const FORMAT_VERSION: u16 = 1;
 /// What stands for "no entry expires".
 const NO_EXPIRY: u64 = u64::MAX;
 
-const SUBDIRECTORY: &str = "runs";
+/// The directory of the runs, inside the dataset's.
+pub const DIR: &str = "runs";
 const SUFFIX: &str = ".run";
 const TEMPORARY_SUFFIX: &str = ".run.tmp";
 
@@ -123,6 +124,11 @@ impl RunId {
     /// The run's file name.
     pub fn file_name(self) -> String {
         format!("{self}{SUFFIX}")
+    }
+
+    /// The path of the run's file in the dataset's directory `dir`.
+    pub fn path(self, dir: &Path) -> PathBuf {
+        dir.join(DIR).join(self.file_name())
     }
 
     /// The run that bears a file name; `None` for any other name.
@@ -151,7 +157,7 @@ pub struct RunDir {
 impl RunDir {
     /// The runs of the dataset in `dataset_dir`, in a directory of their own, which is created if it is missing.
     pub fn open(fs: Arc<dyn Fs>, dataset_dir: &Path, dataset_id: u64) -> Result<Self, Error> {
-        let dir = dataset_dir.join(SUBDIRECTORY);
+        let dir = dataset_dir.join(DIR);
         fs.create_dir(&dir).map_err(|e| Error::io("create", &dir, e))?;
         Ok(Self { fs, dir, dataset_id })
     }
