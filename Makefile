@@ -23,8 +23,9 @@ help: ## print this list
 build: linker ## build the release binary, target/release/forgekv
 	$(CARGO) build --release --locked --bin forgekv
 
-run: build ## start the server on 127.0.0.1:6379 with forgekv.conf
-	exec $(RELEASE) forgekv.conf
+run: build ## start the server on 127.0.0.1:6379 with forgekv.conf, data in target/data
+	@mkdir -p $(TARGET)/data
+	exec $(RELEASE) forgekv.conf --dir $(TARGET)/data
 
 check: linker ## formatting, clippy, documentation and the source rules, all without a warning
 	$(CARGO) fmt --all --check

@@ -35,6 +35,8 @@ pub struct Call<'a> {
     pub now: UnixMs,
     /// The hash of the only key, when the row has one.
     pub hash: Option<u64>,
+    /// The hashes of several keys by their positions; 0 where there is none.
+    pub hashes: &'a [u64],
     /// Random numbers of the executing thread.
     pub random: &'a mut Random,
 }
@@ -52,7 +54,10 @@ impl<'a> Call<'a> {
         let bytes = self.argv.get(position);
         match self.hash {
             Some(hash) if self.command.only_key == Some(position) => Key { bytes, hash },
-            _ => self.db.key(bytes),
+            _ => match self.hashes.get(position) {
+                Some(&hash) if hash != 0 => Key { bytes, hash },
+                _ => self.db.key(bytes),
+            },
         }
     }
 

@@ -57,12 +57,17 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BusyShard(ShardId);
 
+/// Positions whose hashes a thread keeps room for between turns.
+const HASHES_KEPT: usize = 4096;
+
 /// One thread's means to execute requests.
 pub struct Executor {
     state: Arc<ServerState>,
     stats: Arc<ThreadStats>,
     config: ConfigReader,
     work: Workspace,
+    /// Hashes of the keys of the command being executed, by position, when it has several.
+    hashes: Vec<u64>,
     now: UnixMs,
     access: AccessClock,
     random: Random,
@@ -83,6 +88,7 @@ impl Executor {
             stats,
             config: state.config.reader(),
             work: Workspace::default(),
+            hashes: Vec::new(),
             now,
             access: AccessClock::lru(now),
             random: Random::seeded(),
@@ -145,6 +151,8 @@ impl Executor {
 
     /// Ends a turn: publishes what it counted.
     pub fn end_turn(&mut self) {
+        self.hashes.clear();
+        self.hashes.shrink_to(HASHES_KEPT);
         if !self.executed.is_empty() {
             let (wall, monotonic) = self.round_began;
             let now = time::Monotonic::now();
@@ -316,7 +324,7 @@ impl Executor {
     ) -> Outcome {
         let state = &*self.state;
         let argv = request.argv;
-        let set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace);
+        let set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace, &mut self.hashes);
         let locked = match state.keyspace.locks().try_lock(set) {
             Ok(locked) => locked,
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
@@ -327,11 +335,14 @@ impl Executor {
         if client.no_touch {
             db.stop_touching();
         }
+        if !self.hashes.is_empty() && state.keyspace.exceeds_caches() {
+            db.prefetch(&self.hashes);
+        }
         let reply = Reply::new(out, client.protocol);
         let (config, access, now, hash) = (&*self.config, &self.access, self.now, request.hash);
-        let random = &mut self.random;
+        let (hashes, random) = (self.hashes.as_slice(), &mut self.random);
         let mut call =
-            Call { argv, db, reply, client, state, config, command: row, access, now, hash, random };
+            Call { argv, db, reply, client, state, config, command: row, access, now, hash, hashes, random };
         let result = (row.command.handler)(&mut call);
         if let Err(error) = &result {
             call.reply.error(error.bytes());

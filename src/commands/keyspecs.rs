@@ -78,9 +78,17 @@ fn begin_of(spec: &KeySpec, argv: Argv<'_>) -> Option<usize> {
     }
 }
 
-/// The shards that a call must hold.
+/// The shards that a call must hold. Of a command with several keys, `hashes` gets each key's hash at its position among
+/// the arguments, so that nothing is hashed twice; it is empty for others, and 0 stands where there is no key.
 #[inline]
-pub fn lock_set(row: &Row, argv: Argv<'_>, first_hash: Option<u64>, keyspace: &Keyspace) -> ShardSet {
+pub fn lock_set(
+    row: &Row,
+    argv: Argv<'_>,
+    first_hash: Option<u64>,
+    keyspace: &Keyspace,
+    hashes: &mut Vec<u64>,
+) -> ShardSet {
+    hashes.clear();
     if let (Some(_), Some(hash)) = (row.only_key, first_hash) {
         return ShardSet::one(ShardId::of(hash));
     }
@@ -93,6 +101,8 @@ pub fn lock_set(row: &Row, argv: Argv<'_>, first_hash: Option<u64>, keyspace: &K
     for_each(row.command, argv, |key| {
         let hash = keyspace.hasher().hash_of(argv.get(key.position));
         set = set.with(ShardId::of(hash));
+        hashes.resize(argv.len(), 0);
+        hashes[key.position] = hash;
     });
     set
 }

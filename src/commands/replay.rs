@@ -19,6 +19,7 @@ pub struct Replay<'a> {
     client: Client,
     work: Workspace,
     spans: Vec<(u32, u32)>,
+    hashes: Vec<u64>,
     argv: Vec<Span>,
     out: Output,
     now: UnixMs,
@@ -36,6 +37,7 @@ impl<'a> Replay<'a> {
             client: Client::new(info, true),
             work: Workspace::default(),
             spans: Vec::new(),
+            hashes: Vec::new(),
             argv: Vec::new(),
             out: Output::default(),
             now,
@@ -73,7 +75,8 @@ impl<'a> Replay<'a> {
             return Err(format!("'{name}' with {} words is no effect", argv.len()));
         }
         let keyspace = &self.state.keyspace;
-        let locked = keyspace.locks().lock_set(keyspecs::lock_set(row, argv, None, keyspace));
+        let locked =
+            keyspace.locks().lock_set(keyspecs::lock_set(row, argv, None, keyspace, &mut self.hashes));
         let config = self.state.config.snapshot();
         let access = AccessClock::of(&config, self.now, self.random.fraction());
         let index = self.client.db;
@@ -89,6 +92,7 @@ impl<'a> Replay<'a> {
             access: &access,
             now: self.now,
             hash: None,
+            hashes: &self.hashes,
             random: &mut self.random,
         };
         let result = (row.command.handler)(&mut call);

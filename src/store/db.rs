@@ -146,6 +146,8 @@ pub struct Db<'a> {
     work: &'a mut Workspace,
 }
 
+/// Arguments looked ahead at once: more lines than the first-level cache takes would push each other out.
+const PREFETCH_AHEAD: usize = 64;
 /// Values from this size on are freed by the drop thread.
 const GARBAGE_BYTES: usize = 64 * 1024;
 
@@ -210,6 +212,16 @@ impl<'a> Db<'a> {
 
     pub(super) fn hasher(&self) -> &'a KeyHasher {
         self.keyspace.hasher()
+    }
+
+    /// Begins to fetch what the lookups of these keys will read: first all buckets, then all entries, so that the waits for
+    /// memory overlap. A 0 stands for no key.
+    pub fn prefetch(&self, hashes: &[u64]) {
+        for batch in hashes.chunks(PREFETCH_AHEAD) {
+            let keys = || batch.iter().filter(|&&hash| hash != 0);
+            keys().for_each(|&hash| self.table(ShardId::of(hash)).prefetch(hash));
+            keys().for_each(|&hash| self.table(ShardId::of(hash)).prefetch_entry(hash));
+        }
     }
 
     /// The shards this operation holds.

@@ -48,14 +48,19 @@
 
 mod checksum;
 mod coding;
+pub mod compaction;
 pub mod engine;
+pub mod entry;
 mod error;
 pub mod fs;
 mod identity;
 pub mod log;
+pub mod merge;
 mod options;
 pub mod record;
 pub mod recovery;
+pub mod run;
+pub mod version;
 
 pub use engine::Engine;
 pub use error::Error;

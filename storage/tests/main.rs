@@ -5,7 +5,9 @@
 mod crash;
 mod fault;
 mod format;
+mod manifest;
 mod measure;
 mod mutate;
+mod run;
 mod support;
 mod threads;

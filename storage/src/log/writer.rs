@@ -26,7 +26,7 @@ use crate::fs::{Fs, Open};
 use crate::record::Lsn;
 
 /// The memory an idle chunk may keep for each of its two strings. A busy chunk grows beyond it and gives it back.
-const KEEP_BYTES: usize = 256 << 10;
+const KEEP_BYTES: usize = 32 << 10;
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -327,7 +327,7 @@ impl Writer {
             chunk.clear(KEEP_BYTES);
             self.spares.push(chunk);
         }
-        self.spares.truncate(2 * SHARDS);
+        self.spares.truncate(SHARDS);
         self.syncer.wrote(frame.cut);
     }
 

@@ -1,0 +1,96 @@
+//! Entries: what a run, or a round of a checkpoint, says of one key.
+//!
+//! A *record* is a change in the log; an *entry* is the state of a key at a cut. Entries are ordered by position
+//! (namespace, hash) and then by key; the same key has the same hash wherever it is written.
+
+use std::fmt;
+
+/// A place in the order of keys. Several keys may share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The keyspace that the key belongs to; never used for another keyspace.
+    pub namespace: u32,
+    /// The key's hash.
+    pub hash: u64,
+}
+
+impl Position {
+    /// Before, or at, every entry.
+    pub const START: Self = Self { namespace: 0, hash: 0 };
+
+    /// The first position of the next namespace, `None` behind the last.
+    pub fn next_namespace(self) -> Option<Self> {
+        Some(Self { namespace: self.namespace.checked_add(1)?, hash: 0 })
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{:016x}", self.namespace, self.hash)
+    }
+}
+
+/// The state of a key. `B` is how its value's bytes are held; what they mean is not the engine's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content<B> {
+    /// The key has a value.
+    Value {
+        /// The encoded value.
+        bytes: B,
+        /// When the key expires, in milliseconds since 1970, if ever. The engine itself expires nothing.
+        expiry_ms: Option<u64>,
+    },
+    /// The key was deleted; what older runs say of it no longer holds.
+    Tombstone,
+}
+
+impl<B> Content<B> {
+    /// Whether the key was deleted.
+    pub fn is_tombstone(&self) -> bool {
+        matches!(self, Self::Tombstone)
+    }
+
+    /// When the key expires, if ever.
+    pub fn expiry_ms(&self) -> Option<u64> {
+        match self {
+            Self::Value { expiry_ms, .. } => *expiry_ms,
+            Self::Tombstone => None,
+        }
+    }
+}
+
+impl Content<&[u8]> {
+    /// A copy that outlives the block.
+    pub fn copied(&self) -> Content<Vec<u8>> {
+        match *self {
+            Self::Value { bytes, expiry_ms } => Content::Value { bytes: bytes.to_vec(), expiry_ms },
+            Self::Tombstone => Content::Tombstone,
+        }
+    }
+}
+
+/// An entry, borrowed from where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The key's place in the order.
+    pub position: Position,
+    /// The key.
+    pub key: &'a [u8],
+    /// The key's state.
+    pub content: Content<&'a [u8]>,
+}
+
+impl<'a> Entry<'a> {
+    /// What entries are sorted by; equal for entries of the same key only.
+    pub fn order(&self) -> (Position, &'a [u8]) {
+        (self.position, self.key)
+    }
+
+    /// The length of the value, 0 for a tombstone.
+    pub fn value_bytes(&self) -> usize {
+        match self.content {
+            Content::Value { bytes, .. } => bytes.len(),
+            Content::Tombstone => 0,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Runs: immutable files of sorted entries, `runs/<16 hex digits>.run`. This is the format, drawn once.
+//!
+//! ```text
+//! file
+//!   blocks      back to back, from byte 0; entries ascend by namespace, hash, key throughout the file
+//!   filter      lines of 64 bytes, at least one (bits: `filter.rs`)
+//!   index       32 bytes for each block
+//!   footer      168 bytes
+//!
+//! block
+//!   0  checksum           u32, of everything after it, seeded with dataset id, run id and offset in the file
+//!   4  body length        u32, 0: the contents are the body; otherwise they are LZ4 of a body of this length
+//!   8  contents
+//!
+//! body
+//!      entries            back to back
+//!      hashes             for each entry its hash minus the block's first hash, in `hash width` bytes
+//!      ends               for each entry where it ends, counted from the body's beginning, in `end width` bytes
+//!      tail, 20 bytes
+//!        0  first hash    u64
+//!        8  namespace     u32, of all of the block's entries
+//!       12  entries       u32, at least 1
+//!       16  hash width    u8, 0 to 8
+//!       17  end width     u8, 1 to 8
+//!       18  zero          u16
+//!
+//! entry
+//!      head               varint, the key's length × 4, plus: 0 a value, 1 a tombstone, 2 a value that expires
+//!      expiry             varint, milliseconds since 1970; only of a value that expires
+//!      key
+//!      value              up to the entry's end; empty for a tombstone
+//!
+//! index row
+//!   0  namespace          u32, of the block's first entry
+//!   4  zero               u32
+//!   8  hash               u64, of the block's first entry
+//!  16  offset             u64, of the block; it ends where the next one, or the filter, begins
+//!  24  least expiry       u64, of the block's entries; 2⁶⁴ − 1 if none expires
+//!
+//! footer
+//!   0  magic "FKRN"       4 bytes
+//!   4  checksum           u32, of bytes 8 to 168, seeded with dataset id, run id and offset in the file
+//!   8  format version     u16, now 1
+//!  10  zero               u16
+//!  12  file checksum      u32, of everything before the footer, not seeded
+//!  16  filter checksum    u32, seeded with dataset id, run id and offset in the file
+//!  20  index checksum     u32, likewise
+//!  24  dataset id         u64
+//!  32  run id             u64
+//!  40  entries            u64, at least 1
+//!  48  tombstones         u64
+//!  56  key bytes          u64, the sum of all keys' lengths
+//!  64  value bytes        u64, likewise
+//!  72  blocks             u64
+//!  80  filter offset      u64, where the blocks end
+//!  88  index offset       u64, where the filter ends
+//!  96  first namespace    u32
+//! 100  last namespace     u32
+//! 104  first hash         u64
+//! 112  last hash          u64
+//! 120  first epoch        u64
+//! 128  last epoch         u64
+//! 136  greatest LSN       u64, whose effect the run may hold
+//! 144  least expiry       u64, 2⁶⁴ − 1 if none expires
+//! 152  zero               16 bytes
+//! ```
+//!
+//! All integers are little-endian; varints are drawn in `coding.rs`. The tail stands behind the entries so that a value
+//! of any size is encoded where it will be written from. Hashes and ends are columns so that a block is searched
+//! without looking at its entries; a hash column costs about seven bytes an entry, for hashes do not compress.
+//!
+//! Invariants:
+//! * **One hash, one block**: entries of the same position never lie in two blocks. So one block answers a lookup, and
+//!   index rows ascend strictly.
+//! * A run has its final name only when all of it is durable; it is never modified afterwards; and it is removed when
+//!   it was declared obsolete and its last reader lets go.
+//! * Every byte is covered by a checksum that the read which meets it verifies, and then every length is verified
+//!   before anything is allocated for it: damage is [`Error::Corrupt`], never a wrong entry and never a panic.
+//! * An index and a footer are in memory as long as the run is open; a filter from [`Run::load_filter`] on.
+//!
+//! Runs know nothing of levels or versions, and never decide that a key has expired. They are read with positioned
+//! reads, not mapped: a worker must not touch a page that may fault, and an I/O error is an error, not a signal.
+//!
+//! Reading order: `block.rs`, `index.rs`, `filter.rs`, `footer.rs`, `builder.rs`, `reader.rs`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::checksum::Place;
+use crate::error::Error;
+use crate::fs::Fs;
+
+mod block;
+mod builder;
+mod filter;
+mod footer;
+mod index;
+mod reader;
+
+pub use block::Block;
+pub use builder::{BuildOptions, Builder, Compression};
+pub use footer::{RunInfo, Span};
+pub use index::BlockRef;
+pub use reader::{Run, Scan};
+
+pub use crate::entry::{Content, Entry, Position};
+
+/// The version of the format drawn above.
+const FORMAT_VERSION: u16 = 1;
+/// What stands for "no entry expires".
+const NO_EXPIRY: u64 = u64::MAX;
+
+/// The directory of the runs, inside the dataset's.
+pub const DIR: &str = "runs";
+const SUFFIX: &str = ".run";
+const TEMPORARY_SUFFIX: &str = ".run.tmp";
+
+/// A run's number, never given twice in a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub u64);
+
+impl RunId {
+    /// The run's file name.
+    pub fn file_name(self) -> String {
+        format!("{self}{SUFFIX}")
+    }
+
+    /// The path of the run's file in the dataset's directory `dir`.
+    pub fn path(self, dir: &Path) -> PathBuf {
+        dir.join(DIR).join(self.file_name())
+    }
+
+    /// The run that bears a file name; `None` for any other name.
+    pub fn of_file_name(name: &str) -> Option<Self> {
+        let digits = name.strip_suffix(SUFFIX)?;
+        let id = Self(u64::from_str_radix(digits, 16).ok()?);
+        // Neither upper case nor a sign nor fewer digits.
+        (id.file_name() == name).then_some(id)
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Where a dataset's runs are.
+#[derive(Clone)]
+pub struct RunDir {
+    fs: Arc<dyn Fs>,
+    dir: PathBuf,
+    dataset_id: u64,
+}
+
+impl RunDir {
+    /// The runs of the dataset in `dataset_dir`, in a directory of their own, which is created if it is missing.
+    pub fn open(fs: Arc<dyn Fs>, dataset_dir: &Path, dataset_id: u64) -> Result<Self, Error> {
+        let dir = dataset_dir.join(DIR);
+        fs.create_dir(&dir).map_err(|e| Error::io("create", &dir, e))?;
+        Ok(Self { fs, dir, dataset_id })
+    }
+
+    /// The path of a run.
+    pub fn path(&self, id: RunId) -> PathBuf {
+        self.dir.join(id.file_name())
+    }
+
+    /// Removes what no version names: unfinished runs, and finished ones that `is_named` disowns. Other files are left
+    /// alone. To be called before anything is built or opened.
+    pub fn sweep(&self, is_named: impl Fn(RunId) -> bool) -> Result<Vec<PathBuf>, Error> {
+        let names = self.fs.list(&self.dir).map_err(|e| Error::io("list", &self.dir, e))?;
+        let mut removed = Vec::new();
+        for name in names {
+            let unnamed = RunId::of_file_name(&name).is_some_and(|id| !is_named(id));
+            if unnamed || name.ends_with(TEMPORARY_SUFFIX) {
+                let path = self.dir.join(name);
+                self.fs.remove(&path).map_err(|e| Error::io("remove", &path, e))?;
+                removed.push(path);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Begins a run. `id` must never have been used.
+    pub fn build(&self, id: RunId, options: BuildOptions) -> Result<Builder, Error> {
+        Builder::new(self, id, options)
+    }
+
+    /// Opens a run: reads its footer and its index.
+    pub fn open_run(&self, id: RunId) -> Result<Arc<Run>, Error> {
+        Run::open(self, id).map(Arc::new)
+    }
+
+    fn temporary_path(&self, id: RunId) -> PathBuf {
+        self.dir.join(format!("{id}{TEMPORARY_SUFFIX}"))
+    }
+
+    fn place(&self, id: RunId, offset: u64) -> Place {
+        Place { dataset_id: self.dataset_id, segment: id.0, offset }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_exact_names_are_runs() {
+        let id = RunId(0x00ab_cdef_0123_4567);
+        assert_eq!(id.file_name(), "00abcdef01234567.run");
+        assert_eq!(RunId::of_file_name("00abcdef01234567.run"), Some(id));
+        assert_eq!(RunId::of_file_name("ffffffffffffffff.run"), Some(RunId(u64::MAX)));
+        for foreign in [
+            "00ABCDEF01234567.run",
+            "abcdef01234567.run",
+            "+0abcdef01234567.run",
+            "000abcdef01234567.run",
+            "00abcdef01234567.run.tmp",
+            "00abcdef01234567",
+            ".run",
+        ] {
+            assert_eq!(RunId::of_file_name(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Random runs against a `BTreeMap`: lookups, scans, blocks, merges.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use storage::Error;
+use storage::fs::Fs;
+use storage::fs::os::Os;
+use storage::fs::sim::Sim;
+use storage::merge::{KEEP_ALL, Merge, Retention, Source};
+use storage::run::{BuildOptions, Compression, Content, Position, RunDir, RunId};
+
+use super::{DATASET_ID, ID, LZ4, Model, RAW, SPAN, build, drain, random_model, random_model_of, runs};
+use crate::support::Random;
+use crate::threads::TempDir;
+
+fn positions(random: &mut Random, model: &Model) -> Vec<Position> {
+    let mut positions: Vec<_> = model.keys().map(|(position, _)| *position).collect();
+    for i in 0..positions.len() {
+        let Position { namespace, hash } = positions[i];
+        positions.push(Position { namespace, hash: hash.wrapping_add(1) });
+        positions.push(Position { namespace: namespace.wrapping_sub(1), hash });
+    }
+    positions.push(Position { namespace: 5, hash: random.next() });
+    positions
+}
+
+#[test]
+fn a_run_holds_what_was_put_into_it_and_nothing_else() {
+    for seed in 0..60 {
+        let mut random = Random(seed);
+        let runs = runs(Sim::new(seed));
+        let entries = 1 + random.below(700);
+        let model = random_model(&mut random, entries);
+        let compression = if random.one_in(2) { Compression::None } else { Compression::Lz4 };
+        let options = BuildOptions { entries_max: random.below(2000), compression };
+        let info = build(&runs, ID, options, &model).unwrap().unwrap();
+        let run = runs.open_run(ID).unwrap();
+
+        assert_eq!(*run.info(), info, "seed {seed}");
+        assert_eq!(info.entries, model.len() as u64);
+        assert_eq!(info.tombstones, model.values().filter(|content| content.is_tombstone()).count() as u64);
+        assert_eq!(info.key_bytes, model.keys().map(|(_, key)| key.len() as u64).sum::<u64>());
+        assert_eq!(Some(info.first), model.keys().next().map(|key| key.0));
+        assert_eq!(Some(info.last), model.keys().next_back().map(|key| key.0));
+        assert_eq!(info.least_expiry_ms, model.values().filter_map(Content::expiry_ms).min());
+        assert_eq!(info.span, SPAN);
+
+        assert!(drain(run.scan(Position::START).unwrap()).unwrap() == model, "seed {seed}: a scan");
+        if random.one_in(2) {
+            run.load_filter().unwrap();
+            assert!(run.memory_bytes() > 24 * info.blocks);
+        }
+        for position in positions(&mut random, &model) {
+            for key in [&b"key:7"[..], b"7", b""] {
+                let expected = model.get(&(position, key.to_vec()));
+                assert_eq!(run.get(position, key).unwrap().as_ref(), expected, "seed {seed}: {position}");
+            }
+        }
+        for ((position, key), content) in &model {
+            assert_eq!(run.get(*position, key).unwrap().as_ref(), Some(content), "seed {seed}: {position}");
+        }
+        run.verify().unwrap();
+    }
+}
+
+#[test]
+fn a_scan_begins_at_or_behind_where_it_is_told_to() {
+    for seed in 100..120 {
+        let mut random = Random(seed);
+        let runs = runs(Sim::new(seed));
+        let model = random_model(&mut random, 300);
+        build(&runs, ID, LZ4, &model).unwrap();
+        let run = runs.open_run(ID).unwrap();
+        let mut sought = run.scan(Position::START).unwrap();
+        let mut furthest = Position::START;
+        let positions = positions(&mut random, &model);
+        for _ in 0..60 {
+            let from = positions[random.below(positions.len() as u64) as usize];
+            let expected: Model = model
+                .range((from, Vec::new())..)
+                .map(|(key, content)| (key.clone(), content.clone()))
+                .collect();
+            assert!(drain(run.scan(from).unwrap()).unwrap() == expected, "seed {seed}: from {from}");
+
+            furthest = furthest.max(from);
+            sought.seek(from).unwrap();
+            let next = model.range((furthest, Vec::new())..).next().map(|(key, _)| key.0);
+            assert_eq!(sought.entry().map(|entry| entry.position), next, "seed {seed}: {from}");
+        }
+    }
+}
+
+#[test]
+fn a_position_lies_in_the_one_block_that_is_found_for_it() {
+    let mut random = Random(7);
+    let runs = runs(Sim::new(7));
+    let model = random_model_of(&mut random, 4000, 3000);
+    build(&runs, ID, RAW, &model).unwrap();
+    let run = runs.open_run(ID).unwrap();
+    assert!(run.blocks() > 20, "{}", run.blocks());
+    let mut seen = BTreeSet::new();
+    for number in 0..run.blocks() {
+        let place = run.block(number);
+        let block = run.read_block(&place).unwrap();
+        assert_eq!(place.least_expiry_ms, block.entries().filter_map(|e| e.content.expiry_ms()).min());
+        for position in block.entries().map(|entry| entry.position).collect::<BTreeSet<_>>() {
+            assert!(seen.insert(position), "{position} lies in two blocks");
+            assert_eq!(run.find(position), Some(place));
+        }
+    }
+}
+
+#[test]
+fn big_values_make_big_blocks() {
+    let sim = Sim::new(1);
+    let runs = runs(sim);
+    let big = |byte: u8, length: usize| Content::Value { bytes: vec![byte; length], expiry_ms: None };
+    let model: Model = [
+        (0, big(1, 10)),
+        (1, big(2, 3_000_000)),
+        (2, big(3, 10)),
+        (3, big(4, 17 << 20)),
+        (4, big(5, 17 << 20)),
+    ]
+    .into_iter()
+    .map(|(hash, content)| ((Position { namespace: 0, hash }, b"key".to_vec()), content))
+    .collect();
+    let info = build(&runs, ID, LZ4, &model).unwrap().unwrap();
+    assert_eq!(info.blocks, 5);
+    let run = runs.open_run(ID).unwrap();
+    assert!(run.block(1).length < 30_000, "three million equal bytes are compressed");
+    assert!(run.block(3).length > 17 << 20, "a body beyond 16 MiB is stored as it is");
+    assert!(drain(run.scan(Position::START).unwrap()).unwrap() == model);
+    run.verify().unwrap();
+}
+
+#[test]
+fn the_newest_run_decides_and_dead_entries_are_dropped() {
+    for seed in 200..230 {
+        let mut random = Random(seed);
+        let runs = runs(Sim::new(seed));
+        let mut expected = Model::new();
+        let mut open = Vec::new();
+        for id in 0..1 + random.below(6) {
+            let entries = 1 + random.below(400);
+            let model = random_model(&mut random, entries);
+            build(&runs, RunId(id), LZ4, &model).unwrap();
+            expected.extend(model);
+            open.insert(0, runs.open_run(RunId(id)).unwrap());
+        }
+        let scans = || open.iter().map(|run| run.scan(Position::START).unwrap()).collect::<Vec<_>>();
+        assert!(drain(Merge::new(scans(), KEEP_ALL).unwrap()).unwrap() == expected, "seed {seed}");
+
+        let retention = Retention { tombstones: false, is_live: |namespace| namespace != 1 };
+        let compacted = drain(Merge::new(scans(), retention).unwrap()).unwrap();
+        expected.retain(|(position, _), content| position.namespace != 1 && !content.is_tombstone());
+        assert!(compacted == expected, "seed {seed}");
+    }
+}
+
+#[test]
+fn an_absent_hash_is_excluded_without_a_read_once_the_filter_is_loaded() {
+    let sim = Sim::new(1);
+    let runs = runs(sim.clone());
+    let mut random = Random(5);
+    let content = Content::Value { bytes: b"value".to_vec(), expiry_ms: None };
+    let key = |random: &mut Random| (Position { namespace: 0, hash: random.next() }, b"key".to_vec());
+    let model: Model = (0..2000).map(|_| (key(&mut random), content.clone())).collect();
+    build(&runs, ID, BuildOptions { entries_max: 10_000, ..LZ4 }, &model).unwrap();
+    let run = runs.open_run(ID).unwrap();
+    assert!((0..1000).all(|_| run.may_contain(random.next())), "an unloaded filter excludes nothing");
+    run.load_filter().unwrap();
+    let before = sim.operations();
+    let passed = (0..2000).filter(|_| run.may_contain(random.next())).count();
+    assert!(passed < 40, "{passed} of 2000 absent hashes passed");
+    run.load_filter().unwrap();
+    assert_eq!(sim.operations(), before);
+}
+
+#[test]
+fn an_obsolete_run_is_removed_when_its_last_reader_lets_go() {
+    let (sim, runs, model) = super::small_run();
+    let run = runs.open_run(ID).unwrap();
+    let scan = run.scan(Position::START).unwrap();
+    run.mark_obsolete();
+    drop(run);
+    assert_eq!(sim.paths(), [runs.path(ID)]);
+    assert_eq!(drain(scan).unwrap(), model);
+    assert_eq!(sim.paths(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_run_without_entries_is_not_made() {
+    let sim = Sim::new(1);
+    let runs = runs(sim.clone());
+    assert_eq!(build(&runs, ID, LZ4, &Model::new()).unwrap(), None);
+    assert_eq!(sim.paths().len(), 0);
+}
+
+#[test]
+fn a_run_is_never_replaced() {
+    let (_, runs, model) = super::small_run();
+    let error = runs.build(ID, LZ4).err().unwrap();
+    assert!(matches!(error, Error::Io { op: "create", .. }), "{error}");
+    assert_eq!(drain(runs.open_run(ID).unwrap().scan(Position::START).unwrap()).unwrap(), model);
+}
+
+#[test]
+#[should_panic(expected = "entries must come in order")]
+fn entries_out_of_order_are_refused() {
+    let runs = runs(Sim::new(1));
+    let model = super::small_run().2;
+    let mut builder = runs.build(ID, LZ4).unwrap();
+    for row in model.iter().rev() {
+        builder.push(&super::entry(row)).unwrap();
+    }
+}
+
+#[test]
+fn a_sweep_removes_what_no_version_names_and_nothing_else() {
+    let (sim, runs, model) = super::small_run();
+    build(&runs, RunId(0xcd), LZ4, &model).unwrap();
+    let dir = runs.path(ID).parent().unwrap().to_path_buf();
+    for name in ["0000000000000077.run.tmp", "notes.txt", "77.run"] {
+        sim.put(&dir.join(name), b"x");
+    }
+    let mut removed = runs.sweep(|id| id == ID).unwrap();
+    removed.sort();
+    assert_eq!(removed, [dir.join("0000000000000077.run.tmp"), dir.join("00000000000000cd.run")]);
+    let mut left = sim.list(&dir).unwrap();
+    left.sort();
+    assert_eq!(left, ["00000000000000ab.run", "77.run", "notes.txt"]);
+}
+
+#[test]
+fn a_run_is_read_by_many_threads_at_once() {
+    let dir = TempDir::new();
+    let runs = RunDir::open(Arc::new(Os), &dir.0, DATASET_ID).unwrap();
+    let model = random_model_of(&mut Random(8), 2000, u64::MAX);
+    build(&runs, ID, LZ4, &model).unwrap();
+    let run = runs.open_run(ID).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (run, model) = (run.clone(), &model);
+            scope.spawn(move || {
+                for ((position, key), content) in model.iter().skip(thread * 400) {
+                    run.load_filter().unwrap();
+                    assert_eq!(run.get(*position, key).unwrap().as_ref(), Some(content));
+                }
+                run.mark_obsolete();
+            });
+        }
+    });
+    assert!(run.path().exists());
+    let path = run.path().to_path_buf();
+    drop(run);
+    assert!(!path.exists());
+}
