@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::call::Call;
 use super::error::CommandError;
+use super::hotness::Hotness;
 use super::keyspecs;
 use super::spec::flags;
 use super::state::ServerState;
@@ -66,6 +67,7 @@ pub struct Executor {
     stats: Arc<ThreadStats>,
     config: ConfigReader,
     work: Workspace,
+    hotness: Hotness,
     /// Hashes of the keys of the command being executed, by position, when it has several.
     hashes: Vec<u64>,
     now: UnixMs,
@@ -88,6 +90,7 @@ impl Executor {
             stats,
             config: state.config.reader(),
             work: Workspace::default(),
+            hotness: Hotness::default(),
             hashes: Vec::new(),
             now,
             access: AccessClock::lru(now),
@@ -174,7 +177,7 @@ impl Executor {
 
     /// Looks a request up and hashes its key.
     #[inline]
-    pub fn look_up<'a>(&self, argv: Argv<'a>) -> Request<'a> {
+    pub fn look_up<'a>(&mut self, argv: Argv<'a>) -> Request<'a> {
         let Some(name) = argv.try_get(0) else { return Request { argv, row: None, hash: None } };
         let mut row = table().find(name);
         if let Some(found) = row
@@ -185,13 +188,16 @@ impl Executor {
         }
         let key = row.and_then(|row| row.only_key).and_then(|position| argv.try_get(position));
         let hash = key.map(|key| self.state.keyspace.hasher().hash_of(key));
+        if let Some(hash) = hash {
+            self.hotness.note(hash);
+        }
         Request { argv, row, hash }
     }
 
-    /// Does looking ahead pay at the keyspace's size?
+    /// Does looking ahead pay? Not when all keys, or those that are asked for, are in the caches.
     #[inline]
     pub fn prefetches(&self) -> bool {
-        self.state.keyspace.exceeds_caches()
+        self.state.keyspace.exceeds_caches() && !self.hotness.is_hot()
     }
 
     /// Begins to fetch the bucket that a key's lookup will read.

@@ -16,6 +16,7 @@ pub mod dispatch;
 pub mod error;
 pub mod expire;
 pub mod help;
+mod hotness;
 pub mod info;
 pub mod introspect;
 pub mod keys;

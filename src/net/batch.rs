@@ -134,7 +134,7 @@ impl Batch {
         base: usize,
         limits: Limits,
         parser: &mut RequestParser,
-        executor: &Executor,
+        executor: &mut Executor,
         client: &Client,
     ) -> More {
         self.ahead.clear();
@@ -177,7 +177,7 @@ impl Batch {
         input: &[u8],
         start: usize,
         parser: &RequestParser,
-        executor: &Executor,
+        executor: &mut Executor,
         client: &Client,
     ) {
         if self.current.is_empty() {
