@@ -1,7 +1,7 @@
 //! The sorts of argument that a synopsis can name, each with its edges.
 //!
 //! * Few keys, so that commands meet each other's results.
-//! * No valid argument makes a server allocate more than about 100 KiB; the limits are crossed, not approached.
+//! * No valid argument makes a server allocate more than about 100 KiB, or 1 MiB for the words of `limits`.
 //! * Times are far in the future, in the past, or invalid: nothing expires while a sequence runs. Absolute times are
 //!   constants, so a seed repeats the same bytes on any day.
 
