@@ -44,6 +44,9 @@
 //! The log grows without bound here: cutting its beginning off belongs to checkpoints. The engine knows nothing of
 //! what its records mean, and reads no wall clock.
 //!
+//! [`run`], [`merge`], [`version`] and [`compaction`] are the parts of checkpoints that stand on their own: immutable sorted
+//! files, merging them, the manifest, and which of them to compact. The engine does not write checkpoints yet.
+//!
 //! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`recovery`], [`engine`], [`fs`].
 
 mod checksum;
