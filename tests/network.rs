@@ -239,6 +239,41 @@ fn contended_commands_are_atomic() {
 }
 
 #[test]
+fn clients_that_never_stop_sending_do_not_starve_others() {
+    if forgekv_only("the server is started with one worker") {
+        return;
+    }
+    let server = Server::with_args(&["--workers", "1"]);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let flood = b"GET nothing\r\n".repeat(20_000);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            let stream = TcpStream::connect(server.addr()).unwrap();
+            let (mut reader, stop, flood) = (stream.try_clone().unwrap(), &stop, &flood);
+            scope.spawn(move || {
+                let mut writer = &stream;
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    writer.write_all(flood).unwrap();
+                }
+                stream.shutdown(std::net::Shutdown::Both).unwrap();
+            });
+            scope.spawn(move || {
+                let mut buffer = vec![0; 1 << 16];
+                while matches!(reader.read(&mut buffer), Ok(1..)) {}
+            });
+        }
+        let mut slowest = Duration::ZERO;
+        for _ in 0..30 {
+            let began = Instant::now();
+            server.connect().cmd(&["PING"]);
+            slowest = slowest.max(began.elapsed());
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(slowest < Duration::from_secs(2), "a PING beside three floods took {slowest:?}");
+    });
+}
+
+#[test]
 fn sigterm_ends_the_server_cleanly() {
     if forgekv_only("stops the server") {
         return;

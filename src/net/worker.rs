@@ -116,7 +116,10 @@ pub fn run(mut core: Box<Core>, kit: &mut Kit, monitor: &Monitor) -> bool {
     let (seat, thread) = (core.seat.clone(), sys::current_thread());
     loop {
         core.wait(kit);
-        while let Some((index, mut connection)) = core.next() {
+        // A round is those that are ready now. Whoever is not done yet goes behind what the next poll brings, or two clients
+        // that never stop sending would keep all others waiting.
+        for _ in 0..core.ready.len() {
+            let Some((index, mut connection)) = core.next() else { break };
             monitor.rouse();
             seat.lend(core, thread);
             let end = connection.turn(kit);
