@@ -174,7 +174,7 @@ fn functions_idle_times_and_frequencies_of_redis_are_read() {
         assert_eq!(client.text(&["FUNCTION", "LOAD", library]), "lib");
         let payload = dump::payload(&Object::Int(1), FORMATS[0]);
         let [option, value] = restored.map(str::as_bytes);
-        client.ok(&[b"RESTORE", b"k", b"0", &payload, option, value]);
+        client.ok(&[&b"RESTORE"[..], b"k", b"0", &payload, option, value]);
         let items = saved(&redis, &mut client);
         assert!(items.contains(&Item::Function(library.into())), "{items:?}");
         let Some(Item::Entry(entry)) = items.last() else { panic!("{items:?}") };

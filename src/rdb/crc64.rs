@@ -3,7 +3,7 @@
 //! Reflected, initial value 0, no final inversion: the checksum of nothing is 0, and a file that ends with 0 is one whose
 //! writer computed none.
 
-/// x⁶⁴ + … with its bits in reverse, as a reflected CRC needs it.
+/// 0xAD93_D235_94C9_35A9 with its bits in reverse, as a reflected CRC needs it.
 const POLYNOMIAL: u64 = 0x95AC_9329_AC4B_C9B5;
 
 /// `TABLES[n][b]` is what byte `b` does to the checksum `n` bytes later. Eight bytes at a time need 16 KiB of tables and
