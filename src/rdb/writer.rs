@@ -1,6 +1,6 @@
 //! Writes RDB files (drawn in `opcode`).
 //!
-//! * Bounded memory: bytes go out whenever [`CHUNK`] of them wait, in the middle of a value too. Compression holds one
+//! * Bounded memory: bytes go out before 64 KiB of them wait, in the middle of a value too. Compression holds one
 //!   string twice.
 //! * The caller decides the order: [`Writer::header`], functions, then for each database [`Writer::select_db`] and its
 //!   keys, then [`Writer::finish`]. A file without the last is refused by every reader.
