@@ -404,6 +404,11 @@ impl<'a> Db<'a> {
         effect::put(&mut self.work.effects, self.index, argv.iter().copied());
     }
 
+    /// Nothing that this operation changes is logged. For an import, whose changes are durable when its last round is.
+    pub fn keep_unlogged(&mut self) {
+        self.rewritten = true;
+    }
+
     /// Did the operation change anything yet?
     pub fn dirty(&self) -> u64 {
         self.dirty

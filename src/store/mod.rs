@@ -26,6 +26,7 @@ pub mod scan;
 mod segment;
 pub mod shard;
 mod slots;
+pub mod snapshot;
 pub mod sweep;
 pub mod table;
 
