@@ -72,7 +72,9 @@ impl Keyspace {
         let dirty = |id: ShardId| {
             let locked = self.locks().lock_one(id);
             let shard = locked.shard(id);
-            (0..self.databases() as u32).map(|db| shard.table(super::DbIndex(db)).dirty(parity)).sum::<usize>()
+            (0..self.databases() as u32)
+                .map(|db| shard.table(super::DbIndex(db)).dirty(parity))
+                .sum::<usize>()
         };
         ShardSet::ALL.iter().map(dirty).sum::<usize>() as u64
     }
