@@ -105,7 +105,7 @@ impl Keyspace {
         let mut steps = Steps::over(cut.databases.iter().map(|&(_, namespace)| namespace));
         while let Some((id, namespace, from)) = steps.next() {
             steps.go_on(self.capture_step(id, namespace, from, &mut slice));
-            captured.keys += slice.len() as u64;
+            captured.keys += slice.keys() as u64;
             slice.drain(|hash, key, content| {
                 let entry = Entry { position: position(namespace, hash), key, content };
                 captured.bytes += (key.len() + entry.value_bytes()) as u64;
