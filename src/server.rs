@@ -1,14 +1,14 @@
 //! Builds the server, runs it, takes it apart: the one file that sees everything.
 //!
-//! Start: configuration, limits, lock and identity of the data directory, listeners, workers (which answer `-LOADING`), replay,
-//! log threads, cron. Stop, on SIGTERM, SIGINT or SHUTDOWN: acceptor, workers, cron, then the log, which syncs everything.
+//! Start: configuration, limits, lock and identity of the data directory, listeners, workers (which answer `-LOADING`), replay
+//! or import, log threads, cron. Stop, on SIGTERM, SIGINT or SHUTDOWN: acceptor, workers, cron, then the log, which syncs everything.
 //!
 //! Whatever cannot start says so in one sentence and gives a non-zero exit.
 
 use std::net::IpAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -20,7 +20,6 @@ use storage::fs::os::Os;
 use storage::{Engine, Recovery};
 
 use crate::client::{Pause, Registry};
-use crate::commands::state::ShutdownOptions;
 use crate::commands::table::{rename_commands, table};
 use crate::commands::{Executor, ServerState};
 use crate::config::{Config, ConfigCell, Loaded};
@@ -36,6 +35,7 @@ use crate::store::checkpointer::Checkpointer;
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::hash::KeyHasher;
 use crate::store::keyspace::{self, Garbage};
+use crate::store::snapshot::{Snapshots, import};
 use crate::store::{Keyspace, Waiter};
 use crate::sys;
 use crate::util::random::Random;
@@ -314,6 +314,8 @@ fn build_state(
     ServerState {
         keyspace,
         checkpointer: Checkpointer::default(),
+        snapshots: Snapshots::default(),
+        load: import::Progress::default(),
         tcp_port: config.port,
         config: ConfigCell::new(config),
         clients,
@@ -326,9 +328,9 @@ fn build_state(
         executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
         loading: AtomicBool::new(true),
         active_expire: AtomicBool::new(true),
-        last_save: AtomicU64::new(now.0 / 1000),
-        shutdown: Box::new(|options: ShutdownOptions| {
-            log::warning(&format!("User requested shutdown ({options:?})..."));
+        shutdown_options: OnceLock::new(),
+        shutdown: Box::new(|| {
+            log::warning("User requested shutdown...");
             // The main thread waits for exactly this signal.
             let _ = kill(Pid::this(), Signal::SIGTERM);
         }),

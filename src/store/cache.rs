@@ -63,6 +63,11 @@ impl Keyspace {
         self.cache.is_crowded.store(false, Ordering::Relaxed);
     }
 
+    /// The budget in bytes; 0: none.
+    pub fn budget(&self) -> u64 {
+        self.cache.budget_bytes.load(Ordering::Relaxed)
+    }
+
     /// Must commands that write wait until there is room?
     #[inline]
     pub fn is_crowded(&self) -> bool {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::Sender;
+use storage::version::LEVELS;
 use storage::{Engine, Epoch, NamespaceId, Status, SyncMode, Version};
 
 use super::cache::Cache;
@@ -76,6 +77,15 @@ impl DbCounts {
         let mean = self.expires_sum_ms.checked_div(self.timed as u128).unwrap_or(0);
         u64::try_from(mean).unwrap_or(u64::MAX).saturating_sub(now.0)
     }
+}
+
+/// What INFO tells of a level of runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Level {
+    /// Runs.
+    pub runs: usize,
+    /// The sum of their sizes.
+    pub bytes: u64,
 }
 
 /// The keyspace.
@@ -314,8 +324,19 @@ impl Keyspace {
                 bytes: sum.bytes + load.bytes,
                 entries: sum.entries + load.entries,
                 dirty: sum.dirty + load.dirty,
+                cold: sum.cold + load.cold,
             }
         })
+    }
+
+    /// The levels of what is on disk, the newest runs first.
+    pub fn levels(&self) -> Vec<Level> {
+        let Some(version) = self.version() else { return Vec::new() };
+        let of = |level| {
+            let runs = version.level(level);
+            Level { runs: runs.len(), bytes: runs.iter().map(|run| run.meta().size_bytes).sum() }
+        };
+        (0..LEVELS as u8).map(of).collect()
     }
 
     /// Is the keyspace so large that lookups wait for memory, and prefetching pays? As of the last sweep.

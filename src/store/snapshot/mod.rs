@@ -33,7 +33,7 @@ pub enum Job {
 }
 
 /// Told how a job ended: with its sentence when it failed.
-pub type Then = Box<dyn FnOnce(Result<(), String>) + Send>;
+pub type Then = Box<dyn FnOnce(&Keyspace, Result<(), String>) + Send>;
 
 /// What became of asking for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,18 +113,27 @@ impl Default for Snapshots {
 }
 
 impl Snapshots {
-    /// Asks for a job, and to be told when it is over. `then` is dropped when it is under way already.
-    pub fn ask(&self, job: Job, then: Option<Then>) -> Asked {
+    /// Asks for a job.
+    pub fn ask(&self, job: Job) -> Asked {
         let mut desk = self.lock();
-        let running = desk.running.map(|(running, _)| running);
-        let other_first = running.is_some_and(|running| running != job)
-            || running.is_none() && desk.wanted[other(job) as usize].is_some();
-        if running == Some(job) || (desk.wanted[job as usize].is_some() && !other_first) {
-            return Asked::UnderWay;
+        let asked = match desk.running {
+            Some((running, _)) if running == job => Asked::UnderWay,
+            Some(_) => Asked::Scheduled,
+            None if desk.wanted[job as usize].is_some() => Asked::UnderWay,
+            None if desk.wanted.iter().any(Option::is_some) => Asked::Scheduled,
+            None => Asked::Started,
+        };
+        if asked != Asked::UnderWay {
+            desk.wanted[job as usize].get_or_insert_default();
+            self.called.notify_one();
         }
-        desk.wanted[job as usize].get_or_insert_default().extend(then);
+        asked
+    }
+
+    /// Asks for a job that begins after this, even if one is under way, and to be told when it is over.
+    pub fn ask_then(&self, job: Job, then: Then) {
+        self.lock().wanted[job as usize].get_or_insert_default().push(then);
         self.called.notify_one();
-        if other_first { Asked::Scheduled } else { Asked::Started }
     }
 
     /// Is a job running, or about to?
@@ -179,7 +188,7 @@ impl Snapshots {
                 Job::Rewrite => Ok(()),
             });
             self.note(job, &result, plan.changes);
-            then.into_iter().for_each(|then| then(result.clone()));
+            then.into_iter().for_each(|then| then(keyspace, result.clone()));
         }
     }
 
@@ -265,29 +274,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jobs_start_wait_for_the_other_or_are_under_way() {
+    fn a_job_starts_waits_for_the_other_or_is_under_way() {
         let snapshots = Snapshots::default();
-        assert_eq!(snapshots.ask(Job::Save, None), Asked::Started);
-        assert_eq!(snapshots.ask(Job::Save, None), Asked::UnderWay);
-        assert_eq!(snapshots.ask(Job::Rewrite, None), Asked::Scheduled);
-        assert!(snapshots.is_under_way(Job::Save) && !snapshots.is_under_way(Job::Rewrite) || true);
-        let (job, _) = snapshots.wait().unwrap();
-        assert_eq!(job, Job::Save);
-        assert_eq!(snapshots.ask(Job::Save, None), Asked::UnderWay);
+        assert_eq!(snapshots.ask(Job::Save), Asked::Started);
+        assert_eq!(snapshots.ask(Job::Save), Asked::UnderWay);
+        assert_eq!(snapshots.ask(Job::Rewrite), Asked::Scheduled);
+        assert!(snapshots.is_under_way(Job::Save));
+        assert_eq!(snapshots.wait().unwrap().0, Job::Save);
+        assert_eq!(snapshots.ask(Job::Save), Asked::UnderWay);
         let history = snapshots.history();
         assert!(history.saves.running_s.is_some() && history.rewrites.is_scheduled);
+
         snapshots.note(Job::Save, &Err("No room.".into()), 7);
-        assert_eq!(snapshots.history().saves.failed_in_a_row, 1);
+        assert_eq!((snapshots.history().saves.failed_in_a_row, snapshots.history().changes_saved), (1, 0));
         assert_eq!(snapshots.wait().unwrap().0, Job::Rewrite);
-        assert_eq!(snapshots.ask(Job::Save, None), Asked::Scheduled);
-        assert_eq!(snapshots.ask(Job::Save, None), Asked::Scheduled, "asking again changes nothing");
+        assert_eq!(snapshots.ask(Job::Save), Asked::Scheduled);
+        assert_eq!(snapshots.ask(Job::Save), Asked::Scheduled, "asking again changes nothing");
+        assert!(!snapshots.is_under_way(Job::Save));
+
         snapshots.note(Job::Rewrite, &Ok(()), 8);
-        snapshots.wait().unwrap();
+        assert_eq!(snapshots.wait().unwrap().0, Job::Save);
         snapshots.note(Job::Save, &Ok(()), 9);
         let history = snapshots.history();
         assert_eq!((history.saves.done, history.saves.failed_in_a_row, history.changes_saved), (1, 0, 9));
-        assert_eq!(history.rewrites.done, 1);
+        assert_eq!((history.rewrites.done, history.rewrites.failed_in_a_row), (1, 0));
+        snapshots.ask_then(Job::Save, Box::new(|_, _| {}));
         snapshots.stop();
         assert!(snapshots.wait().is_none());
+    }
+
+    #[test]
+    fn whoever_asks_during_a_save_is_told_of_the_next_one() {
+        let snapshots = Snapshots::default();
+        assert_eq!(snapshots.ask(Job::Save), Asked::Started);
+        assert_eq!(snapshots.wait().unwrap().1.len(), 0);
+        snapshots.ask_then(Job::Save, Box::new(|_, _| {}));
+        snapshots.note(Job::Save, &Ok(()), 1);
+        assert_eq!(snapshots.wait().unwrap().1.len(), 1);
     }
 }
