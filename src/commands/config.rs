@@ -6,8 +6,8 @@ use super::help::help_row;
 use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult};
 use super::state::ServerState;
-use crate::store::cache;
 use crate::config::{Asker, Config, SetError};
+use crate::store::cache;
 use crate::sys;
 use crate::util::log;
 

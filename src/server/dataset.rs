@@ -34,7 +34,11 @@ pub struct DiskThreads {
 }
 
 /// Recovers the dataset and starts the threads. Clients get `-LOADING` until this returns.
-pub fn start(state: &Arc<ServerState>, recovery: Recovery, seats: &[Arc<Seat>]) -> Result<DiskThreads, String> {
+pub fn start(
+    state: &Arc<ServerState>,
+    recovery: Recovery,
+    seats: &[Arc<Seat>],
+) -> Result<DiskThreads, String> {
     let config = state.config.snapshot();
     state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
     state.keyspace.adopt(recovery.version().clone())?;
@@ -43,7 +47,9 @@ pub fn start(state: &Arc<ServerState>, recovery: Recovery, seats: &[Arc<Seat>]) 
     for n in 0..config.disk_threads {
         let (state, errands) = (state.clone(), errands.clone());
         // Not joined: it lives as long as somebody may need the disk.
-        spawn(&format!("forgekv-io-{n}"), move || errands.iter().for_each(|errand| state.keyspace.attend(errand)))?;
+        spawn(&format!("forgekv-io-{n}"), move || {
+            errands.iter().for_each(|errand| state.keyspace.attend(errand))
+        })?;
     }
     state.keyspace.connect_readers(errands_sender);
     let (cache_stop, stopped) = bounded(0);
@@ -69,7 +75,7 @@ impl DiskThreads {
         }
         let Some(engine) = state.keyspace.log() else { return Ok(()) };
         // Without it the next start replays the log, and nothing is lost.
-        if engine.bytes_since_cut() > 0
+        if engine.log_bytes_since_cut() > 0
             && let Err(error) = state.keyspace.checkpoint(engine)
         {
             log::warning(&format!("The last checkpoint could not be made: {error}"));
@@ -116,10 +122,10 @@ fn load(state: &Arc<ServerState>, mut recovery: Recovery, seats: &[Arc<Seat>]) -
         log::warning(&format!("The end of the log was not whole and is cut off: {cut:?}"));
     }
     log::notice(&format!(
-        "DB loaded: {} keys in the image, then {} records, {} bytes of log, {:.3} seconds",
-        recovery.version().live_keys(),
+        "DB loaded from the log: {} records, {} bytes, behind an image of {} keys, {:.3} seconds",
         report.records,
         report.bytes,
+        recovery.version().live_keys(),
         began.elapsed().as_secs_f64()
     ));
     state.keyspace.resume(report.epoch);

@@ -72,7 +72,9 @@ impl Keyspace {
         let dirty = |id: ShardId| {
             let locked = self.locks().lock_one(id);
             let shard = locked.shard(id);
-            (0..self.databases() as u32).map(|db| shard.table(super::DbIndex(db)).dirty(parity)).sum::<usize>()
+            (0..self.databases() as u32)
+                .map(|db| shard.table(super::DbIndex(db)).dirty(parity))
+                .sum::<usize>()
         };
         ShardSet::ALL.iter().map(dirty).sum::<usize>() as u64
     }
@@ -103,7 +105,7 @@ impl Keyspace {
         let mut steps = Steps::over(cut.databases.iter().map(|&(_, namespace)| namespace));
         while let Some((id, namespace, from)) = steps.next() {
             steps.go_on(self.capture_step(id, namespace, from, &mut slice));
-            captured.keys += slice.len() as u64;
+            captured.keys += slice.keys() as u64;
             slice.drain(|hash, key, content| {
                 let entry = Entry { position: position(namespace, hash), key, content };
                 captured.bytes += (key.len() + entry.value_bytes()) as u64;

@@ -93,7 +93,8 @@ impl Checkpointer {
         while let Some(then) = self.wait(|| last.is_due(keyspace, &due())) {
             let began = Monotonic::now();
             let told = keyspace.log().ok_or_else(|| "The log is not open.".to_owned());
-            let result = told.and_then(|engine| keyspace.checkpoint(engine).map_err(|error| error.to_string()));
+            let result =
+                told.and_then(|engine| keyspace.checkpoint(engine).map_err(|error| error.to_string()));
             last = Last::now(keyspace);
             self.note(&result, began);
             then.into_iter().for_each(|then| then(result.clone()));
@@ -164,6 +165,6 @@ impl Last {
         let Some(log) = keyspace.log() else { return false };
         let (seconds, records) = (self.at.elapsed().as_secs(), log.last_lsn().0 - self.lsn);
         let reached = |&(after, changes): &(u64, u64)| seconds >= after && records >= changes.max(1);
-        log.bytes_since_cut() >= due.log_bytes || due.points.iter().any(reached)
+        log.log_bytes_since_cut() >= due.log_bytes || due.points.iter().any(reached)
     }
 }

@@ -145,7 +145,7 @@ impl Slice {
     }
 
     /// Number of keys.
-    pub fn len(&self) -> usize {
+    pub fn keys(&self) -> usize {
         self.items.len()
     }
 

@@ -177,7 +177,9 @@ impl Loading {
     pub fn done(&mut self, namespace: NamespaceId, key: &Key<'_>) -> Vec<Arc<Ticket>> {
         let place = (namespace, key.hash);
         let Some(same_hash) = self.waiting.get_mut(&place) else { return Vec::new() };
-        let Some(at) = same_hash.iter().position(|wanted| *wanted.key == *key.bytes) else { return Vec::new() };
+        let Some(at) = same_hash.iter().position(|wanted| *wanted.key == *key.bytes) else {
+            return Vec::new();
+        };
         let tickets = same_hash.swap_remove(at).tickets;
         if same_hash.is_empty() {
             self.waiting.remove(&place);
@@ -203,7 +205,11 @@ mod tests {
         assert!(loading.wait(NamespaceId(1), &b, &ticket(3)), "another key with the same hash");
         assert!(loading.wait(NamespaceId(2), &a, &ticket(4)), "the same key in another database");
         let mut told = |namespace, key| -> Vec<u64> {
-            loading.done(NamespaceId(namespace), key).iter().map(|ticket| ticket.waiter().connection).collect()
+            loading
+                .done(NamespaceId(namespace), key)
+                .iter()
+                .map(|ticket| ticket.waiter().connection)
+                .collect()
         };
         assert_eq!(told(1, &a), [1, 2]);
         assert_eq!(told(1, &a), [0; 0]);

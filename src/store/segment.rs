@@ -181,7 +181,10 @@ impl Segment {
     /// Notes that it holds a key with this state.
     #[inline]
     pub fn note(&mut self, state: State) {
-        self.dirty |= PARITIES.iter().filter(|&&parity| state.is_dirty(parity)).fold(0, |bits, p| bits | 1 << p.index());
+        self.dirty |= PARITIES
+            .iter()
+            .filter(|&&parity| state.is_dirty(parity))
+            .fold(0, |bits, p| bits | 1 << p.index());
     }
 
     /// May a key be dirty in an epoch of this parity?

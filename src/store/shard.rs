@@ -125,9 +125,8 @@ pub struct Shard {
 impl Shard {
     /// An empty shard with `databases` databases.
     pub fn new(id: ShardId, databases: usize) -> Self {
-        let spaces = (0..databases as u32)
-            .map(|db| Space::new(NamespaceId(db), id, Counts::default()))
-            .collect();
+        let spaces =
+            (0..databases as u32).map(|db| Space::new(NamespaceId(db), id, Counts::default())).collect();
         let round = Round {
             epoch: 1,
             at_cut: Vec::new(),
@@ -141,8 +140,7 @@ impl Shard {
     /// Makes the shard what an image on disk says: these namespaces, with all their keys cold, and changes from `epoch` on.
     /// For recovery.
     pub fn adopt(&mut self, epoch: u64, databases: impl Iterator<Item = SpaceFacts>) {
-        self.spaces =
-            databases.map(|facts| Space::new(facts.namespace, self.id, facts.counts)).collect();
+        self.spaces = databases.map(|facts| Space::new(facts.namespace, self.id, facts.counts)).collect();
         self.round.epoch = epoch;
     }
 
@@ -331,8 +329,7 @@ impl Shard {
                 }
             }
         }
-        self.round.progress =
-            next.map_or((NamespaceId(namespace.0 + 1), 0), |next| (namespace, next));
+        self.round.progress = next.map_or((NamespaceId(namespace.0 + 1), 0), |next| (namespace, next));
         self.take_ahead(namespace, next, slice);
         next
     }

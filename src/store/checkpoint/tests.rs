@@ -1,7 +1,7 @@
 //! Random histories: commands, rounds that commit or fail, keys that leave RAM and come back, in any interleaving of their
 //! steps, against a plain model. The disk is a map that a committed round is applied to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use storage::Content;
 
@@ -43,8 +43,6 @@ struct World {
     keyspace: Keyspace,
     model: Vec<BTreeMap<Vec<u8>, Plain>>,
     disk: Disk,
-    /// What the disk should hold, by database at its cut.
-    committed: HashMap<NamespaceId, BTreeMap<Vec<u8>, Plain>>,
     stage: Stage,
     random: Random,
     rounds: [u32; 2],
@@ -60,7 +58,6 @@ impl World {
             keyspace: Keyspace::new(DATABASES, hasher, Box::new(|_| {}), garbage),
             model: vec![BTreeMap::new(); DATABASES],
             disk: Disk::new(),
-            committed: HashMap::new(),
             stage: Stage::Idle,
             random: Random::new(seed),
             rounds: [0; 2],
@@ -226,7 +223,10 @@ impl World {
             .drain(|hash, key, content| {
                 let place = (namespace, hash, key.to_vec());
                 let last = running.captured.last_key_value();
-                assert!(last.is_none_or(|(last, _)| *last < place), "keys come in the order of runs, each once");
+                assert!(
+                    last.is_none_or(|(last, _)| *last < place),
+                    "keys come in the order of runs, each once"
+                );
                 running.captured.insert(place, content.copied());
                 Ok::<(), ()>(())
             })
@@ -254,7 +254,8 @@ impl World {
                 of_it.map(|((_, _, key), (bytes, expiry))| (key.clone(), (decode(bytes), *expiry))).collect();
             assert_eq!(&found, image, "database {db} in the image");
             let of_it = running.cut.counts.iter().filter(|((of, _), _)| *of == namespace);
-            let (keys, expires) = of_it.fold((0, 0), |sum, (_, counts)| (sum.0 + counts.keys, sum.1 + counts.expires));
+            let (keys, expires) =
+                of_it.fold((0, 0), |sum, (_, counts)| (sum.0 + counts.keys, sum.1 + counts.expires));
             let expiring = image.values().filter(|(_, expiry)| expiry.is_some()).count();
             assert_eq!((keys, expires), (image.len() as u64, expiring as u64), "counts of database {db}");
         }
@@ -264,7 +265,8 @@ impl World {
 
     fn check_counts(&mut self) {
         for db in 0..DATABASES {
-            let expected = (self.model[db].len(), self.model[db].values().filter(|(_, at)| at.is_some()).count());
+            let expected =
+                (self.model[db].len(), self.model[db].values().filter(|(_, at)| at.is_some()).count());
             let counts = self.keyspace.counts()[db];
             assert_eq!((counts.keys, counts.expires), expected, "DBSIZE of database {db}");
         }
@@ -290,7 +292,12 @@ impl World {
                     let key = view.key(&bytes);
                     view.find(&key).map(|slot| plain(view, slot))
                 });
-                assert_eq!(found.as_ref(), self.model[db].get(&bytes), "at the end: {}", bytes.escape_ascii());
+                assert_eq!(
+                    found.as_ref(),
+                    self.model[db].get(&bytes),
+                    "at the end: {}",
+                    bytes.escape_ascii()
+                );
             }
         }
         self
@@ -336,6 +343,9 @@ fn an_image_is_the_dataset_at_its_cut_and_nobody_can_tell_where_a_key_is() {
         cooled += world.cooled;
         loaded += world.loaded;
     }
-    println!("{} rounds failed, {} committed, {cooled} keys left RAM, {loaded} lookups went to the disk", rounds[0], rounds[1]);
+    println!(
+        "{} rounds failed, {} committed, {cooled} keys left RAM, {loaded} lookups went to the disk",
+        rounds[0], rounds[1]
+    );
     assert!(rounds[0] > 20 && rounds[1] > 100 && cooled > 1_000 && loaded > 1_000);
 }
