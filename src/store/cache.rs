@@ -6,18 +6,21 @@
 //! ```
 //!
 //! * A clock hand goes over the shards in hash order. Clean entries that were not used since it last passed leave RAM (E2);
-//!   what was read from disk for one command and never asked for again goes at the first pass.
+//!   what was read from disk for one command and never asked for again goes at the first pass after that command.
+//! * A command whose keys did not stay until the last of them was there gets a [`Hold`]: what is loaded and not used yet stays
+//!   until it has run. So every command gets its turn, however many keys it names and however small the budget is.
 //! * Dirty entries can't leave before a round has captured them: a round is asked for when they are a third of the budget, or
 //!   when the hand went round and found too little.
 //! * Beyond the last mark commands that write are put off for a millisecond at a time, never refused.
 //! * E1: nobody can tell whether a key is in RAM, but by the time it takes.
 //! * The dataset is measured every few milliseconds, so commands pay nothing for the budget but a look at one flag.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::checkpoint::first_hash;
 use super::keyspace::{Garbage, Keyspace};
-use super::table::Cooled;
+use super::table::{Cooled, Mercy};
 use super::{DbIndex, SHARD_COUNT, ShardId};
 use crate::sys;
 
@@ -29,6 +32,19 @@ const SLICE_BUCKETS: usize = 8;
 pub struct Cache {
     budget_bytes: AtomicU64,
     is_crowded: AtomicBool,
+    /// Does whatever is clean leave at once? DEBUG COLD.
+    keeps_nothing: AtomicBool,
+    /// How many [`Hold`]s there are.
+    holds: Arc<AtomicUsize>,
+}
+
+/// As long as there is one, what was loaded and not used yet stays in RAM.
+pub struct Hold(Arc<AtomicUsize>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Where the clock hand is.
@@ -68,6 +84,22 @@ impl Keyspace {
         self.cache.budget_bytes.load(Ordering::Relaxed)
     }
 
+    /// DEBUG COLD: lets whatever is clean leave RAM at once, so that nearly every access finds its key on disk.
+    pub fn keep_nothing(&self, on: bool) {
+        self.cache.keeps_nothing.store(on, Ordering::Relaxed);
+    }
+
+    /// Does whatever is clean leave at once?
+    pub fn keeps_nothing(&self) -> bool {
+        self.cache.keeps_nothing.load(Ordering::Relaxed)
+    }
+
+    /// Keeps in RAM what is loaded and not used yet.
+    pub fn hold(&self) -> Hold {
+        self.cache.holds.fetch_add(1, Ordering::Relaxed);
+        Hold(self.cache.holds.clone())
+    }
+
     /// Must commands that write wait until there is room?
     #[inline]
     pub fn is_crowded(&self) -> bool {
@@ -76,6 +108,9 @@ impl Keyspace {
 
     /// Lets entries leave until the budget is kept, or the hand went round. To be called every few milliseconds by one thread.
     pub fn keep_budget(&self, hand: &mut Hand) -> Need {
+        if self.keeps_nothing() {
+            self.go_round(hand, u64::MAX);
+        }
         let budget = self.cache.budget_bytes.load(Ordering::Relaxed);
         if budget == 0 {
             return Need::Nothing;
@@ -111,13 +146,15 @@ impl Keyspace {
     fn cool_slice(&self, hand: &mut Hand) -> (u64, bool) {
         let id = ShardId(hand.shard);
         let mut cooled = Cooled::default();
+        let mercy =
+            Mercy { used: !self.keeps_nothing(), fresh: self.cache.holds.load(Ordering::Relaxed) > 0 };
         let mut next = Some(hand.hash.unwrap_or_else(|| first_hash(id)));
         {
             let mut locked = self.locks().lock_one(id);
             let shard = locked.shard_mut(id);
             for _ in 0..SLICE_BUCKETS {
                 let Some(from) = next else { break };
-                next = shard.cool(self.hasher(), DbIndex(hand.db), from, &mut cooled);
+                next = shard.cool(self.hasher(), DbIndex(hand.db), from, mercy, &mut cooled);
             }
             if self.limits_memory() {
                 self.publish_memory(id, shard.load().bytes);
