@@ -3,8 +3,8 @@
 //! Invariant: every function here is safe to call with any argument; the argument for it stands beside the block.
 //! It deliberately holds no policy and no state.
 
-use nix::sys::signal::Signal;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::signal::Signal;
 use nix::sys::time::TimeVal;
 
 /// Asks the CPU to bring the cache line that holds the first byte of `target` into L1. Only a hint: it changes

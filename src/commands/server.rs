@@ -5,9 +5,9 @@
 
 use super::call::{Call, is};
 use super::error::CommandError;
+use super::snapshot;
 use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult, Locks, category};
-use super::snapshot;
 use super::state::ShutdownOptions;
 use crate::store::DbIndex;
 use crate::util::number::parse_i64;

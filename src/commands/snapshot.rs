@@ -9,7 +9,8 @@ use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult, category};
 use crate::store::snapshot::{Asked, Job};
 
-const SNAPSHOT: Command = Command { group: "server", flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING, ..Command::NONE };
+const SNAPSHOT: Command =
+    Command { group: "server", flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING, ..Command::NONE };
 
 /// The family.
 pub const COMMANDS: &[Command] = &[

@@ -26,7 +26,7 @@ use crate::store::evict::AccessClock;
 use crate::store::snapshot::import::Import;
 use crate::store::snapshot::{Plan, export};
 use crate::sys;
-use crate::util::{log, time};
+use crate::util::{file, log, time};
 
 /// How often the cache is measured.
 const MEASURE_EVERY: Duration = Duration::from_millis(2);
@@ -53,6 +53,8 @@ pub fn start(
     let config = state.config.snapshot();
     state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
     state.keyspace.adopt(recovery.version().clone())?;
+    // What a save has left that a crash has ended.
+    let _ = file::remove(&config.path(export::TEMPORARY));
     let patience = Patience::default();
     load(state, recovery, seats, &patience)?;
     import(state, &config, &patience)?;
@@ -99,7 +101,8 @@ impl DiskThreads {
         {
             log::warning(&format!("The last checkpoint could not be made: {error}"));
         }
-        let saved = if options.save { state.snapshots.save_at_stop(&state.keyspace, &plan(state)) } else { Ok(()) };
+        let saved =
+            if options.save { state.snapshots.save_at_stop(&state.keyspace, &plan(state)) } else { Ok(()) };
         let closed = engine.close().map_err(|error| format!("The log could not be closed cleanly: {error}"));
         closed.and(saved.map_err(|sentence| format!("Saving the DB failed: {sentence}")))
     }

@@ -178,7 +178,13 @@ impl World {
             for db in 0..DATABASES as u32 {
                 let mut next = Some(first_hash(id));
                 while let Some(from) = next {
-                    next = locked.shard_mut(id).cool(self.keyspace.hasher(), DbIndex(db), from, mercy, &mut cooled);
+                    next = locked.shard_mut(id).cool(
+                        self.keyspace.hasher(),
+                        DbIndex(db),
+                        from,
+                        mercy,
+                        &mut cooled,
+                    );
                 }
             }
         }

@@ -142,8 +142,7 @@ pub fn write_file(
     options: &Options,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let draft =
-        Draft::begin(&path.with_file_name(TEMPORARY), options.is_synced_early.then_some(SYNC_EVERY))?;
+    let draft = Draft::begin(&path.with_file_name(TEMPORARY), options.is_synced_early.then_some(SYNC_EVERY))?;
     write(version, draft, options, progress)?.publish(path)?;
     Ok(())
 }

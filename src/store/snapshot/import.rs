@@ -29,7 +29,8 @@ use crate::util::{file, log};
 
 /// The file in the data directory that says that an import has begun and not ended.
 pub const MARK: &str = "IMPORTING";
-const MARK_TEXT: &str = "An RDB file is being imported, and what the directory holds besides is not complete.\n";
+const MARK_TEXT: &str =
+    "An RDB file is being imported, and what the directory holds besides is not complete.\n";
 
 /// After so many keys, or so many bytes of the file, the budget is looked at.
 const STEP_KEYS: u64 = 256;
@@ -91,8 +92,7 @@ impl Import<'_> {
         if has_file {
             file::replace(&mark, MARK_TEXT.as_bytes())
                 .map_err(|error| format!("{} can't be written: {error}.", mark.display()))?;
-            self.load()
-                .map_err(|what| format!("{} can't be imported: {what}.", self.path.display()))?;
+            self.load().map_err(|what| format!("{} can't be imported: {what}.", self.path.display()))?;
         }
         // Also when there is nothing to import any more: without the mark nobody would empty it again.
         self.round()?;

@@ -152,9 +152,10 @@ impl Snapshots {
             let running = desk.running.filter(|&(running, _)| running == job);
             let is_wanted = desk.wanted[job as usize].is_some();
             Record {
-                running_s: running.map_or((is_wanted && desk.running.is_none()).then_some(0), |(_, began)| {
-                    Some(began.elapsed().as_secs())
-                }),
+                running_s: running
+                    .map_or((is_wanted && desk.running.is_none()).then_some(0), |(_, began)| {
+                        Some(began.elapsed().as_secs())
+                    }),
                 is_scheduled: is_wanted && desk.running.is_some(),
                 ..desk.records[job as usize].clone()
             }
@@ -203,7 +204,8 @@ impl Snapshots {
 
     fn write(&self, keyspace: &Keyspace, plan: &Plan, progress: &export::Progress) -> Result<(), String> {
         let version: Arc<Version> = keyspace.version().ok_or("There is no image on disk.")?;
-        export::write_file(&version, &plan.path, &plan.options, progress).map_err(|failure| failure.to_string())?;
+        export::write_file(&version, &plan.path, &plan.options, progress)
+            .map_err(|failure| failure.to_string())?;
         self.lock().saved_cut = Some(version.cut().epoch);
         Ok(())
     }
@@ -242,7 +244,10 @@ impl Snapshots {
                 desk.last_save_s = time::now().0 / 1000;
                 desk.changes_saved = changes;
                 let keys = self.progress.keys().0;
-                log::notice(&format!("DB saved on disk: {keys} keys, {:.3} seconds", began.elapsed().as_secs_f64()));
+                log::notice(&format!(
+                    "DB saved on disk: {keys} keys, {:.3} seconds",
+                    began.elapsed().as_secs_f64()
+                ));
             }
             (Job::Save, Err(sentence)) => log::warning(&format!("Saving the DB failed: {sentence}")),
             (Job::Rewrite, Ok(())) => log::notice("The log was cut at a new checkpoint"),
@@ -252,13 +257,6 @@ impl Snapshots {
 
     fn lock(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn other(job: Job) -> Job {
-    match job {
-        Job::Save => Job::Rewrite,
-        Job::Rewrite => Job::Save,
     }
 }
 
