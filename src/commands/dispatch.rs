@@ -363,7 +363,19 @@ impl Executor {
         let (hashes, random) = (self.hashes.as_slice(), &mut self.random);
         let command = row;
         let mut call = Call {
-            argv, db, reply, client, state, config, command, access, now, hash, hashes, random, answered,
+            argv,
+            db,
+            reply,
+            client,
+            state,
+            config,
+            command,
+            access,
+            now,
+            hash,
+            hashes,
+            random,
+            answered,
         };
         let result = (row.command.handler)(&mut call);
         if result == Err(CommandError::AwaitAnswer) {

@@ -488,12 +488,7 @@ impl Table {
     /// together at worst. Start with the lowest hash of the shard. Positions returned are multiples of
     /// [`SCAN_GRANULE`] and need no state: `from` may be any hash of the shard, and the table may have changed in
     /// any way. Whoever is in the table throughout is visited exactly once. Tombstones are visited, too.
-    pub fn scan(
-        &self,
-        hasher: &KeyHasher,
-        from: u64,
-        mut visit: impl FnMut(u64, Entry<'_>),
-    ) -> Option<u64> {
+    pub fn scan(&self, hasher: &KeyHasher, from: u64, mut visit: impl FnMut(u64, Entry<'_>)) -> Option<u64> {
         if self.len + self.tombstones == 0 {
             return None;
         }

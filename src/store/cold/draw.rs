@@ -85,7 +85,13 @@ impl Draw {
     }
 
     /// The key at a place among those that are on disk only and have not expired.
-    fn at(&self, keyspace: &Keyspace, version: &Arc<Version>, found: &[Found], place: usize) -> Option<Vec<u8>> {
+    fn at(
+        &self,
+        keyspace: &Keyspace,
+        version: &Arc<Version>,
+        found: &[Found],
+        place: usize,
+    ) -> Option<Vec<u8>> {
         let locked = keyspace.locks().lock_one(self.shard);
         let is_cold = |found: &&Found| {
             !found.has_expired(self.now) && keyspace.is_cold(&locked, self.namespace, &found.key())

@@ -197,13 +197,7 @@ impl Table {
 
     /// The clock hand passes one bucket from `from` on: clean entries that it does not spare leave RAM (E2). Returns where to
     /// go on.
-    pub fn cool(
-        &mut self,
-        hasher: &KeyHasher,
-        from: u64,
-        mercy: Mercy,
-        cooled: &mut Cooled,
-    ) -> Option<u64> {
+    pub fn cool(&mut self, hasher: &KeyHasher, from: u64, mercy: Mercy, cooled: &mut Cooled) -> Option<u64> {
         let mut passed = Vec::new();
         let next = self.scan(hasher, from, |hash, entry| {
             if entry.state().is_clean() {
