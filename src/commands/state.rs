@@ -8,6 +8,7 @@ use crate::config::ConfigCell;
 use crate::stats::Stats;
 use crate::stats::rates::Rates;
 use crate::store::checkpointer::Checkpointer;
+use crate::store::cold::expire::ColdExpiry;
 use crate::store::snapshot::{Snapshots, import};
 use crate::store::{Keyspace, UnixMs};
 use crate::util::time;
@@ -59,6 +60,8 @@ pub struct ServerState {
     pub loading: AtomicBool,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
+    /// Deletes expired keys that are on disk only.
+    pub cold_expiry: ColdExpiry,
     /// How SHUTDOWN was called, if it was.
     pub shutdown_options: OnceLock<ShutdownOptions>,
     /// Stops the server; the process ends soon after the call.

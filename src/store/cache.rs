@@ -110,6 +110,7 @@ impl Keyspace {
     pub fn keep_budget(&self, hand: &mut Hand) -> Need {
         if self.keeps_nothing() {
             self.go_round(hand, u64::MAX);
+            return if self.load().dirty > 0 { Need::Round } else { Need::Nothing };
         }
         let budget = self.cache.budget_bytes.load(Ordering::Relaxed);
         if budget == 0 {

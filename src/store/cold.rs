@@ -31,6 +31,8 @@ mod draw;
 pub mod expire;
 mod keys;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 pub use draw::Draw;
 pub use keys::KeysWalk;
@@ -175,24 +177,4 @@ fn sentence(error: storage::Error) -> String {
 
 fn unintelligible(what: crate::rdb::Malformed) -> String {
     format!("A value on disk can't be understood: {what}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_known_by_hash_and_name() {
-        let mut known = Known::default();
-        for (hash, name) in [(7, "b"), (3, "a"), (7, "a"), (9, "")] {
-            known.push(hash, name.as_bytes());
-        }
-        known.sort();
-        for (hash, name) in [(7, "b"), (3, "a"), (7, "a"), (9, "")] {
-            assert!(known.has(hash, name.as_bytes()), "{hash} {name}");
-        }
-        for (hash, name) in [(3, "b"), (7, "c"), (8, "a"), (9, "a"), (10, "")] {
-            assert!(!known.has(hash, name.as_bytes()), "{hash} {name}");
-        }
-    }
 }

@@ -20,6 +20,7 @@ use super::evict::AccessClock;
 use super::hash::KeyHasher;
 use super::keyspace::{Garbage, Keyspace};
 use super::lock::{Locked, ShardSet};
+use super::shard::Shard;
 use super::table::{Entry, Table};
 use super::{DbIndex, ShardId, UnixMs};
 
@@ -241,6 +242,10 @@ impl<'a> Db<'a> {
     /// The shards this operation holds.
     pub fn locked_set(&self) -> ShardSet {
         self.locked.set()
+    }
+
+    pub(super) fn shard(&self, id: ShardId) -> &Shard {
+        self.locked.shard(id)
     }
 
     #[inline]

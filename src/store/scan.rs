@@ -160,7 +160,11 @@ impl Db<'_> {
             // Looking it up deletes it.
             self.find(&key);
         }
-        self.first_resident().map_or(Drawn::Nothing, Drawn::Key)
+        if let Some(name) = self.first_resident() {
+            return Drawn::Key(name);
+        }
+        let shard = self.locked_set().iter().find(|&id| self.cold_keys(id) > 0);
+        shard.map_or(Drawn::Nothing, |shard| Drawn::OnDisk(Draw::from(self, shard, random)))
     }
 
     /// Some key that is in RAM and has not expired.
@@ -201,10 +205,11 @@ impl Db<'_> {
         let mut slice = Slice::default();
         loop {
             let shard = ShardId::of(from);
-            let next = self.on_shard(shard, |db| match db.keyspace().has_cold() && db.cold_keys(shard) > 0 {
-                true => Err(OnDisk),
-                false => Ok(db.scan_slice(shard, from, None, left.min(SLICE_KEYS), filter, &mut slice)),
-            })?;
+            let next =
+                self.on_shard(shard, |db| match db.keyspace().has_cold() && db.cold_keys(shard) > 0 {
+                    true => Err(OnDisk),
+                    false => Ok(db.scan_slice(shard, from, None, left.min(SLICE_KEYS), filter, &mut slice)),
+                })?;
             slice.names.iter().for_each(&mut found);
             slice.names.clear();
             left = left.saturating_sub(std::mem::take(&mut slice.visited));

@@ -11,7 +11,7 @@ use crate::store::entry::{NewValue, Value};
 use crate::store::evict::AccessClock;
 use crate::store::hash::{KeyHasher, SECRET_LEN};
 use crate::store::residence::Wanted;
-use crate::store::table::{Cooled, Presence};
+use crate::store::table::{Cooled, Mercy, Presence};
 use crate::store::{Db, DbIndex, Expiry, Key, UnixMs};
 use crate::util::random::Random;
 
@@ -173,6 +173,7 @@ impl World {
     /// The clock hand passes a third of the shards.
     fn cool(&mut self) {
         let (third, mut cooled) = (self.below(3), Cooled::default());
+        let mercy = Mercy { used: self.below(2) == 0, fresh: self.below(2) == 0 };
         for id in ShardSet::ALL.iter().filter(|id| usize::from(id.0) % 3 == third) {
             let mut locked = self.keyspace.locks().lock_one(id);
             for db in 0..DATABASES as u32 {

@@ -112,8 +112,8 @@ impl Ram {
         count: u64,
         filter: &Filter,
     ) -> Self {
-        let slice = Slice { known: Some(Known::default()), ..Slice::default() };
-        let mut ram = Ram { slice, end: Some(from) };
+        let mut ram = Ram { slice: Slice::default(), end: Some(from) };
+        ram.slice.known = Some(Known::default());
         while let Some(at) = ram.end.filter(|&at| until.is_none_or(|until| at < until)) {
             let shard = ShardId::of(at);
             let left = count.saturating_sub(ram.slice.visited);
