@@ -269,7 +269,7 @@ pub(crate) mod tests {
     fn a_draft_is_seen_when_it_is_published_and_leaves_nothing_otherwise() {
         let scratch = Scratch::new();
         let (path, temporary) = (scratch.put("a", "old"), scratch.0.join("draft"));
-        fs::write(&temporary, "left by a crash, and longer than what comes").unwrap();
+        scratch.put("draft", "left by a crash, and longer than what comes");
         let mut draft = Draft::begin(&temporary, Some(2)).unwrap();
         draft.write_all(b"new").unwrap();
         assert_eq!(read(&path, 100).unwrap(), b"old");

@@ -82,7 +82,7 @@ impl Import<'_> {
         let mark = self.dir.join(MARK);
         let was_interrupted = exists(&mark)?;
         let has_file = exists(&self.path)?;
-        if !was_interrupted && !has_file || !was_interrupted && !self.is_new() {
+        if !(was_interrupted || has_file && self.is_new()) {
             return Ok(());
         }
         if was_interrupted {

@@ -263,7 +263,7 @@ impl Snapshots {
 /// Has a round made, and waits for its end.
 fn round(rounds: &Checkpointer) -> Result<(), String> {
     let (sender, ended) = bounded(1);
-    rounds.ask_then(Box::new(move |result| drop(sender.send(result))));
+    rounds.ask_then(Box::new(move |_, result| drop(sender.send(result))));
     ended.recv().map_or_else(|_| Err("The server stops.".to_owned()), |result| result.map(|_captured| ()))
 }
 
