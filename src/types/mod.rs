@@ -6,3 +6,4 @@
 
 pub mod listpack;
 pub mod string;
+pub mod table;
