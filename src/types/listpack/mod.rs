@@ -26,11 +26,11 @@ mod validate;
 use std::fmt;
 use std::iter::FusedIterator;
 
+use super::Malformed;
 use crate::util::capacity::{capacity_for, give_back, reserve};
 use crate::util::number::parse_i64;
 
 pub use element::Element;
-pub use validate::Malformed;
 
 use element::{Decoded, backlen_width, decode, decode_backlen};
 
