@@ -38,7 +38,7 @@ impl Cell {
     /// The least score of the cell, and the least above it.
     pub(super) fn scores(self) -> (f64, f64) {
         let shift = 2 * (STEPS_MAX - self.steps);
-        ((self.bits() << shift) as f64, (self.bits() + 1 << shift) as f64)
+        ((self.bits() << shift) as f64, ((self.bits() + 1) << shift) as f64)
     }
 
     /// The cell so many columns to the east and so many rows to the north, around the earth.
