@@ -261,13 +261,10 @@ impl Executor {
         if self.is_paused(row) {
             return Outcome::Paused;
         }
-        if let Some(ticket) = &client.waiting {
-            if !ticket.is_complete() {
-                return Outcome::AwaitDisk;
-            }
-            if let Some(error) = ticket.failure().map(CommandError::disk) {
-                return self.reject(client, Some(row), &error, out);
-            }
+        if client.waiting.is_some()
+            && let Some(outcome) = self.look_at_ticket(client, row, out)
+        {
+            return outcome;
         }
         if row.is_write && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded()) {
             return Outcome::LogBehind;
@@ -278,6 +275,17 @@ impl Executor {
             self.refresh_config();
         }
         outcome
+    }
+
+    /// A command that waited for the disk comes again: too early, or to hear that the disk failed, or (`None`) to run.
+    #[cold]
+    fn look_at_ticket(&mut self, client: &mut Client, row: &Row, out: &mut Output) -> Option<Outcome> {
+        let ticket = client.waiting.as_ref()?;
+        if !ticket.is_complete() {
+            return Some(Outcome::AwaitDisk);
+        }
+        let error = CommandError::disk(ticket.failure()?);
+        Some(self.reject(client, Some(row), &error, out))
     }
 
     /// Everything that can refuse a command before it runs.

@@ -116,6 +116,10 @@ impl ServerOptions {
         self
     }
 
+    fn is_forgekv(&self) -> bool {
+        self.program.ends_with("forgekv")
+    }
+
     /// Starts the server and waits until it answers.
     #[track_caller]
     pub fn start(self) -> Server {
@@ -171,7 +175,7 @@ impl ServerOptions {
             .args(&self.config_file)
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"])
             .arg(dir);
-        if is_cold() {
+        if is_cold() && self.is_forgekv() {
             // Before the test's own, which may say otherwise.
             command.args(["--memtable_size_mb", "8", "--enable-debug-command", "local"]);
         }
@@ -327,7 +331,7 @@ impl Server {
 
     /// With `FORGEKV_TEST_COLD`: DEBUG COLD 1.
     fn keep_nothing_in_ram(&self) {
-        if !is_cold() || !self.options.program.ends_with("forgekv") {
+        if !is_cold() || !self.options.is_forgekv() {
             return;
         }
         let mut client = Client::connect(self.addr);
