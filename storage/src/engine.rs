@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::fs::{Fs, LockGuard};
+use crate::identity::Identity;
 use crate::log::shared::{self, Shared, Status};
 use crate::log::sync::Syncer;
 use crate::log::writer::{Step, Writer};
@@ -45,6 +46,8 @@ pub struct Engine {
 
 /// The versions and their files.
 pub(crate) struct Images {
+    pub fs: Arc<dyn Fs>,
+    pub identity: Identity,
     pub versions: Arc<VersionSet>,
     pub runs: RunDir,
     /// Whether a round is in progress.

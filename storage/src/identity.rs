@@ -76,7 +76,8 @@ impl Identity {
         Self::decode(&bytes[..read]).map_err(|what| Error::corrupt(&path, 0, what))
     }
 
-    fn create(&self, fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
+    /// Makes `dir`, in which there is none, a dataset with this identity and an empty log.
+    pub(crate) fn create(&self, fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
         let segment = segment::path(dir, segment::FIRST);
         write_new(fs, &segment, &segment::header(self.dataset_id, segment::FIRST))?;
         fs.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))?;

@@ -49,6 +49,7 @@
 //!
 //! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`recovery`], [`engine`], [`fs`].
 
+mod backup;
 pub mod checkpoint;
 mod checksum;
 mod coding;

@@ -125,7 +125,10 @@ impl Recovery {
         tail::settle(&*fs, &dir, &found)?;
         let shared = Arc::new(Shared::new(options, found.end.last, on_progress));
         shared.counters.log_bytes.store(found.log_bytes, Relaxed);
+        let dataset_id = identity.dataset_id;
         let images = Images {
+            fs: fs.clone(),
+            identity,
             versions,
             runs,
             round: AtomicBool::new(false),
@@ -135,7 +138,7 @@ impl Recovery {
         };
         let file = found.end.file.clone();
         let syncer = Arc::new(Syncer::new(shared.clone(), fs.clone(), dir.clone(), file));
-        let writer = Writer::new(shared.clone(), syncer.clone(), fs, dir, identity.dataset_id, found.end);
+        let writer = Writer::new(shared.clone(), syncer.clone(), fs, dir, dataset_id, found.end);
         Ok((Engine::new(shared, images, lock), Steps { writer, syncer }))
     }
 }

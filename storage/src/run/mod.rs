@@ -165,6 +165,11 @@ impl RunDir {
         self.fs.create_dir(&self.dir).map_err(|e| Error::io("create", &self.dir, e))
     }
 
+    /// Makes the names of the runs durable.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.fs.sync_dir(&self.dir).map_err(|e| Error::io("sync", &self.dir, e))
+    }
+
     /// The path of a run.
     pub fn path(&self, id: RunId) -> PathBuf {
         self.dir.join(id.file_name())

@@ -134,6 +134,11 @@ pub fn read(fs: Arc<dyn Fs>, dir: &Path, dataset_id: u64) -> Result<Found, Error
     Ok(Found { fs, dir: dir.to_path_buf(), dataset_id, version: Arc::new(version), torn, stale, end })
 }
 
+/// Writes the first manifest of a directory that has none: `version` is all that it says.
+pub(crate) fn write(fs: Arc<dyn Fs>, dir: &Path, dataset_id: u64, version: &Version) -> Result<(), Error> {
+    Manifest::create(fs, dir.to_path_buf(), dataset_id, 0, 1, version).map(drop)
+}
+
 impl Found {
     /// Makes durable what was read, deletes what nothing names, and goes on from there. The manifest is written anew
     /// whenever it has grown by `rotate_bytes`.

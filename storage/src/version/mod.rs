@@ -33,6 +33,7 @@ mod read;
 mod version;
 
 pub use edit::Edit;
+pub(crate) use manifest::write;
 pub use manifest::{Found, Torn, read};
 pub use meta::RunMeta;
 pub use read::Scan;
