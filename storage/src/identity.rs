@@ -67,7 +67,8 @@ impl Identity {
         })
     }
 
-    fn load(fs: &dyn Fs, dir: &Path) -> Result<Self, Error> {
+    /// Reads the identity of the dataset in `dir`; fails if there is none.
+    pub(crate) fn load(fs: &dyn Fs, dir: &Path) -> Result<Self, Error> {
         let path = dir.join(NAME);
         let file = fs.open(&path, Open::Read).map_err(|e| Error::io("open", &path, e))?;
         // One byte more, so that a longer file does not pass.

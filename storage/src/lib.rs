@@ -50,6 +50,7 @@
 //! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`recovery`], [`engine`], [`fs`].
 
 mod backup;
+pub mod check;
 pub mod checkpoint;
 mod checksum;
 mod coding;
@@ -67,6 +68,7 @@ pub mod recovery;
 pub mod run;
 pub mod version;
 
+pub use check::check;
 pub use checkpoint::{Facts, Round};
 pub use engine::Engine;
 pub use entry::{Content, Entry, NamespaceId, Position};

@@ -33,8 +33,8 @@ mod read;
 mod version;
 
 pub use edit::Edit;
-pub(crate) use manifest::write;
 pub use manifest::{Found, Torn, read};
+pub(crate) use manifest::{look, write};
 pub use meta::RunMeta;
 pub use read::Scan;
 pub use version::{Counts, Cut, InvalidEdit, LAST_LEVEL, LEVELS, Run, Version};
