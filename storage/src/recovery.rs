@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::fs::{Fs, LockGuard};
 pub use crate::identity::Identity;
 use crate::log::reader::{self, Found};
-pub use crate::log::reader::{CutTail, Report};
+pub use crate::log::reader::{CutTail, Report, Start};
+use crate::log::segments::Segments;
 use crate::log::shared::{OnProgress, Shared};
 use crate::log::sync::Syncer;
 use crate::log::tail;
@@ -57,7 +58,17 @@ impl Recovery {
         &mut self,
         each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
     ) -> Result<Report, E> {
-        let found = reader::replay(&*self.fs, &self.dir, self.identity.dataset_id, each)?;
+        self.replay_from(Start::FIRST, each)
+    }
+
+    /// Like [`Recovery::replay`], for a log whose beginning was released: begins at the segment that `start` names, so
+    /// that the first records may lie before `start.lsn`.
+    pub fn replay_from<E: From<Error>>(
+        &mut self,
+        start: Start,
+        each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
+    ) -> Result<Report, E> {
+        let found = reader::replay(&*self.fs, &self.dir, self.identity.dataset_id, start, each)?;
         let report = found.report.clone();
         self.found = Some(found);
         Ok(report)
@@ -81,11 +92,12 @@ impl Recovery {
         let Self { fs, dir, options, lock, identity, found } = self;
         let found = found.expect("replay has just found the end");
         tail::settle(&*fs, &dir, &found)?;
-        let shared = Arc::new(Shared::new(options, found.end.last, on_progress));
+        let segments = Segments::new(fs.clone(), dir.clone(), options.segment_bytes, found.segments);
+        let shared = Arc::new(Shared::new(options, found.end.last, segments, on_progress));
         shared.counters.log_bytes.store(found.log_bytes, std::sync::atomic::Ordering::Relaxed);
         let file = found.end.file.clone();
-        let syncer = Arc::new(Syncer::new(shared.clone(), fs.clone(), dir.clone(), file));
-        let writer = Writer::new(shared.clone(), syncer.clone(), fs, dir, identity.dataset_id, found.end);
+        let syncer = Arc::new(Syncer::new(shared.clone(), fs, dir, file));
+        let writer = Writer::new(shared.clone(), syncer.clone(), identity.dataset_id, found.end);
         Ok((Engine::new(shared, lock), Steps { writer, syncer }))
     }
 }

@@ -8,6 +8,7 @@ mod format;
 mod manifest;
 mod measure;
 mod mutate;
+mod recycle;
 mod run;
 mod support;
 mod threads;
