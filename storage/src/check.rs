@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::fs::Fs;
 use crate::identity::Identity;
-use crate::recovery::{self, Report};
+use crate::recovery::{self, Report, start_of};
 use crate::run::{RunDir, RunId};
 use crate::version::{self, Torn, Version};
 
@@ -50,7 +50,8 @@ pub fn check(fs: Arc<dyn Fs>, dir: &Path) -> Result<Checked, Error> {
     checked.stale = found.stale.clone();
     let runs = RunDir::new(fs.clone(), dir, dataset_id);
     checked.damage.extend(bad_runs(&found.version, &runs).into_iter().map(|(_, error)| error));
-    match recovery::read_log(&*fs, dir, dataset_id, found.version.cut(), |_| Ok::<(), Error>(())) {
+    let cut = found.version.cut();
+    match recovery::read_log(&*fs, dir, dataset_id, start_of(cut), cut, |_| Ok::<(), Error>(())) {
         Ok(log) => checked.log = Some(log.report),
         Err(error) => checked.damage.push(error),
     }

@@ -208,6 +208,18 @@ impl Engine {
         self.shared.wait_durable(lsn, timeout)
     }
 
+    /// The segment at which a replay of the records after `lsn`, a durable one, has to begin: the `segment` of its
+    /// [`Start`](crate::recovery::Start).
+    pub fn segment_of(&self, lsn: Lsn) -> u64 {
+        self.shared.segments.segment_of(lsn)
+    }
+
+    /// Says that no replay will ever begin below `segment`: the segments there are written again or removed. The start
+    /// that says so must be durable. A file that cannot be removed is an error and no harm: the next start removes it.
+    pub fn release_before(&self, segment: u64) -> Result<(), Error> {
+        self.shared.release_before(segment)
+    }
+
     /// Writes and syncs everything, ends the threads and unlocks the directory. `Ok` says that every record appended
     /// before is durable. A round is not part of it: whoever wants one runs it before. A second close fails with `Closed`.
     pub fn close(&self) -> Result<(), Error> {

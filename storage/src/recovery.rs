@@ -19,7 +19,8 @@ use crate::error::Error;
 use crate::fs::{Fs, LockGuard};
 pub use crate::identity::Identity;
 use crate::log::reader::{self, Found};
-pub use crate::log::reader::{CutTail, Report};
+pub use crate::log::reader::{CutTail, Report, Start};
+use crate::log::segments::Segments;
 use crate::log::shared::{OnProgress, Shared};
 use crate::log::sync::Syncer;
 use crate::log::tail;
@@ -75,8 +76,18 @@ impl Recovery {
         &mut self,
         each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
     ) -> Result<Report, E> {
+        let start = start_of(self.manifest.version.cut());
+        self.replay_from(start, each)
+    }
+
+    /// Like [`Recovery::replay`] from another start, for tests of the log by itself.
+    pub fn replay_from<E: From<Error>>(
+        &mut self,
+        start: Start,
+        each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
+    ) -> Result<Report, E> {
         let image = self.manifest.version.cut();
-        let found = read_log(&*self.fs, &self.dir, self.identity.dataset_id, image, each)?;
+        let found = read_log(&*self.fs, &self.dir, self.identity.dataset_id, start, image, each)?;
         let report = found.report.clone();
         self.found = Some(found);
         Ok(report)
@@ -101,7 +112,8 @@ impl Recovery {
         let found = found.expect("replay has just found the end");
         let versions = Arc::new(manifest.start(options.manifest_bytes)?);
         tail::settle(&*fs, &dir, &found)?;
-        let shared = Arc::new(Shared::new(options, found.end.last, on_progress));
+        let segments = Segments::new(fs.clone(), dir.clone(), options.segment_bytes, found.segments);
+        let shared = Arc::new(Shared::new(options, found.end.last, segments, on_progress));
         shared.counters.log_bytes.store(found.log_bytes, Relaxed);
         let dataset_id = identity.dataset_id;
         let images = Images {
@@ -115,8 +127,8 @@ impl Recovery {
             log_bytes_at_cut: AtomicU64::new(0),
         };
         let file = found.end.file.clone();
-        let syncer = Arc::new(Syncer::new(shared.clone(), fs.clone(), dir.clone(), file));
-        let writer = Writer::new(shared.clone(), syncer.clone(), fs, dir, dataset_id, found.end);
+        let syncer = Arc::new(Syncer::new(shared.clone(), fs, dir, file));
+        let writer = Writer::new(shared.clone(), syncer.clone(), dataset_id, found.end);
         Ok((Engine::new(shared, images, lock), Steps { writer, syncer }))
     }
 }
@@ -130,11 +142,17 @@ pub(crate) fn lock(fs: &dyn Fs, dir: &Path) -> Result<LockGuard, Error> {
     })
 }
 
+/// Where the log behind an image begins.
+pub(crate) fn start_of(image: Cut) -> Start {
+    Start { segment: image.segment, lsn: image.lsn }
+}
+
 /// Reads the log behind `image`, and hands out the records that are not in it.
 pub(crate) fn read_log<E: From<Error>>(
     fs: &dyn Fs,
     dir: &Path,
     dataset_id: u64,
+    start: Start,
     image: Cut,
     mut each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
 ) -> Result<Found, E> {
@@ -146,7 +164,7 @@ pub(crate) fn read_log<E: From<Error>>(
         skipped += 1;
         Ok(())
     };
-    let mut found = reader::replay(fs, dir, dataset_id, later)?;
+    let mut found = reader::replay(fs, dir, dataset_id, start, later)?;
     let report = &mut found.report;
     report.records -= skipped;
     report.epoch = report.epoch.max(image.epoch);

@@ -1,4 +1,5 @@
-//! Segments: the files that hold the frames, `log-0000000001`, `log-0000000002`, … without gaps.
+//! Segments: the files that hold the frames, `log-0000000001`, `log-0000000002`, … without gaps from the first one
+//! that a replay needs. Which one that is, the manifest knows; segments below it are waste.
 //!
 //! ```text
 //!  0  magic "FKSG"          4 bytes
@@ -7,14 +8,11 @@
 //! 10  zero                  6 bytes
 //! 16  dataset id            u64
 //! 24  segment number        u64
-//! 32  the first frame; frames lie back to back up to the end
+//! 32  the first frame; frames lie back to back up to the end of the file, or up to an end mark (drawn in `frame.rs`)
 //! ```
 //!
-//! The header exists to tell a foreign dataset or a newer format (both refuse to start) from damage.
-//!
-//! A seam for checkpoints: a segment whose last record lies below the image can be renamed to a free name and later to
-//! the next number. Its old frames cannot pass for new ones, because every frame's checksum is seeded with the
-//! segment number. Then the manifest, not the number 1, says where the log begins.
+//! The header exists to tell a foreign dataset or a newer format (both refuse to start) from damage. In a recycled
+//! segment it also marks the beginning of a new life: before it is on the disk, the segment's old number shows.
 
 use std::path::{Path, PathBuf};
 
