@@ -79,9 +79,7 @@ impl Identity {
 
     /// Makes `dir`, in which there is none, a dataset with this identity and an empty log.
     pub(crate) fn create(&self, fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
-        let segment = segment::path(dir, segment::FIRST);
-        write_new(fs, &segment, &segment::header(self.dataset_id, segment::FIRST))?;
-        fs.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))?;
+        segment::create_first(fs, dir, self.dataset_id)?;
         let temporary = dir.join(TEMPORARY);
         write_new(fs, &temporary, &self.encode())?;
         fs.rename(&temporary, &dir.join(NAME)).map_err(|e| Error::io("rename", &temporary, e))?;

@@ -65,6 +65,7 @@ pub mod merge;
 mod options;
 pub mod record;
 pub mod recovery;
+mod repair;
 pub mod run;
 pub mod version;
 
@@ -77,4 +78,5 @@ pub use log::{Progress, Status};
 pub use options::{OnFailure, Options, SyncMode};
 pub use record::{Epoch, Lsn};
 pub use recovery::Recovery;
+pub use repair::repair;
 pub use version::{Counts, Version};

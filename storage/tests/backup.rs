@@ -20,7 +20,7 @@ const BACKUP: &str = "/backup";
 const NAMESPACE: NamespaceId = NamespaceId(0);
 
 /// Commits a round of these keys and their values; everything appended is of its epoch.
-fn round(engine: &Engine, epoch: u64, keys: &[(u64, Option<&str>)]) {
+pub fn round(engine: &Engine, epoch: u64, keys: &[(u64, Option<&str>)]) {
     let mut round = engine.begin_round(10).unwrap();
     for &(hash, value) in keys {
         let content = match value {
@@ -41,7 +41,7 @@ fn round(engine: &Engine, epoch: u64, keys: &[(u64, Option<&str>)]) {
 }
 
 /// Two rounds, and a record behind them.
-fn dataset(sim: &Sim) -> Session {
+pub fn dataset(sim: &Sim) -> Session {
     let mut session = Session::open(sim, SyncMode::Always);
     for (epoch, keys) in [(1, [(1, Some("a")), (2, Some("b"))]), (2, [(2, None), (3, Some("c"))])] {
         session.append(0, epoch, b"a change");
@@ -54,7 +54,7 @@ fn dataset(sim: &Sim) -> Session {
     session
 }
 
-fn image(version: &Arc<Version>) -> BTreeMap<u64, Content<Vec<u8>>> {
+pub fn image(version: &Arc<Version>) -> BTreeMap<u64, Content<Vec<u8>>> {
     let mut scan = version.scan(Position::MIN).unwrap();
     let mut found = BTreeMap::new();
     while let Some(entry) = scan.entry() {
@@ -64,7 +64,7 @@ fn image(version: &Arc<Version>) -> BTreeMap<u64, Content<Vec<u8>>> {
     found
 }
 
-fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<(Arc<Version>, u64), Error> {
+pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<(Arc<Version>, u64), Error> {
     let mut recovery = Engine::recover(fs, dir, small_options(SyncMode::Always))?;
     let report = recovery.replay(|_| Ok::<(), Error>(()))?;
     let version = recovery.version().clone();

@@ -11,6 +11,7 @@ mod manifest;
 mod measure;
 mod mutate;
 mod recycle;
+mod repair;
 mod rounds;
 mod run;
 mod support;
