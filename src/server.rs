@@ -6,6 +6,7 @@
 //! Whatever cannot start says so in one sentence and gives a non-zero exit.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -48,6 +49,8 @@ mod dataset;
 
 use dataset::DiskThreads;
 
+/// The file that every dataset has.
+const IDENTITY: &str = "IDENTITY";
 /// The longest time between two rounds of the cron thread, whatever `hz` says: a due key goes within a tenth of a second.
 const CRON_TICK_MAX_MS: u64 = 50;
 /// How often the cron thread samples the rates.
@@ -72,6 +75,20 @@ pub fn run(loaded: Loaded) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Makes a backup in the directory `to` of the dataset that the configuration names and no server has open. Its log is
+/// replayed as by a start, and a checkpoint is made if there is something in it. Returns how many keys the backup has.
+pub fn backup(config: Config, to: &Path) -> Result<u64, String> {
+    if !config.dir.join(IDENTITY).exists() {
+        return Err(format!("{} holds no dataset.", config.dir.display()));
+    }
+    let recovery = Engine::recover(Arc::new(Os), &config.dir, log_options(&config))
+        .map_err(|error| error.to_string())?;
+    // Without a drop thread, garbage is freed where it arises.
+    let (garbage, _) = unbounded();
+    let state = Arc::new(build_state(config, &recovery, &[], garbage));
+    dataset::backup(&state, recovery, to)
 }
 
 struct Server {

@@ -1,4 +1,7 @@
-//! RDB files and the log's length, on demand.
+//! RDB files, backups and the log's length, on demand.
+//!
+//! BACKUP is our own: a directory that a server can be started on, made of hard links to the runs of a checkpoint, so it
+//! takes next to no time and room, whatever the dataset's size.
 //!
 //! BGREWRITEAOF is a checkpoint round: the log before its cut is not needed any more. Nothing forks, so a save and a rewrite
 //! would not be in each other's way; that one waits for the other, and says so, is Redis's interface.
@@ -7,6 +10,7 @@ use super::call::{Call, is};
 use super::error::CommandError;
 use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult, category};
+use crate::store::residence::Errand;
 use crate::store::snapshot::{Asked, Job};
 
 const SNAPSHOT: Command =
@@ -54,6 +58,16 @@ pub const COMMANDS: &[Command] = &[
         tips: &["nondeterministic_output"],
         group: "server",
         ..Command::NONE
+    },
+    Command {
+        name: "backup",
+        since: "7.4.0",
+        complexity: "O(N) where N is the number of runs on disk",
+        arity: 2,
+        handler: backup,
+        summary: "Makes a checkpoint and copies it to a directory that a server can be started on.",
+        args: &[Arg::string("directory")],
+        ..SNAPSHOT
     },
 ];
 
@@ -103,4 +117,29 @@ fn bgrewriteaof(call: &mut Call<'_>) -> CommandResult {
 fn lastsave(call: &mut Call<'_>) -> CommandResult {
     call.reply.integer(call.state.snapshots.history().last_save_s as i64);
     Ok(())
+}
+
+/// A name is made in the server's directory. A path may lead anywhere, so it takes the right to change protected directives.
+fn backup(call: &mut Call<'_>) -> CommandResult {
+    if let Some(keys) = call.answer::<Result<u64, String>>() {
+        keys.map_err(CommandError::err)?;
+        call.reply.ok();
+        return Ok(());
+    }
+    let given = str::from_utf8(call.arg(1)).map_err(|_| CommandError::BACKUP_NAME)?;
+    let is_name = !given.is_empty() && !given.starts_with('.') && !given.contains(['/', '\0']);
+    let may_leave = call.config.enable_protected_configs.allows(call.client.info.endpoint.is_local);
+    if !is_name && !(may_leave && given.starts_with('/')) {
+        return Err(CommandError::BACKUP_NAME);
+    }
+    let (path, rounds) = (call.config.path(given), &call.state.checkpointer);
+    Err(call.ask_for(|promise| {
+        rounds.ask_then(Box::new(move |keyspace, round| {
+            // Not on the thread that makes checkpoints: to another disk, files are copied.
+            keyspace.send(Errand::Run(Box::new(move |keyspace| {
+                let made = round.and_then(|_captured| keyspace.back_up(&path));
+                promise.keep(keyspace, Ok(made));
+            })));
+        }));
+    }))
 }

@@ -5,6 +5,7 @@
 //! replay, an RDB file if SHUTDOWN SAVE asked for one, the log.
 
 use std::cell::Cell;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -20,16 +21,14 @@ use crate::commands::replay::Replay;
 use crate::config::Config;
 use crate::net::worker::Seat;
 use crate::stats::Stat;
-use crate::store::cache::{self, Hand, Need};
+use crate::store::cache::{self, Hand};
 use crate::store::checkpointer::Due;
 use crate::store::evict::AccessClock;
-use crate::store::snapshot::import::Import;
+use crate::store::snapshot::import::{Import, MARK};
 use crate::store::snapshot::{Plan, export};
 use crate::sys;
 use crate::util::{file, log, time};
 
-/// How often the cache is measured.
-const MEASURE_EVERY: Duration = Duration::from_millis(2);
 /// How often loading looks whether it is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Replayed records between two looks at the cache.
@@ -80,6 +79,24 @@ pub fn start(
     })?;
     state.loading.store(false, Ordering::Release);
     Ok(DiskThreads { cache_stop, cache, checkpoint, snapshots })
+}
+
+/// See [`super::backup`].
+pub fn backup(state: &Arc<ServerState>, recovery: Recovery, to: &Path) -> Result<u64, String> {
+    let config = state.config.snapshot();
+    if config.dir.join(MARK).exists() {
+        return Err("An import has not ended: start the server, so that it imports the file again.".into());
+    }
+    state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
+    state.keyspace.adopt(recovery.version().clone())?;
+    load(state, recovery, &[], &Patience::default())?;
+    let engine = state.keyspace.log().expect("the log was opened");
+    if engine.log_bytes_since_cut() > 0 {
+        state.keyspace.checkpoint(engine).map_err(|error| error.to_string())?;
+    }
+    let version = engine.backup(to).map_err(|error| error.to_string())?;
+    engine.close().map_err(|error| error.to_string())?;
+    Ok(version.live_keys())
 }
 
 impl DiskThreads {
@@ -173,11 +190,13 @@ fn due(config: &Config) -> Due {
 }
 
 fn keep_budget(state: &ServerState, stopped: &Receiver<()>) {
-    let mut hand = Hand::default();
-    while stopped.recv_timeout(MEASURE_EVERY) == Err(RecvTimeoutError::Timeout) {
-        if state.keyspace.keep_budget(&mut hand) == Need::Round {
+    let (mut hand, mut pause) = (Hand::default(), Duration::ZERO);
+    while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+        let needs = state.keyspace.keep_budget(&mut hand);
+        if needs.round {
             state.checkpointer.ask();
         }
+        pause = needs.look_after;
     }
 }
 

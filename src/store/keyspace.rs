@@ -5,6 +5,7 @@
 //! * The epoch is read once per operation, after all its locks are held, and goes into its log record (DESIGN §5).
 //! * Namespace ids are given out once, under all locks.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -339,6 +340,13 @@ impl Keyspace {
             Level { runs: runs.len(), bytes: runs.iter().map(|run| run.meta().size_bytes).sum() }
         };
         (0..LEVELS as u8).map(of).collect()
+    }
+
+    /// Makes a backup of what the last round has committed in a directory that is missing or empty. Returns how many keys it
+    /// has.
+    pub fn back_up(&self, dir: &Path) -> Result<u64, String> {
+        let log = self.log.get().ok_or("The log is not open.")?;
+        log.backup(dir).map(|version| version.live_keys()).map_err(|error| error.to_string())
     }
 
     /// Is the keyspace so large that lookups wait for memory, and prefetching pays? As of the last sweep.

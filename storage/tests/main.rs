@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; helpers are tests, too")]
 
+mod backup;
 mod crash;
 mod fault;
 mod format;
@@ -9,6 +10,8 @@ mod image;
 mod manifest;
 mod measure;
 mod mutate;
+mod recycle;
+mod repair;
 mod rounds;
 mod run;
 mod support;

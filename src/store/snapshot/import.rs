@@ -19,7 +19,7 @@ use storage::Engine;
 
 use crate::rdb::Object;
 use crate::rdb::reader::{Entry, Item, Reader};
-use crate::store::cache::{Hand, Need};
+use crate::store::cache::Hand;
 use crate::store::db::Workspace;
 use crate::store::entry::NewValue;
 use crate::store::evict::AccessClock;
@@ -149,7 +149,7 @@ impl Import<'_> {
             }
             next_bytes = reader.offset() + STEP_BYTES;
             self.progress.loaded_bytes.store(reader.offset(), Ordering::Relaxed);
-            if self.keyspace.keep_budget(&mut hand) == Need::Round {
+            if self.keyspace.keep_budget(&mut hand).round {
                 self.round()?;
             }
             (self.pause)();
