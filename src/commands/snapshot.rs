@@ -129,7 +129,7 @@ fn backup(call: &mut Call<'_>) -> CommandResult {
     let given = str::from_utf8(call.arg(1)).map_err(|_| CommandError::BACKUP_NAME)?;
     let is_name = !given.is_empty() && !given.starts_with('.') && !given.contains(['/', '\0']);
     let may_leave = call.config.enable_protected_configs.allows(call.client.info.endpoint.is_local);
-    if !is_name && !(may_leave && given.starts_with('/')) {
+    if !(is_name || may_leave && given.starts_with('/')) {
         return Err(CommandError::BACKUP_NAME);
     }
     let (path, rounds) = (call.config.path(given), &call.state.checkpointer);
