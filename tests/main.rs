@@ -29,3 +29,4 @@ mod server;
 mod strings;
 mod support;
 mod tidy;
+mod tiering;

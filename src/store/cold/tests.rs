@@ -33,7 +33,8 @@ impl World {
         let (garbage, _) = crossbeam_channel::unbounded();
         let hasher = KeyHasher::new([seed as u8; SECRET_LEN]);
         let keyspace = Keyspace::new(DATABASES, hasher, Box::new(|_| {}), garbage);
-        let recovery = Engine::recover(Arc::new(Sim::new(seed)), Path::new("/data"), Options::default()).unwrap();
+        let recovery =
+            Engine::recover(Arc::new(Sim::new(seed)), Path::new("/data"), Options::default()).unwrap();
         keyspace.attach_log(recovery.start(Box::new(|_| {})).unwrap());
         World { keyspace, models: vec![Model::new(); DATABASES], random: Random::new(seed) }
     }
@@ -43,7 +44,12 @@ impl World {
     }
 
     /// An operation on one key, which is brought into RAM first.
-    fn on_key<R>(&self, db: u32, name: &[u8], work: impl FnOnce(&mut Db<'_>, &Key<'_>, Option<Slot>) -> R) -> R {
+    fn on_key<R>(
+        &self,
+        db: u32,
+        name: &[u8],
+        work: impl FnOnce(&mut Db<'_>, &Key<'_>, Option<Slot>) -> R,
+    ) -> R {
         let key = Key { bytes: name, hash: self.keyspace.hasher().hash_of(name) };
         self.keyspace.load_now(DbIndex(db), &key).unwrap();
         self.operate(db, ShardSet::one(key.shard()), |view| {
