@@ -13,7 +13,8 @@
 //!   when the hand went round and found too little.
 //! * Beyond the last mark commands that write are put off for a millisecond at a time, never refused.
 //! * E1: nobody can tell whether a key is in RAM, but by the time it takes.
-//! * The dataset is measured every few milliseconds when it is near the first mark and less often when not, so commands pay nothing for the budget but a look at one flag.
+//! * The dataset is measured every few milliseconds when it is near the first mark and less often when not, so commands pay
+//!   nothing for the budget but a look at one flag.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -116,8 +117,7 @@ impl Keyspace {
     pub fn keep_budget(&self, hand: &mut Hand) -> Needs {
         if self.keeps_nothing() {
             self.go_round(hand, u64::MAX);
-            let look_after = Duration::from_millis(LOOK_MS.0);
-            return Needs { round: self.load().dirty > 0, look_after };
+            return Needs { round: self.load().dirty > 0, look_after: Duration::from_millis(LOOK_MS.0) };
         }
         let budget = self.cache.budget_bytes.load(Ordering::Relaxed);
         let (mark, mut load) = (budget / 10 * 9, self.load());

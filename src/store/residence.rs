@@ -120,9 +120,7 @@ impl Keyspace {
             return;
         }
         let expire = (before == Before::Expiring).then_some(u64::MAX);
-        space.cold.keys = space.cold.keys.saturating_sub(1);
-        space.cold.expires = space.cold.expires.saturating_sub(u64::from(expire.is_some()));
-        space.table.install(self.hasher(), key.hash, key.bytes, Some((NewValue::Int(0), expire, 0)));
+        space.install(self.hasher(), key.hash, key.bytes, Some((NewValue::Int(0), expire, 0)));
     }
 
     fn read(&self, wanted: &Wanted) {
