@@ -4,4 +4,5 @@
 //! * Nothing here knows of commands, replies or the keyspace. Failures are small enums; `commands` gives them
 //!   their texts.
 
+pub mod listpack;
 pub mod string;

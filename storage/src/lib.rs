@@ -66,8 +66,10 @@ pub mod run;
 pub mod version;
 
 pub use engine::Engine;
+pub use entry::{Content, Entry, NamespaceId, Position};
 pub use error::Error;
 pub use log::{Progress, Status};
 pub use options::{OnFailure, Options, SyncMode};
 pub use record::{Epoch, Lsn};
 pub use recovery::Recovery;
+pub use version::{Counts, Version};

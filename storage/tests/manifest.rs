@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use storage::fs::sim::{Lie, Sim};
-use storage::run::RunId;
-use storage::version::Position;
+use storage::run::{NamespaceShare, RunId};
+
+use storage::version::RunMeta;
 use storage::version::{self, Counts, Cut, Edit, Found, LAST_LEVEL, Version, VersionSet};
-use storage::version::{NamespaceId, NamespaceShare, RunMeta};
-use storage::{Epoch, Error, Lsn};
+use storage::{Epoch, Error, Lsn, NamespaceId, Position};
 
 use crate::support::{DIR, Random, Trouble};
 
@@ -75,7 +75,8 @@ fn random_edit(random: &mut Random, version: &Version, id: RunId) -> Edit {
     if !compaction {
         let namespace = live[random.below(live.len() as u64) as usize];
         let keys = random.below(1 << 20);
-        edit.counts.push((namespace, Counts { keys, expires: random.below(keys + 1) }));
+        edit.counts
+            .push(((namespace, random.below(64) as u8), Counts { keys, expires: random.below(keys + 1) }));
     }
     edit
 }
@@ -150,7 +151,7 @@ impl History {
         let next = before.apply(&edit).map_err(|misfit| format!("seed {}: {misfit}", self.seed))?;
         drop(before);
         put_files(&self.sim, &edit);
-        match set.commit(&edit) {
+        match set.commit(&edit, &[]) {
             Ok(current) => {
                 self.ensure(*current == next, "a commit made another version current")?;
                 self.acknowledged = next;
@@ -158,7 +159,10 @@ impl History {
                 set.take_unused().iter().for_each(|id| self.sim.take(&id.path(Path::new(DIR))));
             }
             Err(Error::Poisoned { .. }) => {
-                self.ensure(matches!(set.commit(&edit), Err(Error::Poisoned { .. })), "a failure is final")?;
+                self.ensure(
+                    matches!(set.commit(&edit, &[]), Err(Error::Poisoned { .. })),
+                    "a failure is final",
+                )?;
                 self.in_flight = Some(next);
             }
             Err(Error::Io { .. }) if !self.sim.crashed() => {
@@ -267,7 +271,7 @@ fn dataset(sealed: bool) -> (Vec<(PathBuf, Vec<u8>)>, Version, Version) {
         before = set.current();
         let edit = random_edit(&mut random, &before, set.begin_run());
         put_files(&sim, &edit);
-        set.commit(&edit).unwrap();
+        set.commit(&edit, &[]).unwrap();
     }
     if sealed {
         set.seal().unwrap();
@@ -425,7 +429,7 @@ fn a_full_disk_refuses_commits_and_starts_none_the_less() {
             // Runs need room of their own, which is not the point here.
             edit.add.clear();
             edit.remove.clear();
-            set.commit(&edit)
+            set.commit(&edit, &[])
         };
         sim.set_capacity(Some(used() + random.below(500)));
         let error = loop {
@@ -451,11 +455,11 @@ fn a_full_disk_refuses_commits_and_starts_none_the_less() {
 const MANIFEST: &str = "
     464b4d46246cb94e010000000000000088776655443322110100000000000000
     464b4d45fc28f0261d73c4f40000000008000000000000000300000107000801
-    464b4d452ee56d4800000000fc28f0260000000000000000464b4d454469f186
-    e47ed0b92ee56d483200000000000000020100804000080706050403020101ff
-    ffffffffffffff01000200010001ac02020301f403020401aa02050500020600
-    0702464b4d457a23929eaf1f1cea4469f1862000000000000000010102020680
-    4001070000000000000000ffffffffffffffff01000101aa0200
+    464b4d452ee56d4800000000fc28f0260000000000000000464b4d459f7d524d
+    2f91a1b92ee56d483300000000000000020100804000080706050403020101ff
+    ffffffffffffff01000200010001ac02020301f40302040102aa020505000206
+    000702464b4d45b14c4b54af1f1cea9f7d524d20000000000000000101020206
+    804001070000000000000000ffffffffffffffff01000101aa0200
 ";
 
 #[test]
@@ -482,17 +486,17 @@ fn a_manifest_is_written_and_read_as_it_always_was() {
         shares: vec![NamespaceShare { namespace, records: 298, tombstones: 0 }],
         ..run.clone()
     };
-    set.commit(&Edit {
+    let first = Edit {
         add: vec![run.clone()],
         cut: Some(Cut { epoch: Epoch(1), lsn: Lsn(500), segment: 2 }),
-        counts: vec![(namespace, Counts { keys: 298, expires: 5 })],
+        counts: vec![((namespace, 2), Counts { keys: 298, expires: 5 })],
         databases: vec![(0, Some(namespace))],
         drop: vec![NamespaceId(0)],
         next_namespace: Some(NamespaceId(2)),
         ..Edit::default()
-    })
-    .unwrap();
-    set.commit(&Edit { remove: vec![run.id], add: vec![compacted.clone()], ..Edit::default() }).unwrap();
+    };
+    set.commit(&first, &[]).unwrap();
+    set.commit(&Edit { remove: vec![run.id], add: vec![compacted.clone()], ..Edit::default() }, &[]).unwrap();
     let manifest = Path::new(DIR).join("MANIFEST-0000000001");
     let current = Path::new(DIR).join("CURRENT");
     let written = sim.contents(&manifest).unwrap();
@@ -510,7 +514,7 @@ fn a_manifest_is_written_and_read_as_it_always_was() {
     let expected = Edit {
         add: vec![compacted],
         cut: Some(Cut { epoch: Epoch(1), lsn: Lsn(500), segment: 2 }),
-        counts: vec![(namespace, Counts { keys: 298, expires: 5 })],
+        counts: vec![((namespace, 2), Counts { keys: 298, expires: 5 })],
         databases: vec![(0, Some(namespace))],
         next_namespace: Some(NamespaceId(2)),
         next_run: Some(RunId(3)),
@@ -531,7 +535,7 @@ fn spoil(random: &mut Random, edit: &mut Edit, version: &Version) {
         0 => edit.remove.push(RunId(small)),
         1 => edit.add.extend(edit.add.clone()),
         2 => edit.cut = Some(Cut { epoch: Epoch(small), lsn: Lsn(small), segment: small }),
-        3 => edit.counts.push((NamespaceId(small as u32), Counts { keys: small, expires: 3 })),
+        3 => edit.counts.push(((NamespaceId(small as u32), 7), Counts { keys: small, expires: 3 })),
         4 => edit.databases.push((small as u32, Some(NamespaceId(random.below(8) as u32)))),
         5 => edit.databases.push((small as u32, None)),
         6 => edit.drop.push(NamespaceId(small as u32)),
@@ -563,7 +567,9 @@ fn check_version(version: &Version) {
             assert!(share.namespace < version.next_namespace());
         }
     }
-    let live: u64 = version.databases().values().map(|namespace| version.counts(*namespace).keys).sum();
+    let live_in =
+        |namespace: &NamespaceId| (0..64).map(|part| version.counts(*namespace, part).keys).sum::<u64>();
+    let live: u64 = version.databases().values().map(live_in).sum();
     assert_eq!(live, version.live_keys());
 }
 

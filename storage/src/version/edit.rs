@@ -10,7 +10,7 @@
 //!                              first epoch, last epoch − first,
 //!                              number of shares, then for each: namespace − the one before, records, tombstones
 //! tag 3  cut                   epoch, LSN, log segment
-//! tag 4  live counts           namespace, keys, expires
+//! tag 4  live counts           namespace, partition, keys, expires
 //! tag 5  database              index, namespace + 1, or 0 if the database has none any more
 //! tag 6  drop a namespace      namespace
 //! tag 7  next namespace        namespace
@@ -22,10 +22,10 @@
 
 use super::version::{Counts, Cut};
 use crate::coding::{put_varint, take_u64, take_varint};
+use crate::entry::{NamespaceId, Position};
 use crate::record::{Epoch, Lsn};
-use crate::run::RunId;
-use crate::version::Position;
-use crate::version::{NamespaceId, NamespaceShare, RunMeta};
+use crate::run::{NamespaceShare, RunId};
+use crate::version::RunMeta;
 
 const REMOVE: u64 = 1;
 const ADD: u64 = 2;
@@ -46,8 +46,8 @@ pub struct Edit {
     pub add: Vec<RunMeta>,
     /// A round was committed: the new place where replay begins.
     pub cut: Option<Cut>,
-    /// The live counts of namespaces that changed.
-    pub counts: Vec<(NamespaceId, Counts)>,
+    /// The live counts that changed, by namespace and partition.
+    pub counts: Vec<((NamespaceId, u8), Counts)>,
     /// Databases that have another namespace now, or none.
     pub databases: Vec<(u32, Option<NamespaceId>)>,
     /// Namespaces that no database has any more.
@@ -70,8 +70,8 @@ impl Edit {
         self.remove.iter().for_each(|id| put(out, &[REMOVE, id.0]));
         self.add.iter().for_each(|run| put_run(out, run));
         self.cut.iter().for_each(|cut| put(out, &[CUT, cut.epoch.0, cut.lsn.0, cut.segment]));
-        for (namespace, counts) in &self.counts {
-            put(out, &[COUNTS, namespace.0.into(), counts.keys, counts.expires]);
+        for &((namespace, partition), counts) in &self.counts {
+            put(out, &[COUNTS, namespace.0.into(), partition.into(), counts.keys, counts.expires]);
         }
         for &(index, namespace) in &self.databases {
             put(out, &[DATABASE, index.into(), namespace.map_or(0, |namespace| u64::from(namespace.0) + 1)]);
@@ -111,9 +111,9 @@ impl Edit {
                 self.cut = Some(Cut { epoch, lsn, segment: take_varint(bytes)? });
             }
             COUNTS => {
-                let namespace = take_namespace(bytes)?;
+                let part = (take_namespace(bytes)?, take_varint(bytes)?.try_into().ok()?);
                 let counts = Counts { keys: take_varint(bytes)?, expires: take_varint(bytes)? };
-                self.counts.push((namespace, counts));
+                self.counts.push((part, counts));
             }
             DATABASE => {
                 let index = take_varint(bytes)?.try_into().ok()?;
@@ -198,7 +198,7 @@ mod tests {
             remove: vec![RunId(3), RunId(1)],
             add: vec![run.clone(), RunMeta { id: RunId(10), shares: Vec::new(), ..run }],
             cut: Some(Cut { epoch: Epoch(8), lsn: Lsn(1 << 40), segment: 17 }),
-            counts: vec![(NamespaceId(1), Counts { keys: 298, expires: 7 })],
+            counts: vec![((NamespaceId(1), 63), Counts { keys: 298, expires: 7 })],
             databases: vec![(0, Some(NamespaceId(1))), (15, None)],
             drop: vec![NamespaceId(4)],
             next_namespace: Some(NamespaceId(u32::MAX)),
