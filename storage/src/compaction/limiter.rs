@@ -147,8 +147,9 @@ mod tests {
         assert!(bucket.take(1, now).unwrap_err() > Duration::from_secs(1000));
         bucket.set_rate(f64::INFINITY, now);
         assert!((0..100).all(|_| bucket.take(u64::MAX, now).is_ok()));
-        bucket.set_rate(0.0, now);
-        assert!(bucket.take(1, now).is_err(), "the last piece was not paid for");
+        bucket.set_rate(10.0, now);
+        assert!(bucket.take(1_000_000, now).is_ok());
+        assert!(bucket.take(1, now).is_err(), "the rate does not hold again");
     }
 
     #[test]

@@ -13,8 +13,9 @@
 //!
 //! # Failures
 //! A failed job rests, twice as long each time, and until then nobody touches its inputs: for the picker it is running. Other
-//! jobs go on, except that on a full disk nothing is merged, because a merge needs room before it gives any back. The
-//! failure is in [`Stats::last_error`] until it is overcome. `Poisoned` ends the pool's service.
+//! jobs go on. A merge on a full disk holds up all merges instead, because they need room before they give any back, and
+//! nothing else: dead runs go. The failure is in [`Stats::last_error`] until it is overcome. `Poisoned` ends the pool's
+//! service.
 //!
 //! # Rate
 //! The limiter's rate is such that what is to be done takes [`SETTLE_SECONDS`], at least
@@ -25,6 +26,7 @@
 //! limiter are taken, and no I/O is done. Nothing here knows why versions change: whoever changes one calls
 //! [`Pool::poke`].
 
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -208,7 +210,8 @@ impl Compactor {
         work.ended = true;
         self.tools.limiter.close();
         self.wake.notify_all();
-        let left: Vec<Running> = work.running.extract_if(.., |running| running.begun == running.ended).collect();
+        let left: Vec<Running> =
+            work.running.extract_if(.., |running| running.begun == running.ended).collect();
         drop(work);
         left.iter().for_each(|running| self.discard(&running.outputs));
     }
@@ -264,11 +267,13 @@ impl Compactor {
     }
 
     fn pick(&self, work: &Work, version: &Version, now: Instant) -> Option<Choice> {
-        let resting = || work.resting.iter().filter(|resting| resting.until > now);
+        let resting: Vec<&Resting> = work.resting.iter().filter(|resting| resting.until > now).collect();
+        let busy = resting.iter().filter(|resting| !resting.waits_for_room()).map(|resting| &resting.choice);
         let running = work.running.iter().map(|running| &running.job.choice);
-        let busy: Vec<Choice> = running.chain(resting().map(|resting| &resting.choice)).cloned().collect();
+        let busy: Vec<Choice> = running.chain(busy).cloned().collect();
         let choice = picker::pick(version, &busy, &self.options.shape)?;
-        let no_room = choice.action == Action::Merge && resting().any(|resting| resting.disk_is_full);
+        let no_room =
+            choice.action == Action::Merge && resting.iter().any(|resting| resting.waits_for_room());
         (!no_room).then_some(choice)
     }
 
@@ -371,7 +376,7 @@ impl Work {
         let before = self.resting.extract_if(.., |resting| resting.shares_a_run_with(choice));
         let failures = 1 + before.map(|resting| resting.failures).max().unwrap_or(0);
         let until = now + REST * (1 << (failures - 1).min(REST_DOUBLINGS));
-        let disk_is_full = error.is_full();
+        let disk_is_full = is_full(error);
         self.resting.push(Resting { choice: choice.clone(), failures, until, disk_is_full });
     }
 }
@@ -389,9 +394,19 @@ impl Running {
 }
 
 impl Resting {
+    /// Whether it is no obstacle to jobs that write nothing.
+    fn waits_for_room(&self) -> bool {
+        self.disk_is_full && self.choice.action == Action::Merge
+    }
+
     fn shares_a_run_with(&self, choice: &Choice) -> bool {
         self.choice.inputs.iter().any(|input| choice.inputs.contains(input))
     }
+}
+
+fn is_full(error: &Error) -> bool {
+    let Error::Io { source, .. } = error else { return false };
+    matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Bytes a second, with `bytes` to be done.
