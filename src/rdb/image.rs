@@ -46,14 +46,15 @@ pub enum ImageValue<'a> {
 /// Appends the image of a string held as bytes. Of `access` the low 24 bits are kept.
 pub fn put_string(out: &mut Vec<u8>, access: u32, raw: bool, bytes: &[u8]) {
     put_header(out, u8::from(raw) * RAW, access, object_type::STRING);
-    string::put_plain(out, bytes);
+    let Ok(()) = string::put_plain(out, bytes);
 }
 
 /// Appends the image of a string held as an integer. Of `access` the low 24 bits are kept.
 pub fn put_int(out: &mut Vec<u8>, access: u32, number: i64) {
     let start = out.len();
     put_header(out, 0, access, object_type::STRING);
-    if !string::put_int(out, number) {
+    let Ok(encoded) = string::put_int(out, number);
+    if !encoded {
         out[start] = INT_TEXT;
     }
 }

@@ -1,6 +1,6 @@
 //! Lengths, and what strings have in the place of one.
 
-use super::{Malformed, Source};
+use super::{Malformed, Sink, Source};
 
 const BITS_32: u8 = 0x80;
 const BITS_64: u8 = 0x81;
@@ -16,18 +16,18 @@ pub(super) enum Prefix {
     Encoding(u8),
 }
 
-/// Appends a length in the fewest bytes.
-pub(super) fn put(out: &mut Vec<u8>, len: u64) {
+/// Puts a length in the fewest bytes.
+pub(super) fn put<S: Sink>(out: &mut S, len: u64) -> Result<(), S::Error> {
     match len {
-        0..0x40 => out.push(len as u8),
-        0x40..0x4000 => out.extend_from_slice(&(0x4000 | len as u16).to_be_bytes()),
+        0..0x40 => out.put(&[len as u8]),
+        0x40..0x4000 => out.put(&(0x4000 | len as u16).to_be_bytes()),
         0x4000..=0xFFFF_FFFF => {
-            out.push(BITS_32);
-            out.extend_from_slice(&(len as u32).to_be_bytes());
+            out.put(&[BITS_32])?;
+            out.put(&(len as u32).to_be_bytes())
         }
         _ => {
-            out.push(BITS_64);
-            out.extend_from_slice(&len.to_be_bytes());
+            out.put(&[BITS_64])?;
+            out.put(&len.to_be_bytes())
         }
     }
 }
@@ -76,7 +76,7 @@ mod tests {
         ];
         for (len, bytes) in cases {
             let mut out = Vec::new();
-            put(&mut out, len);
+            let Ok(()) = put(&mut out, len);
             assert_eq!(out, bytes, "{len}");
             for cut in 0..out.len() {
                 assert_eq!(take(&mut &out[..cut]), Err(Malformed::CutOff), "{len} cut to {cut} bytes");

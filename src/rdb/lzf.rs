@@ -41,7 +41,9 @@ pub fn compress(input: &[u8], limit: usize) -> Option<Vec<u8>> {
             (at - from, same.count())
         });
         let Some((distance, len)) = copy.filter(|&(_, len)| len >= COPY_MIN) else {
-            at += 1;
+            // The longer nothing is found, the wider the steps: noise is passed quickly, and its end is missed by no more
+            // than a 64th of its length.
+            at += 1 + (at - literals_at) / 64;
             continue;
         };
         put_literals(&mut out, &input[literals_at..at]);

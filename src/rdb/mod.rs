@@ -17,18 +17,59 @@
 //!   anything that can be read.
 //! * Whatever the bytes are, reading them gives a value or an error. A length is compared with what is left before memory
 //!   is asked for; where what is left is unknown, memory grows only with the bytes that arrive.
-//! * What is written can be read by Redis 7.0 and later.
+//! * What is written can be read by Redis 7.0 and later, as far as the version asked for goes.
+//!
+//! Reading order: [`string`], [`object`], then what wraps objects: [`image`], [`dump`], [`writer`] and [`reader`].
 
+pub mod crc64;
+pub mod dump;
 pub mod image;
 mod length;
 pub mod lzf;
+pub mod object;
 pub mod object_type;
-mod source;
+mod opcode;
+pub mod reader;
+mod seam;
 pub mod string;
+#[cfg(test)]
+mod tests;
+pub mod writer;
 
 use std::fmt;
 
-pub use source::Source;
+pub use object::Object;
+pub use seam::{Sink, Source};
+
+/// The latest RDB version that is read: that of Redis 7.4.
+pub const VERSION_MAX: u16 = 12;
+
+/// How objects are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// The RDB version, 10 to 12: 10 is read by Redis 7.0, 11 by 7.2 and Valkey, 12 by 7.4.
+    pub version: u16,
+    /// Whether strings are compressed.
+    pub compression: bool,
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        Self { version: 11, compression: true }
+    }
+}
+
+/// What a file says about the use of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Access {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// For how many seconds it has not been used.
+    IdleSeconds(u64),
+    /// Its LFU counter.
+    Frequency(u8),
+}
 
 /// Why bytes are not what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +88,12 @@ pub enum Malformed {
     ImageFlags(u8),
     /// The type of an object is unknown, or known and not readable.
     Type(u8),
+    /// Data of a module has a part with this opcode, which has no known length.
+    ModuleOpcode(u64),
+    /// Functions in the form of a release candidate of 7.0.
+    FunctionPreGa,
+    /// A number that does not fit where it stands.
+    Number(u64),
 }
 
 impl fmt::Display for Malformed {
@@ -62,6 +109,9 @@ impl fmt::Display for Malformed {
                 Some(name) => write!(f, "objects of type {number} ({name}) cannot be read"),
                 None => write!(f, "there are no objects of type {number}"),
             },
+            Self::ModuleOpcode(number) => write!(f, "data of a module has the unknown opcode {number}"),
+            Self::FunctionPreGa => f.write_str("functions of a 7.0 release candidate cannot be read"),
+            Self::Number(number) => write!(f, "the number {number} is too large"),
         }
     }
 }

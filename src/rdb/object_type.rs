@@ -77,7 +77,7 @@ pub fn name(number: u8) -> Option<&'static str> {
         STREAM_LISTPACKS_2 => "stream, version 2",
         SET_LISTPACK => "set as a listpack",
         STREAM_LISTPACKS_3 => "stream, version 3",
-        HASH_METADATA_PRE_GA => "hash with expiring fields of a 7.4 release candidate",
+        HASH_METADATA_PRE_GA => "hash with expiring fields of Valkey 9 or a 7.4 release candidate",
         HASH_LISTPACK_EX_PRE_GA => "hash with expiring fields as a listpack of a 7.4 release candidate",
         HASH_METADATA => "hash with expiring fields",
         HASH_LISTPACK_EX => "hash with expiring fields as a listpack",

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::{Malformed, Source, length, lzf};
+use super::{Malformed, Sink, Source, length, lzf};
 use crate::types::string::encoding::int_encodable;
 
 const INT_8: u8 = 0;
@@ -29,52 +29,50 @@ pub enum Encoded<'a> {
     Bytes(Cow<'a, [u8]>),
 }
 
-/// Appends a string in the shortest way: as an integer if it is the canonical text of a 32-bit one; compressed if
+/// Puts a string in the shortest way: as an integer if it is the canonical text of a 32-bit one; compressed if
 /// `compression` is wanted and saves something; or plain.
-pub fn put(out: &mut Vec<u8>, bytes: &[u8], compression: bool) {
+pub fn put<S: Sink>(out: &mut S, bytes: &[u8], compression: bool) -> Result<(), S::Error> {
     if bytes.len() <= INT_TEXT_MAX
         && let Some(number) = int_encodable(bytes).and_then(|number| i32::try_from(number).ok())
     {
-        put_i32(out, number);
+        put_i32(out, number)
     } else if compression
         && bytes.len() > UNCOMPRESSED_MAX
         && let Some(compressed) = lzf::compress(bytes, bytes.len() - SAVED_MIN)
     {
-        out.push(length::ENCODED | LZF);
-        length::put(out, compressed.len() as u64);
-        length::put(out, bytes.len() as u64);
-        out.extend_from_slice(&compressed);
+        out.put(&[length::ENCODED | LZF])?;
+        length::put(out, compressed.len() as u64)?;
+        length::put(out, bytes.len() as u64)?;
+        out.put(&compressed)
     } else {
-        put_plain(out, bytes);
+        put_plain(out, bytes)
     }
 }
 
-/// Appends a string as its bytes, whatever they are.
-pub fn put_plain(out: &mut Vec<u8>, bytes: &[u8]) {
-    length::put(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
+/// Puts a string as its bytes, whatever they are.
+pub fn put_plain<S: Sink>(out: &mut S, bytes: &[u8]) -> Result<(), S::Error> {
+    length::put(out, bytes.len() as u64)?;
+    out.put(bytes)
 }
 
-/// Appends an integer: encoded if it has up to 32 bits, as its text otherwise. Says whether it is encoded.
-pub fn put_int(out: &mut Vec<u8>, number: i64) -> bool {
+/// Puts an integer: encoded if it has up to 32 bits, as its text otherwise. Says whether it is encoded.
+pub fn put_int<S: Sink>(out: &mut S, number: i64) -> Result<bool, S::Error> {
     let short = i32::try_from(number);
     match short {
         Ok(number) => put_i32(out, number),
         Err(_) => put_plain(out, itoa::Buffer::new().format(number).as_bytes()),
-    }
-    short.is_ok()
+    }?;
+    Ok(short.is_ok())
 }
 
-fn put_i32(out: &mut Vec<u8>, number: i32) {
-    if let Ok(number) = i8::try_from(number) {
-        out.extend_from_slice(&[length::ENCODED | INT_8, number as u8]);
-    } else if let Ok(number) = i16::try_from(number) {
-        out.push(length::ENCODED | INT_16);
-        out.extend_from_slice(&number.to_le_bytes());
-    } else {
-        out.push(length::ENCODED | INT_32);
-        out.extend_from_slice(&number.to_le_bytes());
-    }
+fn put_i32<S: Sink>(out: &mut S, number: i32) -> Result<(), S::Error> {
+    let (encoding, len) = match number {
+        -0x80..0x80 => (INT_8, 1),
+        -0x8000..0x8000 => (INT_16, 2),
+        _ => (INT_32, 4),
+    };
+    out.put(&[length::ENCODED | encoding])?;
+    out.put(&number.to_le_bytes()[..len])
 }
 
 /// Takes a string as it was encoded; one that is plain is borrowed if the source is a slice.
@@ -112,7 +110,7 @@ mod tests {
 
     fn encoded(bytes: &[u8], compression: bool) -> Vec<u8> {
         let mut out = Vec::new();
-        put(&mut out, bytes, compression);
+        let Ok(()) = put(&mut out, bytes, compression);
         out
     }
 
@@ -144,8 +142,8 @@ mod tests {
     #[test]
     fn integers_stay_integers_and_texts_stay_texts() {
         let mut out = Vec::new();
-        assert!(put_int(&mut out, 7) && !put_int(&mut out, 1 << 31));
-        put_plain(&mut out, b"7");
+        assert_eq!((put_int(&mut out, 7), put_int(&mut out, 1 << 31)), (Ok(true), Ok(false)));
+        let Ok(()) = put_plain(&mut out, b"7");
         let mut rest = &out[..];
         assert_eq!(take_encoded(&mut rest), Ok(Encoded::Int(7)));
         assert_eq!(take_encoded(&mut rest), Ok(Encoded::Bytes(b"2147483648"[..].into())));

@@ -49,6 +49,7 @@
 //!
 //! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`recovery`], [`engine`], [`fs`].
 
+pub mod checkpoint;
 mod checksum;
 mod coding;
 pub mod compaction;
@@ -65,6 +66,7 @@ pub mod recovery;
 pub mod run;
 pub mod version;
 
+pub use checkpoint::{Facts, Round};
 pub use engine::Engine;
 pub use entry::{Content, Entry, NamespaceId, Position};
 pub use error::Error;

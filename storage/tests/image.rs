@@ -67,8 +67,8 @@ fn commit(set: &VersionSet, edit: Edit, built: Vec<Built>, level: u8) -> Arc<Ver
 /// A round that writes one run to level 0.
 fn round(set: &VersionSet, runs: &RunDir, epoch: u64, rows: &Model) {
     let built = build(set, runs, rows, (epoch, epoch));
-    let mut edit =
-        Edit { cut: Some(Cut { epoch: Epoch(epoch), lsn: Lsn(epoch), segment: 1 }), ..Edit::default() };
+    let cut = Cut { epoch: Epoch(epoch), lsn: Lsn(epoch), segment: 1, durable: Lsn(epoch) };
+    let mut edit = Edit { cut: Some(cut), ..Edit::default() };
     if epoch == 1 {
         edit.databases = (0..NAMESPACES as u32).map(|index| (index, Some(NamespaceId(index)))).collect();
         edit.next_namespace = Some(NamespaceId(NAMESPACES as u32));

@@ -9,7 +9,7 @@
 //!                              first namespace, first hash (8 bytes), last namespace − first, last hash (8 bytes),
 //!                              first epoch, last epoch − first,
 //!                              number of shares, then for each: namespace − the one before, records, tombstones
-//! tag 3  cut                   epoch, LSN, log segment
+//! tag 3  cut                   epoch, LSN, log segment, durable LSN − LSN
 //! tag 4  live counts           namespace, partition, keys, expires
 //! tag 5  database              index, namespace + 1, or 0 if the database has none any more
 //! tag 6  drop a namespace      namespace
@@ -69,7 +69,10 @@ impl Edit {
         let out = &mut Vec::new();
         self.remove.iter().for_each(|id| put(out, &[REMOVE, id.0]));
         self.add.iter().for_each(|run| put_run(out, run));
-        self.cut.iter().for_each(|cut| put(out, &[CUT, cut.epoch.0, cut.lsn.0, cut.segment]));
+        if let Some(Cut { epoch, lsn, segment, durable }) = self.cut {
+            // Wrapping, for the same reason as in `put_run`.
+            put(out, &[CUT, epoch.0, lsn.0, segment, durable.0.wrapping_sub(lsn.0)]);
+        }
         for &((namespace, partition), counts) in &self.counts {
             put(out, &[COUNTS, namespace.0.into(), partition.into(), counts.keys, counts.expires]);
         }
@@ -108,7 +111,9 @@ impl Edit {
             ADD => self.add.push(take_run(bytes)?),
             CUT => {
                 let (epoch, lsn) = (Epoch(take_varint(bytes)?), Lsn(take_varint(bytes)?));
-                self.cut = Some(Cut { epoch, lsn, segment: take_varint(bytes)? });
+                let segment = take_varint(bytes)?;
+                let durable = Lsn(lsn.0.wrapping_add(take_varint(bytes)?));
+                self.cut = Some(Cut { epoch, lsn, segment, durable });
             }
             COUNTS => {
                 let part = (take_namespace(bytes)?, take_varint(bytes)?.try_into().ok()?);
@@ -197,7 +202,7 @@ mod tests {
         Edit {
             remove: vec![RunId(3), RunId(1)],
             add: vec![run.clone(), RunMeta { id: RunId(10), shares: Vec::new(), ..run }],
-            cut: Some(Cut { epoch: Epoch(8), lsn: Lsn(1 << 40), segment: 17 }),
+            cut: Some(Cut { epoch: Epoch(8), lsn: Lsn(1 << 40), segment: 17, durable: Lsn((1 << 40) + 3) }),
             counts: vec![((NamespaceId(1), 63), Counts { keys: 298, expires: 7 })],
             databases: vec![(0, Some(NamespaceId(1))), (15, None)],
             drop: vec![NamespaceId(4)],

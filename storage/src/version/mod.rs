@@ -51,12 +51,12 @@ pub struct VersionSet {
 }
 
 impl VersionSet {
-    fn new(version: Version, manifest: Manifest) -> Self {
+    fn new(version: Arc<Version>, manifest: Manifest) -> Self {
         Self {
             manifest: Mutex::new(manifest),
             next_run: AtomicU64::new(version.next_run().0),
             graveyard: version.graveyard().clone(),
-            current: RwLock::new(Arc::new(version)),
+            current: RwLock::new(version),
         }
     }
 

@@ -30,7 +30,7 @@ fn run(id: RunId, level: u8, epoch: u64) -> RunMeta {
 fn first_round(id: RunId) -> Edit {
     Edit {
         add: vec![run(id, 0, 1)],
-        cut: Some(Cut { epoch: Epoch(1), lsn: Lsn(10), segment: 1 }),
+        cut: Some(Cut { epoch: Epoch(1), lsn: Lsn(10), segment: 1, durable: Lsn(10) }),
         databases: vec![(0, Some(NamespaceId(0)))],
         next_namespace: Some(NamespaceId(1)),
         ..Edit::default()

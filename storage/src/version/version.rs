@@ -41,11 +41,14 @@ pub struct Cut {
     pub lsn: Lsn,
     /// The first segment of the log that may hold records of a later epoch; earlier segments can go.
     pub segment: u64,
+    /// The log was durable up to here when the cut was committed, and at least to [`Cut::lsn`]: every record whose effect
+    /// the runs may hold.
+    pub durable: Lsn,
 }
 
 impl Cut {
     /// Before the first round: everything is in the log.
-    pub const START: Self = Self { epoch: Epoch(0), lsn: Lsn(0), segment: 1 };
+    pub const START: Self = Self { epoch: Epoch(0), lsn: Lsn(0), segment: 1, durable: Lsn(0) };
 }
 
 /// What DBSIZE and INFO say about a part of a namespace, as of the cut.
@@ -275,9 +278,12 @@ impl Version {
 
     fn apply_numbers(&mut self, edit: &Edit) -> Result<(), InvalidEdit> {
         if let Some(cut) = edit.cut {
-            let Cut { epoch, lsn, segment } = self.cut;
-            if cut.epoch < epoch || cut.lsn < lsn || cut.segment < segment {
-                return invalid("its cut lies before the one that was committed".into());
+            let Cut { epoch, lsn, segment, durable } = self.cut;
+            let falls = cut.epoch < epoch || cut.lsn < lsn || cut.segment < segment || cut.durable < durable;
+            if falls || cut.durable < cut.lsn {
+                return invalid(
+                    "its cut lies before the one that was committed, or behind what was durable".into(),
+                );
             }
             self.cut = cut;
         }

@@ -83,7 +83,8 @@ impl World {
     fn round(&mut self, changes: Records, flush: Option<u32>) {
         let cut = self.version.cut();
         let epoch = Epoch(cut.epoch.0 + 1);
-        let mut edit = Edit { cut: Some(Cut { epoch, lsn: Lsn(cut.lsn.0 + 1), ..cut }), ..Edit::default() };
+        let lsn = Lsn(cut.lsn.0 + 1);
+        let mut edit = Edit { cut: Some(Cut { epoch, lsn, durable: lsn, ..cut }), ..Edit::default() };
         self.taken += size_of(&changes);
         for (&position, value) in &changes {
             match value {

@@ -29,7 +29,7 @@ fn add(runs: &[RunMeta]) -> Edit {
 /// Database 0 is namespace 3; epochs up to 9 are committed.
 fn base() -> Version {
     let edit = Edit {
-        cut: Some(Cut { epoch: Epoch(9), lsn: Lsn(90), segment: 4 }),
+        cut: Some(Cut { epoch: Epoch(9), lsn: Lsn(90), segment: 4, durable: Lsn(95) }),
         databases: vec![(0, Some(NS))],
         counts: vec![((NS, 0), Counts { keys: 5, expires: 1 })],
         next_namespace: Some(NamespaceId(6)),
@@ -124,7 +124,13 @@ fn facts_that_contradict_each_other_are_refused() {
 #[test]
 fn what_was_given_out_or_committed_never_goes_back() {
     let cut = base().cut();
-    let earlier = [Cut { epoch: Epoch(8), ..cut }, Cut { lsn: Lsn(89), ..cut }, Cut { segment: 3, ..cut }];
+    let earlier = [
+        Cut { epoch: Epoch(8), ..cut },
+        Cut { lsn: Lsn(89), ..cut },
+        Cut { segment: 3, ..cut },
+        Cut { durable: Lsn(94), ..cut },
+        Cut { lsn: Lsn(96), ..cut },
+    ];
     for cut in earlier {
         assert!(refusal(&base(), &Edit { cut: Some(cut), ..Edit::default() }).contains("cut"));
     }

@@ -1,8 +1,27 @@
-//! Where encoded bytes are taken from, so that one codec serves what lies in memory and what streams in.
+//! Where encoded bytes are put and taken from, so that one codec serves what lies in memory and what streams.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 
 use super::Malformed;
+
+/// What bytes are put into, at its end.
+pub trait Sink {
+    /// What putting can fail with.
+    type Error;
+
+    /// Puts bytes.
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
+}
+
+impl Sink for Vec<u8> {
+    type Error = Infallible;
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+}
 
 /// A sequence of bytes that is taken from the front. Byte strings of a slice are borrowed from it (`'a`).
 pub trait Source<'a> {
