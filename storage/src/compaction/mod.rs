@@ -10,4 +10,4 @@ mod limiter;
 pub mod picker;
 pub mod pool;
 
-pub use pool::Pool;
+pub use pool::{Compactor, Pool, Stats};

@@ -18,13 +18,13 @@
 //! service.
 //!
 //! # Rate
-//! The limiter's rate is such that what is to be done takes [`SETTLE_SECONDS`], at least
+//! The limiter's rate is such that what is to be done takes ten seconds, at least
 //! [`Options::bytes_per_second_min`]; it grows without bound as the pressure nears one half, so that compaction has all it
 //! can use long before writes are slowed down noticeably.
 //!
 //! The work lock is taken with no other lock held; under it only the locks of the version set's current version and of the
 //! limiter are taken, and no I/O is done. Nothing here knows why versions change: whoever changes one calls
-//! [`Pool::poke`].
+//! [`Compactor::poke`].
 
 use std::io;
 use std::path::Path;
@@ -56,8 +56,6 @@ pub struct Options {
     pub shape: picker::Options,
     /// The number of threads.
     pub threads: usize,
-    /// Whether the blocks of the runs that are written are compressed.
-    pub compression: Compression,
     /// The rate, in bytes of entries read a second, when there is little to do.
     pub bytes_per_second_min: u64,
 }
@@ -68,7 +66,6 @@ impl Default for Options {
         Self {
             shape: picker::Options::default(),
             threads: (cores / 4).clamp(1, 4),
-            compression: Compression::default(),
             bytes_per_second_min: 16 << 20,
         }
     }
@@ -87,7 +84,7 @@ pub struct Stats {
     pub bytes_written: u64,
     /// About the bytes to be written until the runs have the shape they should have.
     pub debt_bytes: u64,
-    /// See [`Pool::pressure`].
+    /// See [`Compactor::pressure`].
     pub pressure: f64,
     /// The last failure, as a sentence, until it is overcome.
     pub last_error: Option<String>,
@@ -103,10 +100,14 @@ enum Kind {
     Part(Arc<Job>, usize),
 }
 
+/// Called once if a commit fails for good, with the reason as a sentence.
+pub type OnPoisoned = Box<dyn Fn(&str) + Send + Sync>;
+
 /// What is to be done next, and what is known of what is being done.
 pub struct Compactor {
     tools: Tools,
     options: Options,
+    on_poisoned: OnPoisoned,
     work: Mutex<Work>,
     wake: Condvar,
     /// The bits of an `f64`.
@@ -143,34 +144,42 @@ struct Resting {
 }
 
 impl Compactor {
-    /// A compactor of `set`, whose runs lie in `runs`.
-    pub fn new(set: Arc<VersionSet>, runs: RunDir, options: Options) -> Self {
+    /// A compactor of `set`, whose runs lie in `runs`; the runs that it writes are compressed if `compression` says so.
+    pub fn new(
+        set: Arc<VersionSet>,
+        runs: RunDir,
+        compression: Compression,
+        options: Options,
+        on_poisoned: OnPoisoned,
+    ) -> Self {
         let tools = Tools {
             set,
             runs,
-            compression: options.compression,
+            compression,
             limiter: Limiter::new(f64::INFINITY),
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
         };
         let (work, wake, pressure) = (Mutex::default(), Condvar::new(), AtomicU64::new(0));
-        let compactor = Self { tools, options, work, wake, pressure };
+        let compactor = Self { tools, options, on_poisoned, work, wake, pressure };
         compactor.poke();
         compactor
     }
 
-    /// The current version is another: pressure and rate follow it, and sleeping threads look whether there is work.
+    /// To be called after each change of the current version: pressure and rate follow it, and sleeping threads look whether
+    /// there is work. It does no I/O.
     pub fn poke(&self) {
-        self.refresh(&mut self.lock());
+        self.refresh(&self.lock());
         self.wake.notify_all();
     }
 
-    /// See [`Pool::pressure`].
+    /// How far compaction is behind, as of the last poke: 0 is not at all; writers slow down as it rises. From 1 on they
+    /// should be as slow as they may ever be: a damaged run can keep it there until an operator helps.
     pub fn pressure(&self) -> f64 {
         f64::from_bits(self.pressure.load(Relaxed))
     }
 
-    /// See [`Pool::stats`].
+    /// What compaction is doing.
     pub fn stats(&self) -> Stats {
         let backlog = picker::backlog(&self.tools.set.current(), &self.options.shape);
         let work = self.lock();
@@ -203,8 +212,8 @@ impl Compactor {
         }
     }
 
-    /// Begins nothing more, and ends what is being merged soon. What was begun is removed when its tasks have ended
-    /// and this is called again.
+    /// Begins nothing more, and ends what is being merged soon. What a job has written is removed: at once if none of
+    /// its tasks is in work, otherwise when they have ended, or by a second call after that.
     pub fn stop(&self) {
         let mut work = self.lock();
         work.ended = true;
@@ -301,8 +310,10 @@ impl Compactor {
             None => self.commit(&job.choice, &outputs),
             Some(error) => Err(error),
         };
-        if ended.as_ref().is_err_and(|error| !matches!(error, Error::Poisoned { .. })) {
-            self.discard(&outputs);
+        match &ended {
+            Ok(_) => {}
+            Err(Error::Poisoned { cause }) => (self.on_poisoned)(cause),
+            Err(_) => self.discard(&outputs),
         }
         let mut work = self.lock();
         work.running.retain(|running| !Arc::ptr_eq(&running.job, job));
@@ -310,7 +321,7 @@ impl Compactor {
             Ok(removed) => work.succeed(&job.choice, removed),
             Err(error) => work.fail(&job.choice, &error, Instant::now()),
         }
-        self.refresh(&mut work);
+        self.refresh(&work);
         self.wake.notify_all();
     }
 
@@ -339,9 +350,8 @@ impl Compactor {
     }
 
     /// Publishes the pressure, and sets the rate.
-    fn refresh(&self, work: &mut Work) {
+    fn refresh(&self, work: &Work) {
         let version = self.tools.set.current();
-        work.resting.retain(|resting| resting.choice.inputs.iter().all(|&id| version.run(id).is_some()));
         let picker::Backlog { pressure, debt_bytes } = picker::backlog(&version, &self.options.shape);
         self.pressure.store(pressure.to_bits(), Relaxed);
         let running: u64 = work.running.iter().map(|running| running.job.choice.bytes).sum();
@@ -357,6 +367,7 @@ impl Compactor {
 impl Work {
     fn succeed(&mut self, choice: &Choice, removed: u64) {
         self.jobs += 1;
+        // Only jobs make runs leave, so no job rests for longer than its inputs last.
         self.leaving += removed;
         self.resting.retain(|resting| !resting.shares_a_run_with(choice));
         if self.resting.is_empty() {
@@ -423,12 +434,10 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Starts to keep `set`, whose runs lie in `runs`, in shape.
-    pub fn start(set: Arc<VersionSet>, runs: RunDir, options: Options) -> Result<Self, Error> {
-        let count = options.threads;
-        let compactor = Arc::new(Compactor::new(set, runs, options));
+    /// Starts to do the tasks of `compactor`.
+    pub fn start(compactor: Arc<Compactor>) -> Result<Self, Error> {
         let pool = Self { compactor, threads: Mutex::default() };
-        for nth in 0..count {
+        for nth in 0..pool.compactor.options.threads {
             let (name, compactor) = (format!("forgekv-compact-{nth}"), pool.compactor.clone());
             let work = move || {
                 while let Some(task) = compactor.wait() {
@@ -442,22 +451,8 @@ impl Pool {
         Ok(pool)
     }
 
-    /// To be called after each change of the current version. It does no I/O.
-    pub fn poke(&self) {
-        self.compactor.poke();
-    }
-
-    /// How far compaction is behind, as of the last poke: 0 is not at all; writers slow down as it rises, and stop at 1.
-    pub fn pressure(&self) -> f64 {
-        self.compactor.pressure()
-    }
-
-    /// What compaction is doing.
-    pub fn stats(&self) -> Stats {
-        self.compactor.stats()
-    }
-
-    /// Ends the threads. What they were merging is abandoned, and their files are removed. A second stop does nothing.
+    /// Ends the compactor and the threads. What they were merging is abandoned, and its files are removed. A second stop
+    /// does nothing.
     pub fn stop(&self) {
         self.compactor.stop();
         let threads = std::mem::take(&mut *self.lock_threads());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use storage::compaction::pool::{Compactor, Options};
+use storage::compaction::pool::Options;
 use storage::fs::os::Os;
 use storage::run::Compression;
 
@@ -33,8 +33,8 @@ fn speed_of_a_merge() {
             let truth = round.apply(&version, &Model::new());
             store.commit_round(&round, &truth).unwrap();
         }
-        let options = Options { compression, bytes_per_second_min: u64::MAX, ..Options::default() };
-        let compactor = Compactor::new(store.set.clone(), store.runs.clone(), options);
+        let options = Options { bytes_per_second_min: u64::MAX, ..Options::default() };
+        let compactor = store.compactor(compression, options);
         let (stored, begun) = (store.bytes(), Instant::now());
         while let Some(task) = compactor.next(Instant::now()) {
             compactor.run(task);

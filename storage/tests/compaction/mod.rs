@@ -1,6 +1,7 @@
 //! Compaction against a model: what the families share.
 
 mod crash;
+mod engine;
 mod fault;
 mod measure;
 mod model;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use storage::compaction::Pool;
 use storage::compaction::picker;
 use storage::compaction::pool::{Compactor, Options, Task};
 use storage::fs::Fs;
@@ -34,7 +36,7 @@ fn small_options() -> Options {
         dropped_max: 3,
         ..picker::Options::default()
     };
-    Options { shape, threads: 1, compression: Compression::None, bytes_per_second_min: u64::MAX }
+    Options { shape, threads: 1, bytes_per_second_min: u64::MAX }
 }
 
 /// An open dataset without a log.
@@ -52,8 +54,13 @@ impl Store {
         Ok(Self { set: Arc::new(found.start(4000)?), runs })
     }
 
-    fn compactor(&self, options: Options) -> Compactor {
-        Compactor::new(self.set.clone(), self.runs.clone(), options)
+    fn compactor(&self, compression: Compression, options: Options) -> Compactor {
+        Compactor::new(self.set.clone(), self.runs.clone(), compression, options, Box::new(|_| {}))
+    }
+
+    fn pool(&self, options: Options) -> (Arc<Compactor>, Pool) {
+        let compactor = Arc::new(self.compactor(Compression::Lz4, options));
+        (compactor.clone(), Pool::start(compactor).unwrap())
     }
 
     /// A round of a checkpoint, and the edit that commits it.
@@ -65,7 +72,8 @@ impl Store {
         let version = self.set.current();
         let cut = version.cut();
         let epoch = Epoch(cut.epoch.0 + 1);
-        let cut = Cut { epoch, lsn: Lsn(cut.lsn.0 + round.changes.len() as u64), ..cut };
+        let lsn = Lsn(cut.lsn.0 + round.changes.len() as u64);
+        let cut = Cut { epoch, lsn, durable: lsn, ..cut };
         let options =
             BuildOptions { entries_max: round.changes.len() as u64, compression: Compression::None };
         let mut builder = self.runs.build(self.set.begin_run(), options)?;
@@ -171,6 +179,8 @@ struct World {
     tasks: Vec<Task>,
     /// Time passes when the world settles, so that what failed is tried again.
     later: Duration,
+    /// Whether a file could not be removed.
+    removal_failed: bool,
     keys: u64,
     truth: Model,
     /// What there is if a round whose fate is open has come through.
@@ -187,12 +197,13 @@ impl World {
         Ok(Self {
             seed,
             random: Random(seed),
-            compactor: store.compactor(options.clone()),
+            compactor: store.compactor(Compression::None, options.clone()),
             options,
             sim,
             store,
             tasks: Vec::new(),
             later: Duration::ZERO,
+            removal_failed: false,
             keys,
             truth: Model::new(),
             in_flight: None,
@@ -202,7 +213,7 @@ impl World {
     /// The process starts again.
     fn reopen(&mut self) -> Result<(), Error> {
         self.store = Store::open(Arc::new(self.sim.clone()), Path::new(DIR))?;
-        self.compactor = self.store.compactor(self.options.clone());
+        self.compactor = self.store.compactor(Compression::None, self.options.clone());
         self.tasks.clear();
         Ok(())
     }
@@ -251,6 +262,8 @@ impl World {
         let nth = self.random.below(self.tasks.len() as u64) as usize;
         let task = self.tasks.swap_remove(nth);
         self.compactor.run(task);
+        let error = self.compactor.stats().last_error;
+        self.removal_failed |= error.is_some_and(|error| error.starts_with("Cannot remove"));
         true
     }
 

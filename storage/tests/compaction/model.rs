@@ -186,3 +186,24 @@ fn jobs_run_beside_each_other() {
         assert_eq!(world.compactor.stats().last_error, None);
     }
 }
+
+#[test]
+fn a_merged_run_spans_the_history_of_its_inputs() {
+    let mut world = filled(5, 100);
+    let span = |world: &World| {
+        let version = world.store.set.current();
+        let infos = version.runs().map(|run| run.reader().info().span);
+        infos.map(|span| (span.first_epoch, span.last_epoch, span.max_lsn)).collect::<Vec<_>>()
+    };
+    for value in 0..4 {
+        let version = world.store.set.current();
+        let round = Round::of(&version, 0, (0..100).map(|key| (key, Some(vec![value; 100]))));
+        world.round(&round).unwrap();
+    }
+    let before = span(&world);
+    world.settle();
+    let first = before.iter().map(|span| span.0).min().unwrap();
+    let last = before.iter().map(|span| (span.1, span.2)).max().unwrap();
+    assert!(before.len() > 1);
+    assert_eq!(span(&world), [(first, last.0, last.1)]);
+}

