@@ -4,4 +4,8 @@
 //! * Nothing here knows of commands, replies or the keyspace. Failures are small enums; `commands` gives them
 //!   their texts.
 
+pub mod slab;
+pub mod spine;
 pub mod string;
+pub mod tight;
+pub mod zset;
