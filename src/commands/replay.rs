@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::call::Call;
 use super::keyspecs;
 use super::state::ServerState;
-use super::table::table;
+use super::table::{Row, table};
 use crate::client::{Client, ClientId, ClientInfo, Endpoint};
 use crate::resp::{Argv, Output, Reply, Span};
 use crate::store::db::Workspace;
 use crate::store::evict::AccessClock;
-use crate::store::{Db, UnixMs, effect};
+use crate::store::{Db, Key, UnixMs, effect};
 use crate::util::random::Random;
 
 /// Executes log records.
@@ -64,6 +64,22 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
+    /// Brings the keys of an effect into RAM. Nobody else is there yet, so they stay until it is executed.
+    fn fetch(&self, row: &Row, argv: Argv<'_>) -> Result<(), String> {
+        let keyspace = &self.state.keyspace;
+        if !keyspace.has_cold() {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        keyspecs::for_each_looked_up(row, argv, |position, elsewhere| {
+            let bytes = argv.get(position);
+            let key = Key { bytes, hash: keyspace.hasher().hash_of(bytes) };
+            let fetched = keyspace.load_now(elsewhere.unwrap_or(self.client.db), &key);
+            result = std::mem::replace(&mut result, Ok(())).and(fetched);
+        });
+        result
+    }
+
     fn execute(&mut self, payload: &[u8]) -> Result<(), String> {
         let argv = Argv::new(payload, &self.argv);
         self.out.consume(self.out.len());
@@ -75,6 +91,7 @@ impl<'a> Replay<'a> {
             return Err(format!("'{name}' with {} words is no effect", argv.len()));
         }
         let keyspace = &self.state.keyspace;
+        self.fetch(row, argv)?;
         let locked =
             keyspace.locks().lock_set(keyspecs::lock_set(row, argv, None, keyspace, &mut self.hashes));
         let config = self.state.config.snapshot();

@@ -4,6 +4,7 @@
 //! * Nothing here knows of commands, replies or the keyspace. Failures are small enums; `commands` gives them
 //!   their texts.
 
+pub mod listpack;
 pub mod slab;
 pub mod spine;
 pub mod string;

@@ -49,6 +49,7 @@
 //!
 //! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`recovery`], [`engine`], [`fs`].
 
+pub mod checkpoint;
 mod checksum;
 mod coding;
 pub mod compaction;
@@ -65,9 +66,12 @@ pub mod recovery;
 pub mod run;
 pub mod version;
 
+pub use checkpoint::{Facts, Round};
 pub use engine::Engine;
+pub use entry::{Content, Entry, NamespaceId, Position};
 pub use error::Error;
 pub use log::{Progress, Status};
 pub use options::{OnFailure, Options, SyncMode};
 pub use record::{Epoch, Lsn};
 pub use recovery::Recovery;
+pub use version::{Counts, Version};

@@ -3,13 +3,18 @@
 //! Invariants:
 //! * At most one engine has a directory: the lock file is locked from [`Engine::recover`] until the engine is closed.
 //! * Replay changes nothing on disk; only a start that is going to succeed cuts a torn tail off.
+//! * **C1** Replay hands out the records of epochs after the image's, and no others.
+//! * The manifest is settled before the log: a version that was read from a cache must be durable before what it makes
+//!   superfluous goes.
 //! * No record is served that is not durable: [`Recovery::start`] settles the log before the engine exists.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use crate::engine::{Engine, Steps};
+use crate::engine::{Engine, Images, Steps};
 use crate::error::Error;
 use crate::fs::{Fs, LockGuard};
 pub use crate::identity::Identity;
@@ -21,6 +26,8 @@ use crate::log::tail;
 use crate::log::writer::Writer;
 use crate::options::Options;
 pub use crate::record::RecordRef;
+use crate::run::RunDir;
+use crate::version::{self, Version};
 
 const LOCK: &str = "LOCK";
 
@@ -31,6 +38,8 @@ pub struct Recovery {
     options: Options,
     lock: LockGuard,
     identity: Identity,
+    runs: RunDir,
+    manifest: version::Found,
     found: Option<Found>,
 }
 
@@ -43,7 +52,10 @@ impl Recovery {
             _ => Error::io("lock", &path, e),
         })?;
         let identity = Identity::load_or_create(&*fs, dir)?;
-        Ok(Self { fs, dir: dir.to_path_buf(), options, lock, identity, found: None })
+        let manifest = version::read(fs.clone(), dir, identity.dataset_id)?;
+        let runs = RunDir::new(fs.clone(), dir, identity.dataset_id);
+        manifest.version.open_runs(&runs)?;
+        Ok(Self { fs, dir: dir.to_path_buf(), options, lock, identity, runs, manifest, found: None })
     }
 
     /// Who the dataset is.
@@ -51,14 +63,43 @@ impl Recovery {
         &self.identity
     }
 
-    /// Hands every record of the log to `each`, in LSN order, and reports what was read. An error of `each` ends the
-    /// replay. Records may have been handed out before damage is found; the dataset is good only if this returns `Ok`.
+    /// The image that replay builds upon.
+    pub fn version(&self) -> &Arc<Version> {
+        &self.manifest.version
+    }
+
+    /// What a crash left unfinished in the manifest, if anything; it is left out.
+    pub fn torn_edit(&self) -> Option<&version::Torn> {
+        self.manifest.torn.as_ref()
+    }
+
+    /// Hands every record that is not in the image to `each`, in LSN order, and reports what was read. An error of `each`
+    /// ends the replay. Records may have been handed out before damage is found; the dataset is good only if this returns `Ok`.
     pub fn replay<E: From<Error>>(
         &mut self,
-        each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
+        mut each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
     ) -> Result<Report, E> {
-        let found = reader::replay(&*self.fs, &self.dir, self.identity.dataset_id, each)?;
+        let image = self.manifest.version.cut();
+        let mut skipped = 0;
+        let later = |record: RecordRef<'_>| {
+            if record.epoch > image.epoch {
+                return each(record);
+            }
+            skipped += 1;
+            Ok(())
+        };
+        let mut found = reader::replay(&*self.fs, &self.dir, self.identity.dataset_id, later)?;
+        found.report.records -= skipped;
+        found.report.epoch = found.report.epoch.max(image.epoch);
         let report = found.report.clone();
+        if report.last < image.durable {
+            let (path, offset) = (&found.end.file.path, found.end.offset);
+            let what = format!(
+                "the log ends with record {}, and records up to {} were durable when the image was made",
+                report.last, image.durable
+            );
+            return Err(Error::corrupt(path, offset, what).into());
+        }
         self.found = Some(found);
         Ok(report)
     }
@@ -78,14 +119,23 @@ impl Recovery {
         if self.found.is_none() {
             self.replay(|_| Ok::<(), Error>(()))?;
         }
-        let Self { fs, dir, options, lock, identity, found } = self;
+        let Self { fs, dir, options, lock, identity, runs, manifest, found } = self;
         let found = found.expect("replay has just found the end");
+        let versions = Arc::new(manifest.start(options.manifest_bytes)?);
         tail::settle(&*fs, &dir, &found)?;
         let shared = Arc::new(Shared::new(options, found.end.last, on_progress));
-        shared.counters.log_bytes.store(found.log_bytes, std::sync::atomic::Ordering::Relaxed);
+        shared.counters.log_bytes.store(found.log_bytes, Relaxed);
+        let images = Images {
+            versions,
+            runs,
+            round: AtomicBool::new(false),
+            rounds: AtomicU64::new(0),
+            replayed_bytes: found.log_bytes,
+            log_bytes_at_cut: AtomicU64::new(0),
+        };
         let file = found.end.file.clone();
         let syncer = Arc::new(Syncer::new(shared.clone(), fs.clone(), dir.clone(), file));
         let writer = Writer::new(shared.clone(), syncer.clone(), fs, dir, identity.dataset_id, found.end);
-        Ok((Engine::new(shared, lock), Steps { writer, syncer }))
+        Ok((Engine::new(shared, images, lock), Steps { writer, syncer }))
     }
 }

@@ -5,6 +5,7 @@
 mod crash;
 mod fault;
 mod format;
+mod image;
 mod manifest;
 mod measure;
 mod mutate;

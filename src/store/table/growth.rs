@@ -185,8 +185,10 @@ impl Table {
             if let Some(&later) = handles.get(i + AHEAD) {
                 self.arena.prefetch_start(later);
             }
-            let hash = hasher.hash_of(entry::key(self.arena.bytes(handle)));
+            let bytes = self.arena.bytes(handle);
+            let (hash, state) = (hasher.hash_of(entry::key(bytes)), entry::state(bytes));
             let route = self.route(hash).expect("there is a segment");
+            self.segments[route.segment].note(state);
             if !self.segments[route.segment].place(route.home, tag_of(hash), handle) {
                 self.add_stray(route, hash, handle);
             }

@@ -18,7 +18,7 @@ use super::writer;
 use crate::checksum::{Place, crc_of};
 use crate::error::Error;
 use crate::fs::{File, Fs, Open, read_full};
-use crate::record::{Lsn, RecordRef};
+use crate::record::{Epoch, Lsn, RecordRef};
 
 /// How much is read at once.
 const WINDOW_BYTES: u64 = 1 << 20;
@@ -41,12 +41,14 @@ pub struct CutTail {
 /// What replay found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The number of records.
+    /// The number of records that were handed out.
     pub records: u64,
     /// The number of bytes read, headers included.
     pub bytes: u64,
     /// The last record.
     pub last: Lsn,
+    /// The greatest epoch: of a record, or of the last committed round.
+    pub epoch: Epoch,
     /// The highest durable mark in the log.
     pub durable: Lsn,
     /// What was left out, if anything.
@@ -83,7 +85,7 @@ pub fn replay<E: From<Error>>(
         previous: 0,
         unproven: vec![(Lsn(1), FIRST, segment::HEADER_BYTES as u64)],
         records_end: (FIRST, segment::HEADER_BYTES as u64),
-        report: Report { records: 0, bytes: 0, last: Lsn(0), durable: Lsn(0), cut: None },
+        report: Report { records: 0, bytes: 0, last: Lsn(0), epoch: Epoch(0), durable: Lsn(0), cut: None },
     };
     let mut whole: Option<Segment> = None;
     let mut damage = None;
@@ -204,6 +206,7 @@ impl<F> Reader<'_, F> {
         while let Some(record) = records.next().map_err(corrupt)? {
             (self.each)(record)?;
             self.report.records += 1;
+            self.report.epoch = self.report.epoch.max(record.epoch);
         }
         let bytes = HEADER + header.payload_bytes;
         segment.end += bytes;

@@ -84,7 +84,7 @@ pub struct Found {
     dir: PathBuf,
     dataset_id: u64,
     /// The last version that was made durable.
-    pub version: Version,
+    pub version: Arc<Version>,
     /// What was left out, if anything.
     pub torn: Option<Torn>,
     /// Files that nothing names: unfinished ones, runs of no version, older manifests. [`Found::start`] deletes them.
@@ -131,7 +131,7 @@ pub fn read(fs: Arc<dyn Fs>, dir: &Path, dataset_id: u64) -> Result<Found, Error
     stale.extend(present.difference(&named).map(|id| id.path(dir)));
     stale.extend(runs.iter().filter(unfinished).map(|name| dir.join(run::DIR).join(name)));
     stale.sort();
-    Ok(Found { fs, dir: dir.to_path_buf(), dataset_id, version, torn, stale, end })
+    Ok(Found { fs, dir: dir.to_path_buf(), dataset_id, version: Arc::new(version), torn, stale, end })
 }
 
 impl Found {
