@@ -5,7 +5,7 @@
 //! * Members may share a word; each has its own copy of it.
 //! * The order is that of the hash, so a position in it is a cursor that stays good whatever is added or removed.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use twox_hash::XxHash3_64;
 
@@ -18,25 +18,10 @@ const CHUNK_MAX: usize = 256;
 /// Bytes of a chunk besides its words: the vector and the reference counts.
 const CHUNK_OVERHEAD: usize = size_of::<Vec<u64>>() + 2 * size_of::<usize>();
 
-/// The high 32 bits of a member's hash.
-///
-/// The secret is random, so that clients can't choose members that collide, and the process's: a big set that leaves the
-/// memory and comes back has the same order.
-pub(super) fn hash(member: &[u8]) -> u32 {
-    static SECRET: OnceLock<[u8; 192]> = OnceLock::new();
-    let secret = SECRET.get_or_init(|| {
-        let mut secret = [0; 192];
-        // Without entropy the order is a known one; everything still works.
-        let _ = getrandom::fill(&mut secret);
-        secret
-    });
-    let hash = XxHash3_64::oneshot_with_secret(secret, member);
-    (hash.expect("a secret of 192 bytes is long enough for XXH3") >> 32) as u32
-}
-
 /// See the module's doc.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
+    seed: u64,
     spine: Spine<Arc<Chunk>, u64>,
     /// What the chunks take.
     bytes: usize,
@@ -53,8 +38,14 @@ impl Clone for Chunk {
 }
 
 impl Index {
-    pub(super) fn new() -> Self {
-        Index { spine: Spine::new(Arc::new(Chunk(Vec::new())), 0, 0), bytes: CHUNK_OVERHEAD }
+    /// Without entries. The seed must be secret, so that clients can't choose members that collide.
+    pub(super) fn new(seed: u64) -> Self {
+        Index { seed, spine: Spine::new(Arc::new(Chunk(Vec::new())), 0, 0), bytes: CHUNK_OVERHEAD }
+    }
+
+    /// The high 32 bits of a member's hash.
+    pub(super) fn hash(&self, member: &[u8]) -> u32 {
+        (XxHash3_64::oneshot_with_seed(self.seed, member) >> 32) as u32
     }
 
     /// The leaves that members of this hash are in.

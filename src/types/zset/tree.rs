@@ -17,7 +17,7 @@
 
 use std::ops::Range;
 
-use super::index::{Index, hash};
+use super::index::Index;
 use super::leaf::{BYTES_MAX, Leaf, order};
 use crate::types::slab::Slab;
 use crate::types::spine::{self, Place, Spine};
@@ -69,14 +69,15 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Without elements.
-    pub fn new() -> Self {
+    /// Without elements. The seed must be secret, so that clients can't choose members that collide, and the same for all
+    /// sets of the dataset and for its life: cursors depend on it.
+    pub fn new(seed: u64) -> Self {
         let mut leaves = Slab::new();
         let leaf = Leaf::default();
         let leaf_bytes = leaf.memory_bytes();
         let bound = Bound { score: 0.0, member: Box::default() };
         let spine = Spine::new(leaves.insert(leaf), bound, 0);
-        Tree { spine, leaves, index: Index::new(), leaf_bytes }
+        Tree { spine, leaves, index: Index::new(seed), leaf_bytes }
     }
 
     /// The number of elements.
@@ -96,12 +97,12 @@ impl Tree {
 
     /// The score of a member.
     pub fn score(&self, member: &[u8]) -> Option<f64> {
-        self.find(hash(member), member).map(|found| self.leaves.get(found.leaf).score(found.at))
+        self.find(self.index.hash(member), member).map(|found| self.leaves.get(found.leaf).score(found.at))
     }
 
     /// The rank of a member, from the lowest, and its score.
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
-        let found = self.find(hash(member), member)?;
+        let found = self.find(self.index.hash(member), member)?;
         let score = self.leaves.get(found.leaf).score(found.at);
         Some((self.spine.rank(&self.place((score, member))) + found.at, score))
     }
@@ -115,7 +116,7 @@ impl Tree {
 
     /// Adds a member that is not there.
     pub fn insert(&mut self, member: &[u8], score: f64) {
-        let hash = hash(member);
+        let hash = self.index.hash(member);
         debug_assert!(self.find(hash, member).is_none(), "the member is new");
         loop {
             let place = self.place((score, member));
@@ -132,7 +133,7 @@ impl Tree {
 
     /// Changes the score of a member to another one. False: it is not there.
     pub fn rescore(&mut self, member: &[u8], score: f64) -> bool {
-        let hash = hash(member);
+        let hash = self.index.hash(member);
         let Some(found) = self.find(hash, member) else { return false };
         let leaf = self.leaves.get(found.leaf);
         let mut to = leaf.lower_bound(score, member);
@@ -149,7 +150,7 @@ impl Tree {
 
     /// Removes a member and gives the score it had.
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
-        let hash = hash(member);
+        let hash = self.index.hash(member);
         let found = self.find(hash, member)?;
         Some(self.remove_found(hash, found, member))
     }
@@ -166,7 +167,7 @@ impl Tree {
             for at in range.clone() {
                 let (score, member) = leaf.key(at);
                 removed(member, score);
-                self.index.remove(hash(member), number);
+                self.index.remove(self.index.hash(member), number);
             }
             self.drain(&place, range);
         }
@@ -198,7 +199,7 @@ impl Tree {
             let leaf = self.leaves.get(number);
             for at in leaf.tagged(tag(hash)) {
                 let (score, member) = leaf.key(at);
-                if super::index::hash(member) == hash {
+                if self.index.hash(member) == hash {
                     found(member, score);
                     shown += 1;
                 }
@@ -270,7 +271,9 @@ impl Tree {
     /// Tells the index that the elements of `leaf` have moved.
     fn relocate(&mut self, leaf: u32, from: u32, to: u32) {
         let leaf = self.leaves.get(leaf);
-        (0..leaf.len()).for_each(|at| self.index.relocate(hash(leaf.member(at)), from, to));
+        for at in 0..leaf.len() {
+            self.index.relocate(self.index.hash(leaf.member(at)), from, to);
+        }
     }
 
     fn remove_found(&mut self, hash: u32, found: Found, member: &[u8]) -> f64 {
@@ -327,12 +330,6 @@ impl Tree {
     fn cursor(&self, rank: usize) -> Cursor<'_> {
         let (place, at) = self.spine.find_rank(rank);
         Cursor { place, leaf: self.leaf(&place), at }
-    }
-}
-
-impl Default for Tree {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

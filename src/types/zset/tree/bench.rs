@@ -23,7 +23,7 @@ fn report(len: usize, elements: usize, is_tied: bool) {
     let mut order: Vec<usize> = (0..elements).collect();
     (1..elements).for_each(|at| order.swap(at, random.below(at + 1)));
     let score = |n: usize| if is_tied { 0.0 } else { (n.wrapping_mul(0x9e37_79b9) % elements) as f64 };
-    let mut tree = Tree::new();
+    let mut tree = Tree::new(5);
     let members: Vec<Vec<u8>> = order.iter().map(|&n| member(n, len)).collect();
     println!("{elements} members of {len} bytes, {}", if is_tied { "one score" } else { "many scores" });
     timed("insert", elements, || {

@@ -65,7 +65,10 @@ impl Tree {
                     assert!(order((last.0, &last.1), (score, member)).is_lt());
                 }
                 assert_eq!(self.place((score, member)), *place);
-                assert_eq!(self.index.leaves_of(hash(member)).filter(|leaf| *leaf == number).count(), 1);
+                assert_eq!(
+                    self.index.leaves_of(self.index.hash(member)).filter(|leaf| *leaf == number).count(),
+                    1
+                );
                 last = Some((score, member.to_vec()));
                 entries += 1;
             }
@@ -106,7 +109,7 @@ fn random_operations(kind: u32, rounds: u32) {
     let seed = 0xbeef + u64::from(kind);
     println!("seed {seed}");
     let mut random = Random::new(seed);
-    let (mut tree, mut model) = (Tree::new(), Model::default());
+    let (mut tree, mut model) = (Tree::new(5), Model::default());
     let mut frozen: Option<(Tree, Vec<Key>)> = None;
     for round in 0..rounds {
         let (member, score) = element(kind, &mut random);
@@ -184,7 +187,7 @@ fn infinities_and_zeros_agree_with_a_model() {
 #[test]
 fn growth_at_an_end_leaves_full_leaves() {
     for descending in [false, true] {
-        let mut tree = Tree::new();
+        let mut tree = Tree::new(5);
         for n in 0..20_000 {
             let n = if descending { 20_000 - n } else { n };
             tree.insert(format!("{n:010}").as_bytes(), f64::from(n));
@@ -197,7 +200,7 @@ fn growth_at_an_end_leaves_full_leaves() {
 
 #[test]
 fn ranges_are_read_from_both_ends_at_once() {
-    let mut tree = Tree::new();
+    let mut tree = Tree::new(5);
     (0..1_000).for_each(|n| tree.insert(format!("{n:04}").as_bytes(), 1.0));
     let mut iter = tree.iter(100..900);
     for n in 0..400 {
@@ -212,7 +215,7 @@ fn a_scan_shows_what_stays_while_the_set_grows_and_shrinks() {
     let seed = 7;
     println!("seed {seed}");
     let mut random = Random::new(seed);
-    let mut tree = Tree::new();
+    let mut tree = Tree::new(5);
     let stays: Vec<String> = (0..500).map(|n| format!("stays:{n}")).collect();
     stays.iter().for_each(|member| tree.insert(member.as_bytes(), 0.0));
     let (mut cursor, mut seen, mut calls) = (0, BTreeSet::new(), 0);
