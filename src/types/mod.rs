@@ -5,6 +5,7 @@
 //!   their texts.
 
 pub mod listpack;
+pub mod sample;
 pub mod slab;
 pub mod spine;
 pub mod string;

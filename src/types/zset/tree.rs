@@ -60,7 +60,7 @@ struct Found {
 
 /// See the module's doc.
 #[derive(Clone, Debug)]
-pub struct Tree {
+pub(super) struct Tree {
     spine: Spine<u32, Bound>,
     leaves: Slab<Leaf>,
     index: Index,
@@ -71,7 +71,7 @@ pub struct Tree {
 impl Tree {
     /// Without elements. The seed must be secret, so that clients can't choose members that collide, and the same for all
     /// sets of the dataset and for its life: cursors depend on it.
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let mut leaves = Slab::new();
         let leaf = Leaf::default();
         let leaf_bytes = leaf.memory_bytes();
@@ -81,41 +81,36 @@ impl Tree {
     }
 
     /// The number of elements.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.spine.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Bytes allocated.
-    pub fn memory_bytes(&self) -> usize {
+    pub(super) fn memory_bytes(&self) -> usize {
         self.leaf_bytes + self.leaves.memory_bytes() + self.spine.memory_bytes() + self.index.memory_bytes()
     }
 
     /// The score of a member.
-    pub fn score(&self, member: &[u8]) -> Option<f64> {
+    pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
         self.find(self.index.hash(member), member).map(|found| self.leaves.get(found.leaf).score(found.at))
     }
 
     /// The rank of a member, from the lowest, and its score.
-    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+    pub(super) fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
         let found = self.find(self.index.hash(member), member)?;
         let score = self.leaves.get(found.leaf).score(found.at);
         Some((self.spine.rank(&self.place((score, member))) + found.at, score))
     }
 
     /// How many elements are those for which `is_before` holds. It must hold for the first ones in order, and for no others.
-    pub fn partition_point(&self, mut is_before: impl FnMut(f64, &[u8]) -> bool) -> usize {
+    pub(super) fn partition_point(&self, mut is_before: impl FnMut(f64, &[u8]) -> bool) -> usize {
         let place = self.spine.find_by(|bound| is_before(bound.score, &bound.member));
         let leaf = self.leaf(&place);
         self.spine.rank(&place) + leaf.partition_point(0..leaf.len(), is_before)
     }
 
     /// Adds a member that is not there.
-    pub fn insert(&mut self, member: &[u8], score: f64) {
+    pub(super) fn insert(&mut self, member: &[u8], score: f64) {
         let hash = self.index.hash(member);
         debug_assert!(self.find(hash, member).is_none(), "the member is new");
         loop {
@@ -131,10 +126,10 @@ impl Tree {
         }
     }
 
-    /// Changes the score of a member to another one. False: it is not there.
-    pub fn rescore(&mut self, member: &[u8], score: f64) -> bool {
+    /// Changes the score of a member, which must be there, to another one.
+    pub(super) fn rescore(&mut self, member: &[u8], score: f64) {
         let hash = self.index.hash(member);
-        let Some(found) = self.find(hash, member) else { return false };
+        let found = self.find(hash, member).expect("the member is there");
         let leaf = self.leaves.get(found.leaf);
         let mut to = leaf.lower_bound(score, member);
         // An element that stays between two others of its leaf changes neither spine nor index.
@@ -145,18 +140,17 @@ impl Tree {
             self.remove_found(hash, found, member);
             self.insert(member, score);
         }
-        true
     }
 
     /// Removes a member and gives the score it had.
-    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+    pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
         let hash = self.index.hash(member);
         let found = self.find(hash, member)?;
         Some(self.remove_found(hash, found, member))
     }
 
     /// Removes the elements of these ranks, which must exist, after showing each to `removed`, in order.
-    pub fn remove_ranks(&mut self, ranks: Range<usize>, mut removed: impl FnMut(&[u8], f64)) {
+    pub(super) fn remove_ranks(&mut self, ranks: Range<usize>, mut removed: impl FnMut(&[u8], f64)) {
         let mut left = ranks.len();
         while left > 0 {
             let (place, start) = self.spine.find_rank(ranks.start);
@@ -173,20 +167,15 @@ impl Tree {
         }
     }
 
-    /// The element of that rank, which must exist.
-    pub fn element(&self, rank: usize) -> (&[u8], f64) {
-        self.cursor(rank).element()
-    }
-
     /// The elements of these ranks, which must exist, in order; it goes from both ends.
-    pub fn iter(&self, ranks: Range<usize>) -> Iter<'_> {
+    pub(super) fn iter(&self, ranks: Range<usize>) -> Iter<'_> {
         assert!(ranks.end <= self.len(), "ranks are below the number of elements");
         Iter { tree: self, ranks, front: None, back: None }
     }
 
     /// Shows elements to `found`, from a cursor on and at least `count` of them, and gives the next cursor; 0 is the first
     /// one, and as the result the end. What is there from the first call to the last is shown, whatever comes and goes.
-    pub fn scan(&self, cursor: u64, count: usize, mut found: impl FnMut(&[u8], f64)) -> u64 {
+    pub(super) fn scan(&self, cursor: u64, count: usize, mut found: impl FnMut(&[u8], f64)) -> u64 {
         let Ok(start) = u32::try_from(cursor) else { return 0 };
         let mut shown = 0;
         let mut last = start;
@@ -354,7 +343,7 @@ impl<'a> Cursor<'a> {
 
 /// See [`Tree::iter`].
 #[derive(Clone, Debug)]
-pub struct Iter<'a> {
+pub(super) struct Iter<'a> {
     tree: &'a Tree,
     ranks: Range<usize>,
     /// Where the next element is from either end; unknown until it is asked for.
