@@ -5,9 +5,9 @@
 //!   their texts.
 
 pub mod listpack;
-pub mod sample;
-pub mod slab;
-pub mod spine;
+mod sample;
+mod slab;
+mod spine;
 pub mod string;
-pub mod tight;
+mod tight;
 pub mod zset;

@@ -177,11 +177,6 @@ impl<H: Clone, B: Bound> Spine<H, B> {
         self.turn(place, |at, _| at > 0, |at| at - 1, |len| len - 1)
     }
 
-    /// The place of the first chunk.
-    pub fn first(&self) -> Place {
-        Place::FIRST
-    }
-
     /// The place of the last chunk.
     pub fn last(&self) -> Place {
         self.find_by(|_| true)
@@ -209,7 +204,7 @@ impl<H: Clone, B: Bound> Spine<H, B> {
         // leave nodes of one child again and again.
         let edge = if *place == Place::FIRST && !self.is_single() {
             Edge::Start
-        } else if self.next(place).is_none() {
+        } else if *place == self.last() {
             Edge::End
         } else {
             Edge::None
@@ -277,7 +272,8 @@ impl<H: Clone, B: Bound> Spine<H, B> {
 }
 
 impl Place {
-    const FIRST: Place = Place([0; HEIGHT_MAX]);
+    /// The first chunk's.
+    pub const FIRST: Place = Place([0; HEIGHT_MAX]);
 
     fn at(&self, depth: usize) -> usize {
         usize::from(self.0[depth])
@@ -384,7 +380,7 @@ fn insert<H: Clone, B: Bound>(
             Edge::None => FANOUT / 2,
         };
         let mut split = node.split_off(middle);
-        if at + 1 <= middle && edge != Edge::End {
+        if at < middle && edge != Edge::End {
             node.insert(at + 1, entry);
         } else {
             split.insert(at + 1 - middle, entry);

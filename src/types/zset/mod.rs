@@ -1,6 +1,6 @@
 //! The sorted set type: members with scores, in the order of (score, member).
 //!
-//! * A set begins as a listpack ([`Small`]) and becomes a [`Tree`], which Redis calls skiplist, when it has more elements or a
+//! * A set begins as a listpack and becomes a counted B+tree, which Redis calls skiplist, when it has more elements or a
 //!   longer member than its [`Limits`]. It never goes back.
 //! * Whatever elements a command is about, it names them by their ranks ([`range`]), which are half-open ranges from the
 //!   lowest element on.

@@ -46,7 +46,7 @@ fn random_operations_agree_with_a_model_across_the_encodings() {
         for round in 0..3_000 {
             let n = random.below(300);
             // Integers and other strings, so that a listpack has both.
-            let member = if n % 2 == 0 { format!("{n}") } else { format!("m{n}") }.into_bytes();
+            let member = if n.is_multiple_of(2) { format!("{n}") } else { format!("m{n}") }.into_bytes();
             // Never −0, which a listpack does not keep.
             let score = [n as f64 % 7.0, random.fraction(), 1e19, f64::INFINITY, -3.5][random.below(5)];
             if random.below(3) > 0 {
