@@ -4,6 +4,8 @@
 //! * Nothing here knows of commands, replies or the keyspace. Failures are small enums; `commands` gives them
 //!   their texts.
 
+pub mod geo;
+pub mod hyperloglog;
 pub mod listpack;
 mod sample;
 mod slab;

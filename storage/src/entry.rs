@@ -79,6 +79,16 @@ impl<B> Content<B> {
     }
 }
 
+impl Content<Vec<u8>> {
+    /// The same, without a copy.
+    pub fn borrowed(&self) -> Content<&[u8]> {
+        match *self {
+            Self::Value { ref bytes, expiry_ms } => Content::Value { bytes, expiry_ms },
+            Self::Tombstone => Content::Tombstone,
+        }
+    }
+}
+
 impl Content<&[u8]> {
     /// A copy that outlives the block.
     pub fn copied(&self) -> Content<Vec<u8>> {

@@ -46,13 +46,7 @@ fn build(set: &VersionSet, runs: &RunDir, rows: &Model, epochs: (u64, u64)) -> B
     let options = BuildOptions { entries_max: rows.len() as u64, compression: Compression::Lz4 };
     let mut builder = runs.build(set.begin_run(), options).unwrap();
     for ((position, key), content) in rows {
-        let content = match content {
-            Content::Value { bytes, expiry_ms } => {
-                Content::Value { bytes: &bytes[..], expiry_ms: *expiry_ms }
-            }
-            Content::Tombstone => Content::Tombstone,
-        };
-        builder.push(&Entry { position: *position, key, content }).unwrap();
+        builder.push(&Entry { position: *position, key, content: content.borrowed() }).unwrap();
     }
     let (first_epoch, last_epoch) = (Epoch(epochs.0), Epoch(epochs.1));
     builder.finish(Span { first_epoch, last_epoch, max_lsn: Lsn(epochs.1) }).unwrap().unwrap()

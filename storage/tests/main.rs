@@ -9,6 +9,7 @@ mod image;
 mod manifest;
 mod measure;
 mod mutate;
+mod rounds;
 mod run;
 mod support;
 mod threads;

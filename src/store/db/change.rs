@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Db, Expiry, Key, Slot, WrongType};
 use crate::store::UnixMs;
 use crate::store::entry::{INLINE_MAX, NewValue, Object, Value};
-use crate::store::table::{Presence, Table};
+use crate::store::table::Table;
 use crate::types::string::encoding::EMBSTR_MAX;
 
 impl Db<'_> {
@@ -38,18 +38,13 @@ impl Db<'_> {
         let (hasher, db, hash) = (self.keyspace.hasher(), self.index, key.hash);
         let shard_data = self.locked.shard_mut(shard);
         shard_data.enter(self.epoch);
-        let handle = match shard_data.table(db).look_up(hash, key.bytes) {
-            Presence::Tombstone(handle) => {
+        let state = shard_data.added();
+        let handle = match shard_data.table(db).find_tombstone(hash, key.bytes) {
+            Some(handle) => {
                 shard_data.change(db, hash, handle);
                 shard_data.table_mut(db).revive(hash, handle, value, expire, access)
             }
-            Presence::Live(_) => unreachable!("a key that is inserted was not found before"),
-            Presence::Unknown => {
-                let table = shard_data.table_mut(db);
-                let handle = table.insert(hasher, hash, key.bytes, value, expire, access);
-                shard_data.added(db, hash, handle);
-                handle
-            }
+            None => shard_data.table_mut(db).insert(hasher, hash, key.bytes, value, (expire, access, state)),
         };
         Slot { shard, db, handle }
     }
@@ -67,7 +62,7 @@ impl Db<'_> {
     #[inline]
     pub fn set_int(&mut self, key: &Key<'_>, slot: Option<Slot>, number: i64) -> Slot {
         if let Some(slot) = slot
-            && matches!(self.value(slot), Value::Int(_))
+            && self.table_of(slot).holds_int(slot.handle)
         {
             self.changing(key.hash, slot).set_int_in_place(slot.handle, number);
             self.dirty += 1;

@@ -37,11 +37,7 @@ pub fn runs(fs: impl Fs + 'static) -> RunDir {
 
 pub fn entry<'a>(row: (&'a (Position, Vec<u8>), &'a Content<Vec<u8>>)) -> Entry<'a> {
     let ((position, key), content) = row;
-    let content = match content {
-        Content::Value { bytes, expiry_ms } => Content::Value { bytes: &bytes[..], expiry_ms: *expiry_ms },
-        Content::Tombstone => Content::Tombstone,
-    };
-    Entry { position: *position, key, content }
+    Entry { position: *position, key, content: content.borrowed() }
 }
 
 pub fn build(
