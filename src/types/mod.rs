@@ -8,7 +8,6 @@ pub mod geo;
 pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
-mod sample;
 pub mod set;
 mod slab;
 mod spine;
