@@ -444,6 +444,16 @@ fn info_tells_of_log_checkpoints_runs_and_cache() {
     wait_for("keys to leave RAM", || number(&mut client, "cold_keys") > 0);
     wait_for("the budget", || number(&mut client, "cache_bytes") <= 1 << 20);
     assert_eq!(client.int(&["DBSIZE"]), 4001);
+    wait_for("a compaction", || {
+        number(&mut client, "compactions") > 0 && number(&mut client, "compactions_running") == 0
+    });
+    for name in ["compaction_bytes_read", "compaction_bytes_written"] {
+        assert!(number(&mut client, name) > 0, "{name}");
+    }
+    let fields = info(&mut client, "storage");
+    assert!(fields["compaction_pressure"].parse::<f64>().unwrap() >= 0.0, "{fields:?}");
+    assert_eq!(fields["compaction_last_status"], "ok");
+    assert!(fields.contains_key("compaction_debt_bytes"));
 }
 
 // ---- SHUTDOWN

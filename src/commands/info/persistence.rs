@@ -112,7 +112,6 @@ fn loading(load: &import::Progress, now_s: u64, page: &mut Page) {
 /// Nothing of it is of one moment.
 pub(super) fn storage(call: &Call<'_>, page: &mut Page) {
     let keyspace = &call.state.keyspace;
-    let rounds = call.state.checkpointer.history();
     if let Some(log) = keyspace.log() {
         page.fields(&[
             ("log_bytes_since_checkpoint", log.log_bytes_since_cut()),
@@ -121,6 +120,21 @@ pub(super) fn storage(call: &Call<'_>, page: &mut Page) {
             ("log_durable_lsn", log.durable_lsn().0),
         ]);
     }
+    checkpoints(call, page);
+    runs(call, page);
+    let load = keyspace.load();
+    page.fields(&[
+        ("cold_keys", load.cold),
+        ("cache_entries", load.entries),
+        ("cache_dirty_entries", load.dirty),
+        ("cache_bytes", load.bytes),
+        ("cache_budget_bytes", keyspace.budget()),
+        ("cache_crowded", u64::from(keyspace.is_crowded())),
+    ]);
+}
+
+fn checkpoints(call: &Call<'_>, page: &mut Page) {
+    let rounds = call.state.checkpointer.history();
     page.fields(&[
         ("checkpoints", rounds.committed),
         ("checkpoint_failures", rounds.failed),
@@ -132,19 +146,24 @@ pub(super) fn storage(call: &Call<'_>, page: &mut Page) {
         ("checkpoint_last_keys", rounds.last.keys),
         ("checkpoint_last_bytes", rounds.last.bytes),
     ]);
-    let levels = keyspace.levels();
+}
+
+fn runs(call: &Call<'_>, page: &mut Page) {
+    let levels = call.state.keyspace.levels();
     page.field("runs", levels.iter().map(|level| level.runs).sum::<usize>());
     page.field("run_bytes", levels.iter().map(|level| level.bytes).sum::<u64>());
     for (index, level) in levels.iter().enumerate().filter(|(_, level)| level.runs > 0) {
         page.line(format_args!("level{index}:runs={},bytes={}", level.runs, level.bytes));
     }
-    let load = keyspace.load();
+    let Some(log) = call.state.keyspace.log() else { return };
+    let compaction = log.compaction_stats();
     page.fields(&[
-        ("cold_keys", load.cold),
-        ("cache_entries", load.entries),
-        ("cache_dirty_entries", load.dirty),
-        ("cache_bytes", load.bytes),
-        ("cache_budget_bytes", keyspace.budget()),
+        ("compactions", compaction.jobs),
+        ("compactions_running", compaction.running_jobs),
+        ("compaction_bytes_read", compaction.bytes_read),
+        ("compaction_bytes_written", compaction.bytes_written),
+        ("compaction_debt_bytes", compaction.debt_bytes),
     ]);
-    page.field("cache_crowded", u8::from(keyspace.is_crowded()));
+    page.line(format_args!("compaction_pressure:{:.2}", compaction.pressure));
+    page.field("compaction_last_status", status(compaction.last_error.is_none()));
 }
