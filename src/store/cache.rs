@@ -115,19 +115,17 @@ impl Keyspace {
 
     /// Lets entries leave until the budget is kept, or the hand went round. To be called again and again by one thread.
     pub fn keep_budget(&self, hand: &mut Hand) -> Needs {
-        if self.keeps_nothing() {
-            self.go_round(hand, u64::MAX);
-            return Needs { round: self.load().dirty > 0, look_after: Duration::from_millis(LOOK_MS.0) };
-        }
         let budget = self.cache.budget_bytes.load(Ordering::Relaxed);
-        let (mark, mut load) = (budget / 10 * 9, self.load());
+        let keeps_nothing = self.keeps_nothing();
+        let (mark, mut load) = (if keeps_nothing { 0 } else { budget / 10 * 9 }, self.load());
         if load.bytes > mark {
             self.go_round(hand, load.bytes - mark + budget / 100);
             load = self.load();
         }
         self.cache.is_crowded.store(load.bytes > budget + budget / 8, Ordering::Relaxed);
         let dirty = load.dirty_bytes();
-        let round = dirty > budget / 3 || (load.bytes > budget && dirty > budget / 16);
+        let is_full = dirty > budget / 3 || (load.bytes > budget && dirty > budget / 16);
+        let round = is_full || keeps_nothing && load.dirty > 0;
         let look_ms = (mark.saturating_sub(load.bytes) / FILLED_PER_MS).clamp(LOOK_MS.0, LOOK_MS.1);
         Needs { round, look_after: Duration::from_millis(look_ms) }
     }
