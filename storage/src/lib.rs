@@ -53,7 +53,8 @@
 //! * **C1** The image and the log records of later epochs, in order, are the exact dataset.
 //! * **C2** A round that fails changes nothing.
 //!
-//! The engine knows nothing of what its records and values mean, and reads no wall clock.
+//! The engine knows nothing of what its records and values mean, and reads no wall clock. Writers follow
+//! [`Engine::pressure`].
 //!
 //! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`entry`], [`run`], [`merge`], [`version`], [`checkpoint`],
 //! [`compaction`], [`recovery`], [`engine`], [`fs`].
