@@ -116,6 +116,7 @@ impl Recovery {
         let segments = Segments::new(fs.clone(), dir.clone(), options.segment_bytes, found.segments);
         let shared = Arc::new(Shared::new(options, found.end.last, segments, on_progress));
         shared.counters.log_bytes.store(found.log_bytes, Relaxed);
+        let dataset_id = identity.dataset_id;
         let poisoned = shared.clone();
         let compactor = Arc::new(Compactor::new(
             versions.clone(),
@@ -124,7 +125,6 @@ impl Recovery {
             shared.options.compaction.clone(),
             Box::new(move |cause| poisoned.fail(cause.into())),
         ));
-        let dataset_id = identity.dataset_id;
         let images = Images {
             fs: fs.clone(),
             identity,
