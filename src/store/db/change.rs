@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Db, Expiry, Key, Slot, WrongType};
 use crate::store::UnixMs;
+use crate::store::effect::Before;
 use crate::store::entry::{INLINE_MAX, NewValue, Object, Value};
 use crate::store::table::Table;
 use crate::types::string::encoding::EMBSTR_MAX;
@@ -16,17 +17,23 @@ impl Db<'_> {
     #[inline]
     pub fn set(&mut self, key: &Key<'_>, slot: Option<Slot>, value: NewValue<'_>, expiry: Expiry) -> Slot {
         self.dirty += 1;
-        let Some(slot) = slot else { return self.insert(key, value, expiry) };
+        self.writes += 1;
+        let Some(slot) = slot else {
+            self.before = Before::Absent;
+            return self.insert(key, value, expiry);
+        };
         let table = self.changing(key.hash, slot);
+        let had_expiry = table.entry(slot.handle).expire_at().is_some();
         let (mut handle, old) = table.set_value(key.hash, slot.handle, value);
         let expires = match expiry {
             Expiry::Keep => None,
-            Expiry::Clear => table.entry(handle).expire_at().is_some().then_some(None),
+            Expiry::Clear => had_expiry.then_some(None),
             Expiry::At(at) => Some(Some(at.0)),
         };
         if let Some(expires) = expires {
             handle = table.set_expire(key.hash, handle, expires);
         }
+        self.before = if had_expiry { Before::Expiring } else { Before::Lasting };
         self.bury(old);
         Slot { handle, ..slot }
     }
