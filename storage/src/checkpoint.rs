@@ -121,7 +121,7 @@ impl Round<'_> {
             Ok(_) => {
                 images.log_bytes_at_cut.store(self.log_bytes, Relaxed);
                 images.rounds.fetch_add(1, Relaxed);
-                images.remove_unused();
+                images.compactor.poke();
             }
             // Whether the edit is durable is for the next start to see, and if it is, the run must be there.
             Err(Error::Poisoned { cause }) => engine.shared().fail(cause.clone()),
