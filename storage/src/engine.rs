@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use crate::compaction::{self, Compactor, Pool};
 use crate::error::Error;
 use crate::fs::{Fs, LockGuard};
+use crate::identity::Identity;
 use crate::log::shared::{self, Shared, Status};
 use crate::log::sync::Syncer;
 use crate::log::writer::{Step, Writer};
@@ -47,6 +48,8 @@ pub struct Engine {
 
 /// The versions and their files.
 pub(crate) struct Images {
+    pub fs: Arc<dyn Fs>,
+    pub identity: Identity,
     pub versions: Arc<VersionSet>,
     pub runs: RunDir,
     pub compactor: Arc<Compactor>,
@@ -209,6 +212,18 @@ impl Engine {
     /// than `timeout`. Fails with `Poisoned` or `Closed` if it can never be.
     pub fn wait_durable(&self, lsn: Lsn, timeout: Duration) -> Result<bool, Error> {
         self.shared.wait_durable(lsn, timeout)
+    }
+
+    /// The segment at which a replay of the records after `lsn`, a durable one, has to begin: the `segment` of its
+    /// [`Start`](crate::recovery::Start).
+    pub fn segment_of(&self, lsn: Lsn) -> u64 {
+        self.shared.segments.segment_of(lsn)
+    }
+
+    /// Says that no replay will ever begin below `segment`: the segments there are written again or removed. The start
+    /// that says so must be durable. A file that cannot be removed is an error and no harm: the next start removes it.
+    pub fn release_before(&self, segment: u64) -> Result<(), Error> {
+        self.shared.release_before(segment)
     }
 
     /// Writes and syncs everything, ends the threads and unlocks the directory. `Ok` says that every record appended
