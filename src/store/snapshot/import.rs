@@ -35,6 +35,8 @@ const MARK_TEXT: &str =
 /// After so many keys, or so many bytes of the file, the budget is looked at.
 const STEP_KEYS: u64 = 256;
 const STEP_BYTES: u64 = 1 << 20;
+/// How often an import waits for room before it goes on all the same.
+const WAITS_MAX: u32 = 32;
 /// How often the log says how far the import is.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
@@ -149,14 +151,27 @@ impl Import<'_> {
             }
             next_bytes = reader.offset() + STEP_BYTES;
             self.progress.loaded_bytes.store(reader.offset(), Ordering::Relaxed);
-            if self.keyspace.keep_budget(&mut hand).round {
-                self.round()?;
-            }
+            self.make_room(&mut hand)?;
             (self.pause)();
             if reported.elapsed() >= REPORT_EVERY {
                 reported = Monotonic::now();
                 self.report();
             }
+        }
+        Ok(())
+    }
+
+    /// Keeps RAM inside the budget, and waits for the compaction of what was written, as commands do.
+    fn make_room(&self, hand: &mut Hand) -> Result<(), String> {
+        for _ in 0..WAITS_MAX {
+            let needs = self.keyspace.keep_budget(hand);
+            if needs.round {
+                self.round()?;
+            }
+            if !self.keyspace.is_crowded() {
+                break;
+            }
+            std::thread::sleep(needs.look_after);
         }
         Ok(())
     }
