@@ -7,6 +7,7 @@
 pub mod geo;
 pub mod hyperloglog;
 pub mod intset;
+pub mod list;
 pub mod listpack;
 pub mod set;
 mod slab;
