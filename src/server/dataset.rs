@@ -51,6 +51,9 @@ pub fn start(
 ) -> Result<DiskThreads, String> {
     let config = state.config.snapshot();
     state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
+    if let Some(torn) = recovery.torn_edit() {
+        log::warning(&format!("The end of the manifest was not whole and is cut off: {torn:?}"));
+    }
     state.keyspace.adopt(recovery.version().clone())?;
     // What a save has left that a crash has ended.
     let _ = file::remove(&config.path(export::TEMPORARY));
