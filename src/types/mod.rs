@@ -7,4 +7,9 @@
 pub mod geo;
 pub mod hyperloglog;
 pub mod listpack;
+pub mod sample;
+pub mod slab;
+pub mod spine;
 pub mod string;
+pub mod tight;
+pub mod zset;
