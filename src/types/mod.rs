@@ -10,6 +10,7 @@ pub mod listpack;
 pub mod sample;
 pub mod slab;
 pub mod spine;
+pub mod stream;
 pub mod string;
 pub mod tight;
 pub mod zset;

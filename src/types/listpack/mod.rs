@@ -266,7 +266,7 @@ impl Listpack {
 
     /// Gives back memory that it does not need, as before it rests.
     pub fn shrink_to_fit(&mut self) {
-        self.bytes.shrink_to(capacity_for(self.bytes.len()));
+        self.bytes.shrink_to_fit();
     }
 
     fn append_bytes(&mut self, elements: &[u8], count: usize) {
@@ -289,7 +289,7 @@ impl Listpack {
     /// Gives memory back when less than half is used.
     fn give_back(&mut self) {
         if self.bytes.len() < self.bytes.capacity() / 2 {
-            self.shrink_to_fit();
+            self.bytes.shrink_to(capacity_for(self.bytes.len()));
         }
     }
 
