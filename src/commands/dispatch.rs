@@ -261,14 +261,10 @@ impl Executor {
         if self.is_paused(row) {
             return Outcome::Paused;
         }
-        if let Some(ticket) = client.waiting.take() {
-            if !ticket.is_complete() {
-                client.waiting = Some(ticket);
-                return Outcome::AwaitDisk;
-            }
-            if let Some(sentence) = ticket.failure() {
-                return self.reject(client, Some(row), &CommandError::disk(sentence), out);
-            }
+        if client.waiting.is_some()
+            && let Some(outcome) = self.look_at_ticket(client, row, out)
+        {
+            return outcome;
         }
         if row.is_write && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded()) {
             return Outcome::LogBehind;
@@ -279,6 +275,18 @@ impl Executor {
             self.refresh_config();
         }
         outcome
+    }
+
+    /// A command that waited for the disk comes again: too early, or to hear that the disk failed, or (`None`) to run.
+    #[cold]
+    fn look_at_ticket(&mut self, client: &mut Client, row: &Row, out: &mut Output) -> Option<Outcome> {
+        let ticket = client.waiting.take()?;
+        if !ticket.is_complete() {
+            client.waiting = Some(ticket);
+            return Some(Outcome::AwaitDisk);
+        }
+        let sentence = ticket.failure()?;
+        Some(self.reject(client, Some(row), &CommandError::disk(sentence), out))
     }
 
     /// Everything that can refuse a command before it runs.

@@ -16,12 +16,10 @@ use crate::commands::ServerState;
 use crate::commands::replay::Replay;
 use crate::config::Config;
 use crate::net::worker::Seat;
-use crate::store::cache::{self, Hand, Need};
+use crate::store::cache::{self, Hand};
 use crate::store::checkpointer::Due;
 use crate::util::{log, time};
 
-/// How often the cache is measured.
-const MEASURE_EVERY: Duration = Duration::from_millis(2);
 /// Replayed records between two looks at the cache.
 const REPLAY_STEP: u64 = 4096;
 
@@ -92,11 +90,13 @@ fn due(config: &Config) -> Due {
 }
 
 fn keep_budget(state: &ServerState, stopped: &Receiver<()>) {
-    let mut hand = Hand::default();
-    while stopped.recv_timeout(MEASURE_EVERY) == Err(RecvTimeoutError::Timeout) {
-        if state.keyspace.keep_budget(&mut hand) == Need::Round {
+    let (mut hand, mut pause) = (Hand::default(), Duration::ZERO);
+    while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+        let needs = state.keyspace.keep_budget(&mut hand);
+        if needs.round {
             state.checkpointer.ask();
         }
+        pause = needs.look_after;
     }
 }
 

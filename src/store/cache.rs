@@ -11,9 +11,10 @@
 //!   when the hand went round and found too little.
 //! * Beyond the last mark commands that write are put off for a millisecond at a time, never refused.
 //! * E1: nobody can tell whether a key is in RAM, but by the time it takes.
-//! * The dataset is measured every few milliseconds, so commands pay nothing for the budget but a look at one flag.
+//! * The dataset is measured every few milliseconds when it is near the first mark and less often when not, so commands pay nothing for the budget but a look at one flag.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::checkpoint::first_hash;
 use super::keyspace::{Garbage, Keyspace};
@@ -49,15 +50,20 @@ pub fn budget_bytes(memtable_size_mb: u64) -> u64 {
 
 /// What the cache needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// Nothing.
-    Nothing,
+pub struct Needs {
     /// A round, so that more entries can leave.
-    Round,
+    pub round: bool,
+    /// When it should be looked at again: the nearer the mark the sooner.
+    pub look_after: Duration,
 }
 
+/// More than commands fill in a millisecond, in bytes.
+const FILLED_PER_MS: u64 = 500 << 10;
+/// The bounds of the time between two looks, in milliseconds.
+const LOOK_MS: (u64, u64) = (2, 50);
+
 impl Keyspace {
-    /// Sets the budget in bytes; 0: none.
+    /// Sets the budget in bytes.
     pub fn set_budget(&self, bytes: u64) {
         self.cache.budget_bytes.store(bytes, Ordering::Relaxed);
         self.cache.is_crowded.store(false, Ordering::Relaxed);
@@ -69,20 +75,19 @@ impl Keyspace {
         self.cache.is_crowded.load(Ordering::Relaxed)
     }
 
-    /// Lets entries leave until the budget is kept, or the hand went round. To be called every few milliseconds by one thread.
-    pub fn keep_budget(&self, hand: &mut Hand) -> Need {
+    /// Lets entries leave until the budget is kept, or the hand went round. To be called again and again by one thread.
+    pub fn keep_budget(&self, hand: &mut Hand) -> Needs {
         let budget = self.cache.budget_bytes.load(Ordering::Relaxed);
-        if budget == 0 {
-            return Need::Nothing;
+        let (mark, mut load) = (budget / 10 * 9, self.load());
+        if load.bytes > mark {
+            self.go_round(hand, load.bytes - mark + budget / 100);
+            load = self.load();
         }
-        let before = self.load();
-        if before.bytes > budget / 10 * 9 {
-            self.go_round(hand, before.bytes - budget / 10 * 9 + budget / 100);
-        }
-        let after = self.load();
-        self.cache.is_crowded.store(after.bytes > budget + budget / 8, Ordering::Relaxed);
-        let is_dirty = after.dirty_bytes() > budget / 3;
-        if is_dirty || (after.bytes > budget && after.dirty > 0) { Need::Round } else { Need::Nothing }
+        self.cache.is_crowded.store(load.bytes > budget + budget / 8, Ordering::Relaxed);
+        let dirty = load.dirty_bytes();
+        let round = dirty > budget / 3 || (load.bytes > budget && dirty > budget / 16);
+        let look_ms = (mark.saturating_sub(load.bytes) / FILLED_PER_MS).clamp(LOOK_MS.0, LOOK_MS.1);
+        Needs { round, look_after: Duration::from_millis(look_ms) }
     }
 
     /// Moves the hand on until `bytes` have left, but no further than where it began.

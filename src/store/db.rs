@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use super::arena::Handle;
-use super::effect;
+use super::effect::{self, Before};
 use super::entry::{Object, Value};
 use super::evict::AccessClock;
 use super::hash::KeyHasher;
@@ -149,6 +149,9 @@ pub struct Db<'a> {
     touches: bool,
     dirty: u64,
     rewritten: bool,
+    /// What the first write of a value replaced, and how many there were.
+    before: Before,
+    writes: u32,
     /// The newest LSN that `on_shard` met in shards that are no longer held.
     depends_on: u64,
     work: &'a mut Workspace,
@@ -180,6 +183,8 @@ impl<'a> Db<'a> {
             touches: true,
             dirty: 0,
             rewritten: false,
+            before: Before::Unsaid,
+            writes: 0,
             depends_on: 0,
             work,
         }
@@ -336,7 +341,7 @@ impl<'a> Db<'a> {
         self.take_out(slot, key.hash);
         self.work.tallies.expired += 1;
         let index = slot.db;
-        effect::put(&mut self.work.effects, index, [&b"DEL"[..], key.bytes].into_iter());
+        effect::put(&mut self.work.effects, index, Before::Unsaid, [&b"DEL"[..], key.bytes].into_iter());
     }
 
     /// Deletes one key of the selected database in `shard` whose time has passed. False: there is none.
@@ -401,7 +406,14 @@ impl<'a> Db<'a> {
     /// Logs these words instead of the command as it was called. May be called several times: the effects are one record.
     pub fn log_as(&mut self, argv: &[&[u8]]) {
         self.rewritten = true;
-        effect::put(&mut self.work.effects, self.index, argv.iter().copied());
+        let before = self.said();
+        effect::put(&mut self.work.effects, self.index, before, argv.iter().copied());
+    }
+
+    /// What the log is told of the state before.
+    #[inline]
+    fn said(&self) -> Before {
+        if self.writes == 1 { self.before } else { Before::Unsaid }
     }
 
     /// Did the operation change anything yet?
@@ -420,11 +432,11 @@ impl<'a> Db<'a> {
         let as_called = self.dirty > 0 && !self.rewritten;
         if as_called || !self.work.effects.is_empty() {
             self.work.tallies.dirty += self.dirty;
-            let effects = &self.work.effects;
+            let (effects, before) = (&self.work.effects, self.said());
             self.keyspace.record(&mut self.locked, self.epoch, |out| {
                 out.extend_from_slice(effects);
                 if as_called {
-                    effect::put(out, db, verbatim);
+                    effect::put(out, db, before, verbatim);
                 }
             });
             self.work.effects.clear();

@@ -100,6 +100,18 @@ impl State {
         self.0 & (Self::DIRTY[0] | Self::DIRTY[1]) == 0
     }
 
+    /// Is it dirty in the epoch with this parity, and in no other?
+    #[inline]
+    pub const fn is_dirty_only(self, parity: Parity) -> bool {
+        self.0 & (Self::DIRTY[0] | Self::DIRTY[1]) == Self::DIRTY[parity.index()]
+    }
+
+    /// A bit for each parity of epochs that it is dirty in.
+    #[inline]
+    pub const fn dirty_bits(self) -> u8 {
+        self.0 >> 2 & 3
+    }
+
     /// May an image on disk, or one in the making, hold the key? Then deleting it takes a tombstone.
     #[inline]
     pub const fn is_on_disk(self) -> bool {
@@ -164,6 +176,12 @@ pub(super) fn state(bytes: &[u8]) -> State {
 #[inline]
 pub(super) fn set_state(bytes: &mut [u8], state: State) {
     bytes[1] = bytes[1] & EXPIRE_BITS | state.0;
+}
+
+/// Is the value held as an integer?
+#[inline]
+pub(super) fn is_int(bytes: &[u8]) -> bool {
+    bytes[0] == Kind::Int as u8
 }
 
 /// Says the entry that the key does not exist?

@@ -16,6 +16,8 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::Sender;
 use storage::{Content, NamespaceId, Position};
 
+use super::effect::Before;
+use super::entry::NewValue;
 use super::keyspace::Keyspace;
 use super::loading::Ticket;
 use super::lock::Locked;
@@ -105,6 +107,20 @@ impl Keyspace {
         let namespace = locked.shard(key.shard()).space(db).namespace;
         drop(locked);
         self.fetch(&Wanted { namespace, hash: key.hash, key: Box::from(key.bytes) })
+    }
+
+    /// Takes the log's word for what a cold key is that is about to be overwritten, instead of reading it. For replay.
+    pub fn assume(&self, db: DbIndex, key: &Key<'_>, before: Before) {
+        let mut locked = self.locks().lock_one(key.shard());
+        let space = locked.shard_mut(key.shard()).space_mut(db);
+        let is_there = matches!(before, Before::Lasting | Before::Expiring);
+        if !is_there || !matches!(space.table.look_up(key.hash, key.bytes), Presence::Unknown) {
+            return;
+        }
+        let expire = (before == Before::Expiring).then_some(u64::MAX);
+        space.cold.keys = space.cold.keys.saturating_sub(1);
+        space.cold.expires = space.cold.expires.saturating_sub(u64::from(expire.is_some()));
+        space.table.install(self.hasher(), key.hash, key.bytes, Some((NewValue::Int(0), expire, 0)));
     }
 
     fn read(&self, wanted: &Wanted) {

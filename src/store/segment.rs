@@ -21,9 +21,6 @@
 use super::arena::Handle;
 use super::entry::{Parity, State};
 
-/// Both parities.
-const PARITIES: [Parity; 2] = [Parity::of(0), Parity::of(1)];
-
 /// Handles in a bucket.
 pub const WIDTH: usize = 12;
 
@@ -181,10 +178,7 @@ impl Segment {
     /// Notes that it holds a key with this state.
     #[inline]
     pub fn note(&mut self, state: State) {
-        self.dirty |= PARITIES
-            .iter()
-            .filter(|&&parity| state.is_dirty(parity))
-            .fold(0, |bits, p| bits | 1 << p.index());
+        self.dirty |= state.dirty_bits();
     }
 
     /// May a key be dirty in an epoch of this parity?

@@ -241,23 +241,26 @@ impl Shard {
     #[inline]
     pub fn change(&mut self, db: DbIndex, hash: u64, handle: Handle) {
         let parity = Parity::of(self.round.epoch);
-        let table = &mut self.spaces[db.0 as usize].table;
-        let state = table.state(handle);
-        if state.is_dirty(parity.other()) {
+        if !self.spaces[db.0 as usize].table.state(handle).is_dirty_only(parity) {
+            self.mark(db, hash, handle, parity);
+        }
+    }
+
+    /// The first change of an entry in an epoch.
+    #[inline(never)]
+    fn mark(&mut self, db: DbIndex, hash: u64, handle: Handle, parity: Parity) {
+        if self.spaces[db.0 as usize].table.state(handle).is_dirty(parity.other()) {
             self.capture_ahead(db, hash, handle);
         }
         let table = &mut self.spaces[db.0 as usize].table;
         let state = table.state(handle);
-        if !state.is_dirty(parity) {
-            table.set_state(hash, handle, state.with_dirty(parity));
-        }
+        table.set_state(hash, handle, state.with_dirty(parity));
     }
 
-    /// Marks an entry that was just added.
+    /// The state of an entry that is added now, after [`Shard::enter`].
     #[inline]
-    pub fn added(&mut self, db: DbIndex, hash: u64, handle: Handle) {
-        let parity = Parity::of(self.round.epoch);
-        self.spaces[db.0 as usize].table.set_state(hash, handle, State::NEW.with_dirty(parity));
+    pub fn added(&self) -> State {
+        State::NEW.with_dirty(Parity::of(self.round.epoch))
     }
 
     #[cold]

@@ -255,6 +255,15 @@ impl Table {
         self.find_any(hash, key).filter(|entry| !entry.is_tombstone())
     }
 
+    /// The tombstone of `key`, if there is one.
+    #[inline]
+    pub fn find_tombstone(&self, hash: u64, key: &[u8]) -> Option<Handle> {
+        if self.tombstones == 0 {
+            return None;
+        }
+        self.find_any(hash, key).filter(Entry::is_tombstone).map(|entry| entry.handle)
+    }
+
     /// What RAM says of `key`.
     #[inline]
     pub fn look_up(&self, hash: u64, key: &[u8]) -> Presence<'_> {
@@ -299,36 +308,33 @@ impl Table {
         Entry { table: self, handle, bytes: self.arena.bytes(handle) }
     }
 
-    /// Adds a key that is not in the table, not even as a tombstone.
+    /// Adds a key that is not in the table, not even as a tombstone: with its expiry, access information and state.
     pub fn insert(
         &mut self,
         hasher: &KeyHasher,
         hash: u64,
         key: &[u8],
         value: NewValue<'_>,
-        expire: Option<u64>,
-        access: u32,
+        about: (Option<u64>, u32, State),
     ) -> Handle {
         let stored = self.store(value);
         self.len += 1;
-        self.add(hasher, hash, key, stored, expire, access, State::NEW)
+        self.add(hasher, hash, key, stored, about)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of an entry, and where it goes")]
     fn add(
         &mut self,
         hasher: &KeyHasher,
         hash: u64,
         key: &[u8],
         stored: Stored<'_>,
-        expire: Option<u64>,
-        access: u32,
-        state: State,
+        (expire, access, state): (Option<u64>, u32, State),
     ) -> Handle {
         debug_assert!(self.find_any(hash, key).is_none(), "only keys that are absent are added");
         let handle = self.arena.alloc(Layout::plan(key.len(), expire).value_at() + stored.len());
         entry::write(self.arena.bytes_mut(handle), key, stored, expire, access, state);
-        self.link(hasher, hash, handle);
+        self.count_dirty(State::NEW, state);
+        self.link(hasher, hash, handle, state);
         if let Some(when_ms) = expire {
             self.expires.get_or_insert_default().insert(when_ms, handle);
         }
@@ -360,12 +366,18 @@ impl Table {
         (now, old.map(|index| self.take_object(index)))
     }
 
+    /// Is the value held as an integer?
+    #[inline]
+    pub fn holds_int(&self, handle: Handle) -> bool {
+        entry::is_int(self.arena.bytes(handle))
+    }
+
     /// Replaces the value by an integer without moving the entry; false, and nothing changed, if the value is not
     /// an integer already.
     #[inline]
     pub fn set_int_in_place(&mut self, handle: Handle, n: i64) -> bool {
         let bytes = self.arena.bytes_mut(handle);
-        if !matches!(entry::value(bytes), Stored::Int(_)) {
+        if !entry::is_int(bytes) {
             return false;
         }
         let layout = Layout::of(bytes);

@@ -6,11 +6,18 @@
 
 pub mod geo;
 pub mod hyperloglog;
+pub mod intset;
+pub mod list;
 pub mod listpack;
-pub mod sample;
-pub mod slab;
-pub mod spine;
+pub mod set;
+mod slab;
+mod spine;
 pub mod stream;
 pub mod string;
-pub mod tight;
+pub mod table;
+mod tight;
 pub mod zset;
+
+/// Bytes from outside that are not what they should be: a RESTORE payload, an RDB file, a replica's full sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;

@@ -209,7 +209,7 @@ impl<H: Clone, B: Bound> Spine<H, B> {
         // leave nodes of one child again and again.
         let edge = if *place == Place::FIRST && !self.is_single() {
             Edge::Start
-        } else if self.next(place).is_none() {
+        } else if *place == self.last() {
             Edge::End
         } else {
             Edge::None
@@ -277,7 +277,8 @@ impl<H: Clone, B: Bound> Spine<H, B> {
 }
 
 impl Place {
-    const FIRST: Place = Place([0; HEIGHT_MAX]);
+    /// The first chunk's.
+    pub const FIRST: Place = Place([0; HEIGHT_MAX]);
 
     fn at(&self, depth: usize) -> usize {
         usize::from(self.0[depth])
@@ -384,7 +385,7 @@ fn insert<H: Clone, B: Bound>(
             Edge::None => FANOUT / 2,
         };
         let mut split = node.split_off(middle);
-        if at + 1 <= middle && edge != Edge::End {
+        if at < middle && edge != Edge::End {
             node.insert(at + 1, entry);
         } else {
             split.insert(at + 1 - middle, entry);

@@ -112,16 +112,17 @@ impl Round<'_> {
         let span = Span { first_epoch, last_epoch: facts.epoch, max_lsn: facts.last_lsn };
         let built = builder.finish(span)?;
         let committed = self.wait_for_log(facts.last_lsn).and_then(|()| {
-            let segment = before.cut().segment;
+            let segment = engine.segment_of(self.cut);
             let cut = Cut { epoch: facts.epoch, lsn: self.cut, segment, durable: facts.last_lsn };
             let runs: Vec<Arc<run::Run>> = built.iter().map(|built| built.run.clone()).collect();
             images.versions.commit(&edit(&before, &facts, cut, built.as_ref()), &runs)
         });
         match &committed {
-            Ok(_) => {
+            Ok(version) => {
+                let _removed_at_the_next_start = engine.release_before(version.cut().segment);
                 images.log_bytes_at_cut.store(self.log_bytes, Relaxed);
                 images.rounds.fetch_add(1, Relaxed);
-                images.remove_unused();
+                images.compactor.poke();
             }
             // Whether the edit is durable is for the next start to see, and if it is, the run must be there.
             Err(Error::Poisoned { cause }) => engine.shared().fail(cause.clone()),

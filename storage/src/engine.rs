@@ -4,6 +4,7 @@
 //!   `flush_interval`. With nothing to write it sleeps until an append wakes it; an idle engine uses no CPU.
 //! * `forgekv-log-sync` syncs once a second with [`SyncMode::EverySecond`], while frames go on being written.
 //! * `forgekv-filters` reads the filters of the runs that a start has found, and ends.
+//! * `forgekv-compact-N` merge runs: [`compaction`].
 //!
 //! Rounds are in [`checkpoint`](crate::checkpoint), on a thread of the caller's.
 //!
@@ -19,8 +20,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::compaction::{self, Compactor, Pool};
 use crate::error::Error;
 use crate::fs::{Fs, LockGuard};
+use crate::identity::Identity;
 use crate::log::shared::{self, Shared, Status};
 use crate::log::sync::Syncer;
 use crate::log::writer::{Step, Writer};
@@ -45,8 +48,11 @@ pub struct Engine {
 
 /// The versions and their files.
 pub(crate) struct Images {
+    pub fs: Arc<dyn Fs>,
+    pub identity: Identity,
     pub versions: Arc<VersionSet>,
     pub runs: RunDir,
+    pub compactor: Arc<Compactor>,
     /// Whether a round is in progress.
     pub round: AtomicBool,
     /// Rounds committed since the start.
@@ -55,15 +61,6 @@ pub(crate) struct Images {
     pub replayed_bytes: u64,
     /// How many of the bytes counted by [`Engine::log_bytes`] lay before the last committed cut.
     pub log_bytes_at_cut: AtomicU64,
-}
-
-impl Images {
-    /// Deletes the files of runs that nobody needs any more. Not for a thread that somebody waits for.
-    pub fn remove_unused(&self) {
-        for id in self.versions.take_unused() {
-            let _removed_at_the_next_start = self.runs.remove(id);
-        }
-    }
 }
 
 /// Counters for INFO.
@@ -81,6 +78,7 @@ pub struct Stats {
 
 struct Running {
     threads: Vec<JoinHandle<()>>,
+    compaction: Option<Pool>,
     _lock: LockGuard,
 }
 
@@ -91,7 +89,7 @@ impl Engine {
     }
 
     pub(crate) fn new(shared: Arc<Shared>, images: Images, lock: LockGuard) -> Self {
-        let running = Running { threads: Vec::new(), _lock: lock };
+        let running = Running { threads: Vec::new(), compaction: None, _lock: lock };
         Self { shared, images, running: Mutex::new(Some(running)) }
     }
 
@@ -199,10 +197,33 @@ impl Engine {
         }
     }
 
+    /// How far compaction is behind; see [`Compactor::pressure`]. It costs one load.
+    #[inline]
+    pub fn pressure(&self) -> f64 {
+        self.images.compactor.pressure()
+    }
+
+    /// What compaction is doing, for INFO.
+    pub fn compaction_stats(&self) -> compaction::Stats {
+        self.images.compactor.stats()
+    }
+
     /// Has the records up to `lsn` synced, whatever the mode, and waits until they are; `false` if that takes longer
     /// than `timeout`. Fails with `Poisoned` or `Closed` if it can never be.
     pub fn wait_durable(&self, lsn: Lsn, timeout: Duration) -> Result<bool, Error> {
         self.shared.wait_durable(lsn, timeout)
+    }
+
+    /// The segment at which a replay of the records after `lsn`, a durable one, has to begin: the `segment` of its
+    /// [`Start`](crate::recovery::Start).
+    pub fn segment_of(&self, lsn: Lsn) -> u64 {
+        self.shared.segments.segment_of(lsn)
+    }
+
+    /// Says that no replay will ever begin below `segment`: the segments there are written again or removed. The start
+    /// that says so must be durable. A file that cannot be removed is an error and no harm: the next start removes it.
+    pub fn release_before(&self, segment: u64) -> Result<(), Error> {
+        self.shared.release_before(segment)
     }
 
     /// Writes and syncs everything, ends the threads and unlocks the directory. `Ok` says that every record appended
@@ -210,6 +231,8 @@ impl Engine {
     pub fn close(&self) -> Result<(), Error> {
         let mut guard = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let running = guard.take().ok_or(Error::Closed)?;
+        // Before the manifest is sealed. The merges that are abandoned take no time.
+        drop(running.compaction);
         self.shared.close();
         for thread in running.threads {
             if thread.join().is_err() {
@@ -232,7 +255,7 @@ impl Engine {
     }
 
     pub(crate) fn spawn(&self, steps: Steps) -> Result<(), Error> {
-        let Steps { writer, syncer } = steps;
+        let Steps { writer, syncer, compactor } = steps;
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let name = name.to_owned();
             let thread = thread::Builder::new().name(name.clone()).spawn(run);
@@ -252,6 +275,7 @@ impl Engine {
             let _met_again = runs.try_for_each(|run| run.reader().load_filter());
         };
         running.threads.push(spawn("forgekv-filters", Box::new(load))?);
+        running.compaction = Some(Pool::start(compactor)?);
         Ok(())
     }
 }
@@ -354,6 +378,8 @@ pub struct Steps {
     pub writer: Writer,
     /// What `forgekv-log-sync` does, and `forgekv-log` with [`SyncMode::Always`].
     pub syncer: Arc<Syncer>,
+    /// What `forgekv-compact-N` do.
+    pub compactor: Arc<Compactor>,
 }
 
 impl Steps {

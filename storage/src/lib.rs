@@ -45,10 +45,12 @@
 //! what its records mean, and reads no wall clock.
 //!
 //! [`run`], [`merge`], [`version`] and [`compaction`] are the parts of checkpoints that stand on their own: immutable sorted
-//! files, merging them, the manifest, and which of them to compact. The engine does not write checkpoints yet.
+//! files, merging them, the manifest, and the threads that compact them. Writers follow [`Engine::pressure`].
 //!
 //! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`recovery`], [`engine`], [`fs`].
 
+mod backup;
+pub mod check;
 pub mod checkpoint;
 mod checksum;
 mod coding;
@@ -63,9 +65,11 @@ pub mod merge;
 mod options;
 pub mod record;
 pub mod recovery;
+mod repair;
 pub mod run;
 pub mod version;
 
+pub use check::check;
 pub use checkpoint::{Facts, Round};
 pub use engine::Engine;
 pub use entry::{Content, Entry, NamespaceId, Position};
@@ -74,4 +78,5 @@ pub use log::{Progress, Status};
 pub use options::{OnFailure, Options, SyncMode};
 pub use record::{Epoch, Lsn};
 pub use recovery::Recovery;
+pub use repair::repair;
 pub use version::{Counts, Version};

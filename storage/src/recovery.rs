@@ -14,12 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
+use crate::compaction::Compactor;
 use crate::engine::{Engine, Images, Steps};
 use crate::error::Error;
 use crate::fs::{Fs, LockGuard};
 pub use crate::identity::Identity;
 use crate::log::reader::{self, Found};
-pub use crate::log::reader::{CutTail, Report};
+pub use crate::log::reader::{CutTail, Report, Start};
+use crate::log::segments::Segments;
 use crate::log::shared::{OnProgress, Shared};
 use crate::log::sync::Syncer;
 use crate::log::tail;
@@ -27,7 +29,7 @@ use crate::log::writer::Writer;
 use crate::options::Options;
 pub use crate::record::RecordRef;
 use crate::run::RunDir;
-use crate::version::{self, Version};
+use crate::version::{self, Cut, Version};
 
 const LOCK: &str = "LOCK";
 
@@ -46,11 +48,7 @@ pub struct Recovery {
 impl Recovery {
     pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path, options: Options) -> Result<Self, Error> {
         fs.create_dir(dir).map_err(|e| Error::io("create", dir, e))?;
-        let path = dir.join(LOCK);
-        let lock = fs.lock(&path).map_err(|e| match e.kind() {
-            io::ErrorKind::WouldBlock => Error::Locked { path },
-            _ => Error::io("lock", &path, e),
-        })?;
+        let lock = lock(&*fs, dir)?;
         let identity = Identity::load_or_create(&*fs, dir)?;
         let manifest = version::read(fs.clone(), dir, identity.dataset_id)?;
         let runs = RunDir::new(fs.clone(), dir, identity.dataset_id);
@@ -77,29 +75,21 @@ impl Recovery {
     /// ends the replay. Records may have been handed out before damage is found; the dataset is good only if this returns `Ok`.
     pub fn replay<E: From<Error>>(
         &mut self,
-        mut each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
+        each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
+    ) -> Result<Report, E> {
+        let start = start_of(self.manifest.version.cut());
+        self.replay_from(start, each)
+    }
+
+    /// Like [`Recovery::replay`] from another start, for tests of the log by itself.
+    pub fn replay_from<E: From<Error>>(
+        &mut self,
+        start: Start,
+        each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
     ) -> Result<Report, E> {
         let image = self.manifest.version.cut();
-        let mut skipped = 0;
-        let later = |record: RecordRef<'_>| {
-            if record.epoch > image.epoch {
-                return each(record);
-            }
-            skipped += 1;
-            Ok(())
-        };
-        let mut found = reader::replay(&*self.fs, &self.dir, self.identity.dataset_id, later)?;
-        found.report.records -= skipped;
-        found.report.epoch = found.report.epoch.max(image.epoch);
+        let found = read_log(&*self.fs, &self.dir, self.identity.dataset_id, start, image, each)?;
         let report = found.report.clone();
-        if report.last < image.durable {
-            let (path, offset) = (&found.end.file.path, found.end.offset);
-            let what = format!(
-                "the log ends with record {}, and records up to {} were durable when the image was made",
-                report.last, image.durable
-            );
-            return Err(Error::corrupt(path, offset, what).into());
-        }
         self.found = Some(found);
         Ok(report)
     }
@@ -123,19 +113,77 @@ impl Recovery {
         let found = found.expect("replay has just found the end");
         let versions = Arc::new(manifest.start(options.manifest_bytes)?);
         tail::settle(&*fs, &dir, &found)?;
-        let shared = Arc::new(Shared::new(options, found.end.last, on_progress));
+        let segments = Segments::new(fs.clone(), dir.clone(), options.segment_bytes, found.segments);
+        let shared = Arc::new(Shared::new(options, found.end.last, segments, on_progress));
         shared.counters.log_bytes.store(found.log_bytes, Relaxed);
+        let dataset_id = identity.dataset_id;
+        let poisoned = shared.clone();
+        let compactor = Arc::new(Compactor::new(
+            versions.clone(),
+            runs.clone(),
+            shared.options.compression,
+            shared.options.compaction.clone(),
+            Box::new(move |cause| poisoned.fail(cause.into())),
+        ));
         let images = Images {
+            fs: fs.clone(),
+            identity,
             versions,
             runs,
+            compactor: compactor.clone(),
             round: AtomicBool::new(false),
             rounds: AtomicU64::new(0),
             replayed_bytes: found.log_bytes,
             log_bytes_at_cut: AtomicU64::new(0),
         };
         let file = found.end.file.clone();
-        let syncer = Arc::new(Syncer::new(shared.clone(), fs.clone(), dir.clone(), file));
-        let writer = Writer::new(shared.clone(), syncer.clone(), fs, dir, identity.dataset_id, found.end);
-        Ok((Engine::new(shared, images, lock), Steps { writer, syncer }))
+        let syncer = Arc::new(Syncer::new(shared.clone(), fs, dir, file));
+        let writer = Writer::new(shared.clone(), syncer.clone(), dataset_id, found.end);
+        Ok((Engine::new(shared, images, lock), Steps { writer, syncer, compactor }))
     }
+}
+
+/// Locks a dataset's directory.
+pub(crate) fn lock(fs: &dyn Fs, dir: &Path) -> Result<LockGuard, Error> {
+    let path = dir.join(LOCK);
+    fs.lock(&path).map_err(|e| match e.kind() {
+        io::ErrorKind::WouldBlock => Error::Locked { path },
+        _ => Error::io("lock", &path, e),
+    })
+}
+
+/// Where the log behind an image begins.
+pub(crate) fn start_of(image: Cut) -> Start {
+    Start { segment: image.segment, lsn: image.lsn }
+}
+
+/// Reads the log behind `image`, and hands out the records that are not in it.
+pub(crate) fn read_log<E: From<Error>>(
+    fs: &dyn Fs,
+    dir: &Path,
+    dataset_id: u64,
+    start: Start,
+    image: Cut,
+    mut each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
+) -> Result<Found, E> {
+    let mut skipped = 0;
+    let later = |record: RecordRef<'_>| {
+        if record.epoch > image.epoch {
+            return each(record);
+        }
+        skipped += 1;
+        Ok(())
+    };
+    let mut found = reader::replay(fs, dir, dataset_id, start, later)?;
+    let report = &mut found.report;
+    report.records -= skipped;
+    report.epoch = report.epoch.max(image.epoch);
+    if report.last < image.durable {
+        let what = format!(
+            "the log ends with record {}, and records up to {} were durable when the image was made",
+            report.last, image.durable
+        );
+        return Err(Error::corrupt(&found.end.file.path, found.end.offset, what).into());
+    }
+    Ok(found)
 }

@@ -37,7 +37,13 @@ fn seeds_until_found(planted: Planted) -> Option<u64> {
 
 #[test]
 fn every_planted_fault_is_found() {
-    let faults = [Planted::LateCut, Planted::Lie(Lie::SyncDir), Planted::Lie(Lie::SyncData)];
+    let faults = [
+        Planted::LateCut,
+        Planted::EarlyRelease,
+        Planted::EarlyStart,
+        Planted::Lie(Lie::SyncDir),
+        Planted::Lie(Lie::SyncData),
+    ];
     for planted in faults {
         let found = seeds_until_found(planted);
         println!("{planted:?}: found by seed {found:?}");

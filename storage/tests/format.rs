@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use storage::fs::sim::Sim;
-use storage::recovery::RecordRef;
-use storage::{Epoch, Error, Lsn, SyncMode};
+use storage::recovery::{RecordRef, Start};
+use storage::{Epoch, Error, Lsn, Options, SyncMode};
 
-use crate::support::{DIR, Session, replay, small_options};
+use crate::support::{DIR, Session, replay, replay_from, small_options};
 
 /// Dataset id 0x1122334455667788, the secret all 0xAB.
 fn identity() -> Vec<u8> {
@@ -35,8 +35,25 @@ fn hex(text: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
+/// The third segment, which was the first one before: one frame, an end mark, and bytes of the first one's frame.
+const RECYCLED: &str = "
+    464b5347f6abdbed010000000000000088776655443322110300000000000000
+    464b4652b616962d7558e82bfee4345101000100000000003700000000000000
+    0300000000000000030000000000000002000000000000000300000000000000
+    0200000000000000010000000000000001000000000000000200000000000000
+    0500000000000000020544454c2061464b4e44074f4f24383930313233343536
+    37383930
+";
+
 fn segment_path() -> PathBuf {
     Path::new(DIR).join("log-0000000001")
+}
+
+fn assert_bytes(path: &Path, sim: &Sim, expected: &str) {
+    let written = sim.contents(path).unwrap();
+    let text: Vec<String> =
+        written.chunks(32).map(|line| line.iter().map(|b| format!("{b:02x}")).collect()).collect();
+    assert_eq!(written, hex(expected), "\n{}", text.join("\n"));
 }
 
 #[test]
@@ -49,10 +66,28 @@ fn a_log_is_written_as_it_always_was() {
     session.append(63, 1, b"");
     session.append(3, 4, b"DEL a");
     session.steps.finish();
-    let written = sim.contents(&segment_path()).unwrap();
-    let text: Vec<String> =
-        written.chunks(32).map(|line| line.iter().map(|b| format!("{b:02x}")).collect()).collect();
-    assert_eq!(written, hex(SEGMENT), "\n{}", text.join("\n"));
+    assert_bytes(&segment_path(), &sim, SEGMENT);
+}
+
+#[test]
+fn a_recycled_segment_is_written_as_it_always_was_and_read() {
+    let sim = Sim::new(1);
+    sim.put(&Path::new(DIR).join("IDENTITY"), &identity());
+    sim.put(&segment_path(), &hex(SEGMENT)[..32]);
+    let options = Options { segment_bytes: 180, ..small_options(SyncMode::Always) };
+    let mut session = Session::start(replay(&sim, options).unwrap().0).unwrap();
+    for payload in ["SET a 12345678901234567890", "SET b 2", "DEL a"] {
+        let lsn = session.append(3, 1, payload.as_bytes());
+        session.steps.writer.step();
+        session.steps.syncer.sync(false);
+        session.engine.release_before(session.engine.segment_of(lsn)).unwrap();
+    }
+    assert_eq!(sim.contents(&segment_path()), None);
+    assert_bytes(&Path::new(DIR).join("log-0000000003"), &sim, RECYCLED);
+    sim.kill();
+    let start = Start { segment: 3, lsn: Lsn(3) };
+    let (_, before, records, report) = replay_from(&sim, small_options(SyncMode::Always), start).unwrap();
+    assert_eq!((before, records[0].payload.as_slice(), report.cut), (2, &b"DEL a"[..], None));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; helpers are tests, too")]
 
+mod backup;
+mod compaction;
 mod crash;
 mod fault;
 mod format;
@@ -9,6 +11,8 @@ mod image;
 mod manifest;
 mod measure;
 mod mutate;
+mod recycle;
+mod repair;
 mod rounds;
 mod run;
 mod support;

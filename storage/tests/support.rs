@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use storage::engine::Steps;
 use storage::fs::sim::{Lie, Sim};
 use storage::log::{SHARDS, Step};
-use storage::recovery::Report;
+use storage::recovery::{Report, Start};
 use storage::{Engine, Epoch, Error, Lsn, Options, Progress, Recovery, Status, SyncMode};
 
 pub const DIR: &str = "/data";
@@ -54,17 +54,33 @@ pub fn small_options(sync_mode: SyncMode) -> Options {
 
 /// Locks, replays and hands out what was found; does not start.
 pub fn replay(sim: &Sim, options: Options) -> Result<(Recovery, Vec<Record>, Report), Error> {
+    let (recovery, before, records, report) = replay_from(sim, options, Start::FIRST)?;
+    assert_eq!(before, 0, "the first record is missing");
+    Ok((recovery, records, report))
+}
+
+/// The same for a log whose beginning was released; tells also how many records lie before the first one found.
+pub fn replay_from(
+    sim: &Sim,
+    options: Options,
+    start: Start,
+) -> Result<(Recovery, usize, Vec<Record>, Report), Error> {
     let mut recovery = Engine::recover(Arc::new(sim.clone()), Path::new(DIR), options)?;
-    let mut records = Vec::new();
-    let report = recovery.replay(|record| {
-        assert_eq!(record.lsn, Lsn(records.len() as u64 + 1), "replay skipped or repeated a record");
+    let (mut before, mut records) = (start.lsn.0, Vec::new());
+    let report = recovery.replay_from(start, |record| {
+        if records.is_empty() {
+            before = record.lsn.0 - 1;
+        }
+        assert_eq!(record.lsn.0, before + records.len() as u64 + 1, "replay skipped or repeated a record");
         let payload = record.payload.to_vec();
         records.push(Record { shard: record.shard, epoch: record.epoch, payload });
         Ok::<(), Error>(())
     })?;
+    assert!(before <= start.lsn.0, "replay begins too late");
     assert_eq!(report.records, records.len() as u64);
-    assert_eq!(report.last, Lsn(report.records));
-    Ok((recovery, records, report))
+    assert_eq!(report.last, Lsn(before + report.records));
+    assert!(report.last >= start.lsn, "a durable record is missing");
+    Ok((recovery, before as usize, records, report))
 }
 
 /// An engine without threads, and what it announced.
@@ -118,15 +134,22 @@ pub enum Planted {
     Lie(Lie),
     /// The cut is taken after the buffers were drained: a frame of "what the drain found".
     LateCut,
+    /// A release takes one segment more than the start allows.
+    EarlyRelease,
+    /// A start names a record that is not durable.
+    EarlyStart,
 }
 
-/// One random history: sessions of appends, frames and syncs, ended by a close, a kill or a power loss.
+/// One random history: sessions of appends, frames, syncs and releases, ended by a close, a kill or a power loss.
 pub struct History {
     seed: u64,
     sim: Sim,
     random: Random,
     mode: SyncMode,
     planted: Planted,
+    segment_bytes: u64,
+    /// What a manifest would say: where the image ends and replay begins.
+    start: Start,
     epoch: u64,
     records: Vec<Record>,
     /// Records up to here must be recovered if the power fails.
@@ -153,8 +176,19 @@ impl History {
             1 => SyncMode::EverySecond,
             _ => SyncMode::Never,
         };
-        let mut history =
-            Self { seed, sim, random, mode, planted, epoch: 1, records: Vec::new(), durable: 0, floor: 0 };
+        let mut history = Self {
+            seed,
+            sim,
+            mode,
+            planted,
+            segment_bytes: [300, 1000, 3000][random.below(3) as usize],
+            start: Start::FIRST,
+            epoch: 1,
+            records: Vec::new(),
+            durable: 0,
+            floor: 0,
+            random,
+        };
         let sessions = 1 + history.random.below(3);
         for _ in 0..sessions {
             history.session()?;
@@ -167,7 +201,8 @@ impl History {
     /// Opens, works, ends.
     fn session(&mut self) -> Result<(), String> {
         let mut session = self.open()?;
-        let rounds = 1 + self.random.below(8);
+        let rounds_max = if self.random.one_in(4) { 30 } else { 8 };
+        let rounds = 1 + self.random.below(rounds_max);
         for _ in 0..rounds {
             self.round(&mut session)?;
             if session.engine.status().is_final() || self.sim.crashed() {
@@ -211,15 +246,17 @@ impl History {
     /// Recovers and checks, as often as trouble demands.
     fn open(&mut self) -> Result<Session, String> {
         for _ in 0..5 {
-            let opened =
-                replay(&self.sim, small_options(self.mode)).and_then(|(recovery, records, report)| {
-                    Session::start(recovery).map(|session| (session, records, report))
-                });
+            let options = Options { segment_bytes: self.segment_bytes, ..small_options(self.mode) };
+            let opened = replay_from(&self.sim, options, self.start).and_then(
+                |(recovery, before, records, report)| {
+                    Session::start(recovery).map(|session| (session, before, records, report))
+                },
+            );
             match opened {
-                Ok((session, records, report)) => {
-                    self.check(&records, &report)?;
-                    self.records.truncate(records.len());
-                    self.durable = records.len() as u64;
+                Ok((session, before, records, report)) => {
+                    self.check(before, &records, &report)?;
+                    self.records.truncate(before + records.len());
+                    self.durable = self.records.len() as u64;
                     self.floor = self.durable;
                     return Ok(session);
                 }
@@ -235,11 +272,11 @@ impl History {
         Err(format!("seed {}: cannot be opened", self.seed))
     }
 
-    fn check(&self, found: &[Record], report: &Report) -> Result<(), String> {
-        let n = found.len();
+    fn check(&self, before: usize, found: &[Record], report: &Report) -> Result<(), String> {
+        let n = before + found.len();
         self.ensure(n as u64 >= self.floor, &format!("{n} records recovered, {} promised", self.floor))?;
         self.ensure(n <= self.records.len(), "records recovered that were never appended")?;
-        self.ensure(found == &self.records[..n], "a recovered record is not what was appended")?;
+        self.ensure(found == &self.records[before..n], "a recovered record is not what was appended")?;
         self.ensure(report.durable <= report.last, "a durable mark beyond the end")
     }
 
@@ -285,7 +322,31 @@ impl History {
         if self.random.one_in(12) {
             session.steps.writer.write_mark();
         }
+        self.listen(session)?;
+        if self.random.one_in(3) {
+            self.release(session);
+        }
         self.listen(session)
+    }
+
+    /// What a checkpoint does: it has the log synced now and then, and releases what its image makes superfluous.
+    fn release(&mut self, session: &Session) {
+        if self.random.one_in(2) {
+            session.steps.syncer.sync(false);
+        }
+        let engine = &session.engine;
+        let durable = match self.planted {
+            Planted::EarlyStart => engine.last_lsn(),
+            _ => engine.durable_lsn(),
+        };
+        let behind = if self.random.one_in(2) { 0 } else { self.random.below(20) };
+        let lsn = Lsn(durable.0.saturating_sub(behind)).max(self.start.lsn);
+        self.start = Start { segment: engine.segment_of(lsn), lsn };
+        // Now and then the process dies in between, and later releases make up for it.
+        if !self.random.one_in(5) {
+            let more = u64::from(self.planted == Planted::EarlyRelease);
+            let _a_rest_is_removed_later = engine.release_before(self.start.segment + more);
+        }
     }
 
     /// One step of the log thread, with appends going on beside it.

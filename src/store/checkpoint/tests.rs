@@ -7,7 +7,7 @@ use storage::Content;
 
 use super::*;
 use crate::store::db::Workspace;
-use crate::store::entry::{NewValue, Value};
+use crate::store::entry::{NewValue, State, Value};
 use crate::store::evict::AccessClock;
 use crate::store::hash::{KeyHasher, SECRET_LEN};
 use crate::store::residence::Wanted;
@@ -328,7 +328,7 @@ fn decode(bytes: &[u8]) -> String {
     let (value, ..) = crate::store::image::decode(&content, &mut scratch).unwrap().unwrap();
     let hasher = KeyHasher::new([0; SECRET_LEN]);
     let mut table = crate::store::table::Table::new(0);
-    let handle = table.insert(&hasher, 1, b"k", value, None, 0);
+    let handle = table.insert(&hasher, 1, b"k", value, (None, 0, State::NEW));
     let value = table.entry(handle).value();
     format!("{} {}", value.encoding(), show(value))
 }

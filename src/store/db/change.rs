@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::{Db, Expiry, Key, Slot, WrongType};
 use crate::store::UnixMs;
+use crate::store::effect::Before;
 use crate::store::entry::{INLINE_MAX, NewValue, Object, Value};
-use crate::store::table::{Presence, Table};
+use crate::store::table::Table;
 use crate::types::string::encoding::EMBSTR_MAX;
 
 impl Db<'_> {
@@ -16,17 +17,23 @@ impl Db<'_> {
     #[inline]
     pub fn set(&mut self, key: &Key<'_>, slot: Option<Slot>, value: NewValue<'_>, expiry: Expiry) -> Slot {
         self.dirty += 1;
-        let Some(slot) = slot else { return self.insert(key, value, expiry) };
+        self.writes += 1;
+        let Some(slot) = slot else {
+            self.before = Before::Absent;
+            return self.insert(key, value, expiry);
+        };
         let table = self.changing(key.hash, slot);
+        let had_expiry = table.entry(slot.handle).expire_at().is_some();
         let (mut handle, old) = table.set_value(key.hash, slot.handle, value);
         let expires = match expiry {
             Expiry::Keep => None,
-            Expiry::Clear => table.entry(handle).expire_at().is_some().then_some(None),
+            Expiry::Clear => had_expiry.then_some(None),
             Expiry::At(at) => Some(Some(at.0)),
         };
         if let Some(expires) = expires {
             handle = table.set_expire(key.hash, handle, expires);
         }
+        self.before = if had_expiry { Before::Expiring } else { Before::Lasting };
         self.bury(old);
         Slot { handle, ..slot }
     }
@@ -38,18 +45,13 @@ impl Db<'_> {
         let (hasher, db, hash) = (self.keyspace.hasher(), self.index, key.hash);
         let shard_data = self.locked.shard_mut(shard);
         shard_data.enter(self.epoch);
-        let handle = match shard_data.table(db).look_up(hash, key.bytes) {
-            Presence::Tombstone(handle) => {
+        let state = shard_data.added();
+        let handle = match shard_data.table(db).find_tombstone(hash, key.bytes) {
+            Some(handle) => {
                 shard_data.change(db, hash, handle);
                 shard_data.table_mut(db).revive(hash, handle, value, expire, access)
             }
-            Presence::Live(_) => unreachable!("a key that is inserted was not found before"),
-            Presence::Unknown => {
-                let table = shard_data.table_mut(db);
-                let handle = table.insert(hasher, hash, key.bytes, value, expire, access);
-                shard_data.added(db, hash, handle);
-                handle
-            }
+            None => shard_data.table_mut(db).insert(hasher, hash, key.bytes, value, (expire, access, state)),
         };
         Slot { shard, db, handle }
     }
@@ -67,7 +69,7 @@ impl Db<'_> {
     #[inline]
     pub fn set_int(&mut self, key: &Key<'_>, slot: Option<Slot>, number: i64) -> Slot {
         if let Some(slot) = slot
-            && matches!(self.value(slot), Value::Int(_))
+            && self.table_of(slot).holds_int(slot.handle)
         {
             self.changing(key.hash, slot).set_int_in_place(slot.handle, number);
             self.dirty += 1;

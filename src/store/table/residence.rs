@@ -45,7 +45,7 @@ impl Table {
         let bytes = self.arena.bytes_mut(handle);
         let before = entry::state(bytes);
         entry::set_state(bytes, state);
-        if before.is_clean() != state.is_clean() || !before.is_clean() {
+        if before.dirty_bits() != state.dirty_bits() {
             self.count_dirty(before, state);
             if let Some(route) = self.route(hash) {
                 self.segments[route.segment].note(state);
@@ -64,9 +64,9 @@ impl Table {
     }
 
     pub(super) fn count_dirty(&mut self, before: State, after: State) {
-        for parity in [Parity::of(0), Parity::of(1)] {
-            let count = &mut self.dirty[parity.index()];
-            *count = *count + usize::from(after.is_dirty(parity)) - usize::from(before.is_dirty(parity));
+        let (before, after) = (before.dirty_bits(), after.dirty_bits());
+        for (index, count) in self.dirty.iter_mut().enumerate() {
+            *count = *count + usize::from(after >> index & 1) - usize::from(before >> index & 1);
         }
     }
 
@@ -107,11 +107,11 @@ impl Table {
             Some((value, expire, access)) => {
                 let stored = self.store(value);
                 self.len += 1;
-                self.add(hasher, hash, key, stored, expire, access, State::LOADED)
+                self.add(hasher, hash, key, stored, (expire, access, State::LOADED))
             }
             None => {
                 self.tombstones += 1;
-                self.add(hasher, hash, key, Stored::Tombstone, None, 0, State::ABSENT)
+                self.add(hasher, hash, key, Stored::Tombstone, (None, 0, State::ABSENT))
             }
         }
     }

@@ -17,7 +17,7 @@
 //!   forms are read too: what came from outside keeps its bytes.
 //! * [`Listpack::from_bytes`] is the one way in for bytes from outside, and it checks all of them. Everything else
 //!   trusts the lengths it meets; slices are still bounds-checked.
-//! * The capacity follows Redis's allocator classes from below, so a listpack never takes more memory than in Redis.
+//! * The capacity grows in finer steps than the classes of Redis's allocator, so a listpack never takes more memory than in Redis.
 //! * It does not know what the elements mean: pairs, tuples and their order belong to the types that use it.
 
 mod element;
@@ -26,10 +26,11 @@ mod validate;
 use std::fmt;
 use std::iter::FusedIterator;
 
+use super::Malformed;
+use crate::util::capacity::{give_back, reserve};
 use crate::util::number::parse_i64;
 
 pub use element::Element;
-pub use validate::Malformed;
 
 use element::{Decoded, backlen_width, decode, decode_backlen};
 
@@ -234,7 +235,7 @@ impl Listpack {
         let new_len = old_len - (tail - start) + added;
         assert!(new_len <= BYTES_MAX.max(old_len), "callers ask whether a listpack can take so much");
         if new_len > old_len {
-            self.reserve(new_len);
+            reserve(&mut self.bytes, new_len - old_len);
             self.bytes.resize(new_len, 0);
         }
         self.bytes.copy_within(tail..old_len, start + added);
@@ -245,7 +246,7 @@ impl Listpack {
         }
         self.bytes[..4].copy_from_slice(&(new_len as u32).to_le_bytes());
         self.count_changed(gone, elements.len());
-        self.give_back();
+        give_back(&mut self.bytes);
     }
 
     /// Removes the elements from `position` on and gives them as a listpack of their own.
@@ -272,25 +273,12 @@ impl Listpack {
     fn append_bytes(&mut self, elements: &[u8], count: usize) {
         let new_len = self.bytes.len() + elements.len();
         assert!(new_len <= BYTES_MAX, "callers ask whether a listpack can take so much");
-        self.reserve(new_len);
+        reserve(&mut self.bytes, elements.len());
         self.bytes.pop();
         self.bytes.extend_from_slice(elements);
         self.bytes.push(END);
         self.bytes[..4].copy_from_slice(&(new_len as u32).to_le_bytes());
         self.count_changed(0, count);
-    }
-
-    fn reserve(&mut self, len: usize) {
-        if len > self.bytes.capacity() {
-            self.bytes.reserve_exact(capacity_for(len) - self.bytes.len());
-        }
-    }
-
-    /// Gives memory back when less than half is used.
-    fn give_back(&mut self) {
-        if self.bytes.len() < self.bytes.capacity() / 2 {
-            self.bytes.shrink_to(capacity_for(self.bytes.len()));
-        }
     }
 
     fn header_count(&self) -> u16 {
@@ -337,12 +325,6 @@ impl Listpack {
         let len = decode_backlen(&self.bytes[..end]);
         Some(Position((end - len - backlen_width(len)) as u32))
     }
-}
-
-/// The capacity for `len` bytes: 16-byte steps, then steps of an eighth. Redis's allocator has steps of a quarter.
-fn capacity_for(len: usize) -> usize {
-    let step = ((len | 1).next_power_of_two() / 16).max(16);
-    len.next_multiple_of(step)
 }
 
 impl Default for Listpack {

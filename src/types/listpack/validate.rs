@@ -2,10 +2,7 @@
 
 use super::element::{backlen_width, decode, encode_backlen};
 use super::{COUNT_UNKNOWN, END, HEADER_LEN};
-
-/// Bytes that are not a listpack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
+use crate::types::Malformed;
 
 /// Checks all bytes: both lengths of the header, and of every element its head, its bounds and its backlen.
 ///

@@ -6,11 +6,11 @@ use crate::util::random::Random;
 type Model = Vec<(u32, u64, usize)>;
 
 fn places(spine: &Spine<u32, u64>) -> Vec<Place> {
-    std::iter::successors(Some(spine.first()), |place| spine.next(place)).collect()
+    std::iter::successors(Some(Place::FIRST), |place| spine.next(place)).collect()
 }
 
 /// Bytes and heights counted anew.
-fn walk(node: &Node<u32, u64>, depth: usize, is_root: bool) -> (usize, usize) {
+fn walk(node: &Node<u32, u64>, is_root: bool) -> (usize, usize) {
     assert!(is_root || !node.children.is_empty());
     assert!(node.children.len() <= FANOUT);
     assert_eq!((node.counts.len(), node.bounds.len()), (node.children.len(), node.children.len()));
@@ -19,7 +19,7 @@ fn walk(node: &Node<u32, u64>, depth: usize, is_root: bool) -> (usize, usize) {
     for (child, &count) in node.children.iter().zip(&node.counts) {
         if let Child::Node(child) = child {
             assert_eq!(child.count(), count);
-            let (child_bytes, height) = walk(child, depth + 1, false);
+            let (child_bytes, height) = walk(child, false);
             bytes += child_bytes;
             heights.push(height);
         }
@@ -35,7 +35,7 @@ fn check(spine: &Spine<u32, u64>, model: &Model) {
     let places = places(spine);
     let handles: Vec<u32> = places.iter().map(|place| *spine.handle(place)).collect();
     assert_eq!(handles, model.iter().map(|entry| entry.0).collect::<Vec<_>>());
-    let (bytes, height) = walk(&spine.root, 0, true);
+    let (bytes, height) = walk(&spine.root, true);
     assert_eq!(bytes, spine.memory_bytes());
     assert!(height <= 5, "{height}");
     let mut rank = 0;
@@ -99,13 +99,13 @@ fn growth_at_an_end_leaves_full_nodes() {
         let last = up.last();
         up.insert_after(&last, u64::from(n), n, 1);
         // A chunk is added before the first by giving it that one's place.
-        let old = std::mem::replace(down.edit(&down.first(), 0), 10_000 - n);
-        down.insert_after(&down.first(), u64::from(10_001 - n), old, 1);
+        let old = std::mem::replace(down.edit(&Place::FIRST, 0), 10_000 - n);
+        down.insert_after(&Place::FIRST, u64::from(10_001 - n), old, 1);
     }
     for spine in [up, down] {
         let handles: Vec<u32> = places(&spine).iter().map(|place| *spine.handle(place)).collect();
         assert!(handles.is_sorted() && handles.len() == 10_000);
-        let (bytes, height) = walk(&spine.root, 0, true);
+        let (bytes, height) = walk(&spine.root, true);
         assert_eq!((bytes, height), (spine.memory_bytes(), 3));
         assert!(bytes < 10_000 * 40, "{bytes}");
     }

@@ -15,8 +15,8 @@
 
 use std::iter::FusedIterator;
 
-use super::entries::Malformed;
 use super::id::StreamId;
+use crate::types::Malformed;
 use crate::types::listpack::{self, BYTES_MAX, Element, Listpack, Position};
 
 const DELETED: i64 = 1;

@@ -13,6 +13,7 @@ use super::block::{Block, Entry, Limits, Spot, Spots, SpotsRev, bytes_max};
 use super::group::Group;
 use super::id::{NewId, StreamId};
 use super::radix;
+use crate::types::Malformed;
 use crate::types::listpack::{BYTES_MAX, Listpack};
 use crate::types::spine::{Place, Spine};
 use crate::util::time::UnixMs;
@@ -38,10 +39,6 @@ pub enum SetIdError {
     /// `ERR The entries_added specified in XSETID is smaller than the target stream length`
     AddedBelowLen,
 }
-
-/// Something from outside that is not a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
 
 type Blocks = Spine<Arc<Block>, StreamId>;
 

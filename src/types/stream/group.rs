@@ -10,10 +10,10 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::block::Entry;
-use super::entries::{Entries, Malformed};
+use super::entries::Entries;
 use super::id::StreamId;
 use super::map::Map;
-use crate::types::spine;
+use crate::types::{Malformed, spine};
 use crate::util::time::UnixMs;
 
 /// The name of a group or a consumer.

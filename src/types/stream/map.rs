@@ -12,11 +12,13 @@ use crate::types::tight;
 /// The most keys of a chunk.
 const CHUNK_MAX: usize = 128;
 
-/// A map; see the module's documentation.
+/// A map; see the module's documentation. It is `None` if it is empty, as chunks are not, and a box because many are.
 #[derive(Clone, Debug)]
-pub(super) struct Map<K, V> {
-    /// `None` if the map is empty: chunks are not.
-    spine: Option<Spine<Arc<Chunk<K, V>>, K>>,
+pub(super) struct Map<K, V>(Option<Box<Filled<K, V>>>);
+
+#[derive(Clone, Debug)]
+struct Filled<K, V> {
+    spine: Spine<Arc<Chunk<K, V>>, K>,
     /// What the chunks and their keys take.
     bytes: usize,
 }
@@ -35,19 +37,20 @@ impl<K: Clone, V: Clone> Clone for Chunk<K, V> {
 
 impl<K, V> Default for Map<K, V> {
     fn default() -> Self {
-        Self { spine: None, bytes: 0 }
+        Self(None)
     }
 }
 
 impl<K: Ord + spine::Bound, V: Clone> Map<K, V> {
     /// The number of keys.
     pub(super) fn len(&self) -> usize {
-        self.spine.as_ref().map_or(0, Spine::len)
+        self.0.as_ref().map_or(0, |filled| filled.spine.len())
     }
 
     /// Bytes of heap memory, without what values have there.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.bytes + self.spine.as_ref().map_or(0, Spine::memory_bytes)
+        let bytes = |filled: &Filled<K, V>| size_of_val(filled) + filled.bytes + filled.spine.memory_bytes();
+        self.0.as_deref().map_or(0, bytes)
     }
 
     /// The value of a key.
@@ -55,7 +58,7 @@ impl<K: Ord + spine::Bound, V: Clone> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        let spine = self.spine.as_ref()?;
+        let spine = &self.0.as_ref()?.spine;
         let chunk = spine.handle(&place(spine, key));
         chunk.find(key).ok().map(|at| &chunk.values[at])
     }
@@ -65,7 +68,7 @@ impl<K: Ord + spine::Bound, V: Clone> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        let spine = self.spine.as_mut()?;
+        let spine = &mut self.0.as_mut()?.spine;
         let place = place(spine, key);
         let at = spine.handle(&place).find(key).ok()?;
         Some(&mut Arc::make_mut(spine.edit(&place, 0)).values[at])
@@ -73,12 +76,13 @@ impl<K: Ord + spine::Bound, V: Clone> Map<K, V> {
 
     /// Sets the value of a key and gives the value before.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let Some(spine) = &mut self.spine else {
+        let Some(filled) = &mut self.0 else {
             let chunk = Chunk { keys: vec![key.clone()], values: vec![value] };
-            self.bytes = chunk.memory_bytes() + key.heap_bytes();
-            self.spine = Some(Spine::new(Arc::new(chunk), key, 1));
+            let bytes = chunk.memory_bytes() + key.heap_bytes();
+            self.0 = Some(Box::new(Filled { spine: Spine::new(Arc::new(chunk), key, 1), bytes }));
             return None;
         };
+        let Filled { spine, bytes } = &mut **filled;
         let mut place = place(spine, &key);
         let chunk = spine.handle(&place);
         let at = match chunk.find(&key) {
@@ -88,26 +92,26 @@ impl<K: Ord + spine::Bound, V: Clone> Map<K, V> {
             }
             Err(at) => at,
         };
-        self.bytes += key.heap_bytes();
+        *bytes += key.heap_bytes();
         if chunk.keys.len() < CHUNK_MAX {
-            self.bytes += Arc::make_mut(spine.edit(&place, 1)).insert(at, key, value);
+            *bytes += Arc::make_mut(spine.edit(&place, 1)).insert(at, key, value);
             return None;
         }
         if at == CHUNK_MAX && spine.next(&place).is_none() {
             let full = Arc::make_mut(spine.edit(&place, 0));
-            self.bytes -= full.memory_bytes();
+            *bytes -= full.memory_bytes();
             full.keys.shrink_to_fit();
             full.values.shrink_to_fit();
-            self.bytes += full.memory_bytes();
+            *bytes += full.memory_bytes();
             let chunk = Chunk { keys: vec![key.clone()], values: vec![value] };
-            self.bytes += chunk.memory_bytes();
+            *bytes += chunk.memory_bytes();
             spine.insert_after(&place, key, Arc::new(chunk), 1);
             return None;
         }
-        self.bytes += split(spine, &place);
+        *bytes += split(spine, &place);
         place = self::place(spine, &key);
         let at = spine.handle(&place).find(&key).unwrap_or_else(|at| at);
-        self.bytes += Arc::make_mut(spine.edit(&place, 1)).insert(at, key, value);
+        *bytes += Arc::make_mut(spine.edit(&place, 1)).insert(at, key, value);
         None
     }
 
@@ -116,7 +120,7 @@ impl<K: Ord + spine::Bound, V: Clone> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        let spine = self.spine.as_mut()?;
+        let Filled { spine, bytes } = &mut **self.0.as_mut()?;
         let place = place(spine, key);
         let at = spine.handle(&place).find(key).ok()?;
         if spine.len() == 1 {
@@ -129,10 +133,10 @@ impl<K: Ord + spine::Bound, V: Clone> Map<K, V> {
         let (key, value) = (chunk.keys.remove(at), chunk.values.remove(at));
         tight::release(&mut chunk.keys);
         tight::release(&mut chunk.values);
-        self.bytes = self.bytes + chunk.memory_bytes() - before - key.heap_bytes();
+        *bytes = *bytes + chunk.memory_bytes() - before - key.heap_bytes();
         match chunk.keys.len() {
-            0 => self.bytes -= spine.remove(&place).memory_bytes(),
-            len if len < CHUNK_MAX / 4 => self.bytes -= join(spine, &place),
+            0 => *bytes -= spine.remove(&place).memory_bytes(),
+            len if len < CHUNK_MAX / 4 => *bytes -= join(spine, &place),
             _ => {}
         }
         Some(value)
@@ -140,13 +144,13 @@ impl<K: Ord + spine::Bound, V: Clone> Map<K, V> {
 
     /// The first key.
     pub(super) fn first(&self) -> Option<&K> {
-        let spine = self.spine.as_ref()?;
+        let spine = &self.0.as_ref()?.spine;
         spine.handle(&spine.first()).keys.first()
     }
 
     /// The last key.
     pub(super) fn last(&self) -> Option<&K> {
-        let spine = self.spine.as_ref()?;
+        let spine = &self.0.as_ref()?.spine;
         spine.handle(&spine.last()).keys.last()
     }
 
@@ -168,7 +172,8 @@ impl<K: Ord + spine::Bound, V: Clone> Map<K, V> {
         place: impl FnOnce(&Spine<Arc<Chunk<K, V>>, K>) -> Place,
         at: impl FnOnce(&Chunk<K, V>) -> usize,
     ) -> Iter<'_, K, V> {
-        Iter(self.spine.as_ref().map(|spine| {
+        Iter(self.0.as_ref().map(|filled| {
+            let spine = &filled.spine;
             let place = place(spine);
             let chunk = &**spine.handle(&place);
             Cursor { spine, place, chunk, at: at(chunk) }
@@ -289,7 +294,7 @@ mod tests {
 
     /// What all chunks take, counted anew.
     fn recount(map: &Tested) -> usize {
-        let Some(spine) = &map.spine else { return 0 };
+        let Some(Filled { spine, .. }) = map.0.as_deref() else { return 0 };
         let places = std::iter::successors(Some(spine.first()), |place| spine.next(place));
         places.map(|place| spine.handle(&place).memory_bytes()).sum()
     }
@@ -298,7 +303,7 @@ mod tests {
         assert!(map.iter().eq(model));
         assert_eq!(map.len(), model.len());
         assert_eq!((map.first(), map.last()), (model.keys().next(), model.keys().next_back()));
-        assert_eq!(map.bytes, recount(map));
+        assert_eq!(map.0.as_ref().map_or(0, |filled| filled.bytes), recount(map));
         assert_eq!(map.memory_bytes() == 0, model.is_empty());
     }
 

@@ -18,7 +18,7 @@ mod trim;
 
 pub use block::{Entry, Fields, Limits};
 pub use claim::{AutoClaim, AutoClaimed, Claim, Claimed};
-pub use entries::{AddError, Entries, Malformed, Range, RangeRev, SetIdError};
+pub use entries::{AddError, Entries, Range, RangeRev, SetIdError};
 pub use group::{Consumer, ConsumerId, Group, Groups, Pending};
 pub use id::{BoundError, IdText, NewId, StreamId};
 pub use trim::{Bound, Trim};

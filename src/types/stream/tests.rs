@@ -5,6 +5,7 @@ mod redis;
 mod script;
 
 use super::*;
+use crate::types::Malformed;
 use crate::types::listpack::{Element, Listpack};
 use crate::util::random::Random;
 use crate::util::time::UnixMs;

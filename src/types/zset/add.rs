@@ -79,8 +79,8 @@ impl Zset {
     }
 
     /// Before a ZADD of `count` elements to a set that exists: with so many Redis changes the encoding at once.
-    pub fn expect_adds(&mut self, count: usize, limits: &Limits) {
-        if count > limits.max_listpack_entries {
+    pub fn prepare(&mut self, count: usize, limits: &Limits) {
+        if count > limits.listpack_entries {
             self.convert(limits);
         }
     }

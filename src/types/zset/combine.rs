@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 
 use super::{Limits, Zset};
+use crate::types::set::Set;
 
 /// A sorted set, or a set, whose members all have the score 1.
 pub trait Source {
@@ -37,6 +38,25 @@ impl Source for Zset {
         let mut buffer = itoa::Buffer::new();
         for (member, score) in self.iter(0..Zset::len(self)) {
             if visit(member.text(&mut buffer), score).is_break() {
+                return;
+            }
+        }
+    }
+}
+
+impl Source for Set {
+    fn len(&self) -> usize {
+        Set::len(self)
+    }
+
+    fn score_of(&self, member: &[u8]) -> Option<f64> {
+        self.contains(member).then_some(1.0)
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&[u8], f64) -> ControlFlow<()>) {
+        let mut buffer = itoa::Buffer::new();
+        for member in self.iter() {
+            if visit(member.text(&mut buffer), 1.0).is_break() {
                 return;
             }
         }

@@ -1,12 +1,11 @@
 //! The sorted set type: members with scores, in the order of (score, member).
 //!
-//! * A set begins as a listpack ([`Small`]) and becomes a [`Tree`], which Redis calls skiplist, when it has more elements or a
+//! * A set begins as a listpack and becomes a counted B+tree, which Redis calls skiplist, when it has more elements or a
 //!   longer member than its [`Limits`]. It never goes back.
 //! * Whatever elements a command is about, it names them by their ranks ([`range`]), which are half-open ranges from the
 //!   lowest element on.
 //! * Members are given as listpack elements: those of a listpack may be integers.
 //! * No score is NaN: callers parse with [`crate::util::double::parse`], and [`Zset::add`] refuses to make one.
-//! * A set without elements is a moment in a command: the key goes with the last one.
 
 mod add;
 pub mod combine;
@@ -18,29 +17,47 @@ mod tree;
 
 use std::ops::Range;
 
-use crate::types::listpack::{Element, Listpack};
-use crate::types::sample::{self, Distinct};
+use super::Malformed;
+use super::listpack::{Element, Listpack};
 use crate::util::random::Random;
 
-pub use crate::types::listpack::Malformed;
 pub use add::{Added, Flags, NotANumber};
 
 use range::{LexRange, ScoreRange};
 use small::Small;
 use tree::Tree;
 
-/// What decides on the encoding, and what a big set needs to know.
+/// Up to what a sorted set is small, and what a big one needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// `zset-max-listpack-entries`.
-    pub max_listpack_entries: usize,
+    pub listpack_entries: usize,
     /// `zset-max-listpack-value`, in bytes.
-    pub max_listpack_value: usize,
-    /// The secret seed of the dataset's hashes. It must stay the same for its life: cursors depend on it.
-    pub seed: u64,
+    pub listpack_value: usize,
+    /// The dataset's seed for the hashes of members.
+    pub hash_seed: u64,
 }
 
-/// A sorted set. A clone shares what is big, and costs about a microsecond.
+/// How a sorted set is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// A listpack of members and scores.
+    Listpack,
+    /// A counted tree and an index of its members.
+    Skiplist,
+}
+
+impl Encoding {
+    /// The name that OBJECT ENCODING replies with.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Listpack => "listpack",
+            Encoding::Skiplist => "skiplist",
+        }
+    }
+}
+
+/// A sorted set.
 #[derive(Clone, Debug)]
 pub struct Zset(Repr);
 
@@ -57,20 +74,19 @@ impl Zset {
         Zset(Repr::Small(Small::default()))
     }
 
-    /// Without elements, for a ZADD of `count` elements of which the first has a member of `first_len` bytes: Redis decides on
-    /// the encoding by these.
-    pub fn with_hint(count: usize, first_len: usize, limits: &Limits) -> Self {
+    /// An empty set in the encoding for `count` members of which `first` is the first one.
+    pub fn for_members(first: &[u8], count: usize, limits: &Limits) -> Self {
         let mut zset = Zset::new();
-        if count > limits.max_listpack_entries || first_len > limits.max_listpack_value {
+        if count > limits.listpack_entries || first.len() > limits.listpack_value {
             zset.convert(limits);
         }
         zset
     }
 
-    /// Takes the listpack of a RESTORE or of a file. It is checked to be pairs of different members and scores in order.
-    pub fn from_listpack(pairs: Listpack, limits: &Limits) -> Result<Self, Malformed> {
-        let small = Small::from_listpack(pairs)?;
-        let exceeds = small.len() > limits.max_listpack_entries;
+    /// A set of the bytes of a listpack from outside. They must be pairs of different members and scores, in order.
+    pub fn from_listpack(bytes: Vec<u8>, limits: &Limits) -> Result<Self, Malformed> {
+        let small = Small::from_listpack(Listpack::from_bytes(bytes)?)?;
+        let exceeds = small.len() > limits.listpack_entries;
         let mut zset = Zset(Repr::Small(small));
         if exceeds {
             zset.convert(limits);
@@ -78,19 +94,19 @@ impl Zset {
         Ok(zset)
     }
 
-    /// The bytes of its listpack, if that is its encoding.
-    pub fn as_listpack(&self) -> Option<&[u8]> {
+    /// The bytes of the listpack that it is, as DUMP holds them.
+    pub fn small_bytes(&self) -> Option<&[u8]> {
         match &self.0 {
             Repr::Small(small) => Some(small.as_bytes()),
             Repr::Tree(_) => None,
         }
     }
 
-    /// What OBJECT ENCODING replies.
-    pub fn encoding(&self) -> &'static str {
+    /// How it is kept.
+    pub fn encoding(&self) -> Encoding {
         match &self.0 {
-            Repr::Small(_) => "listpack",
-            Repr::Tree(_) => "skiplist",
+            Repr::Small(_) => Encoding::Listpack,
+            Repr::Tree(_) => Encoding::Skiplist,
         }
     }
 
@@ -102,7 +118,7 @@ impl Zset {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are none. Such a set's key is to be deleted.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -113,6 +129,11 @@ impl Zset {
             Repr::Small(small) => small.memory_bytes(),
             Repr::Tree(tree) => size_of::<Tree>() + tree.memory_bytes(),
         }
+    }
+
+    /// A copy of this moment: of a tree in about a microsecond, else of the few bytes.
+    pub fn freeze(&self) -> Self {
+        self.clone()
     }
 
     /// The score of a member.
@@ -156,17 +177,18 @@ impl Zset {
         self.iter(rank..rank + 1).next().expect("the rank is below the number of elements")
     }
 
-    /// `count` different elements chosen at random, in order, or all if there are not so many.
-    pub fn random_distinct<'a>(
-        &'a self,
-        count: usize,
-        random: &'a mut Random,
-    ) -> impl ExactSizeIterator<Item = (Element<'a>, f64)> {
-        let ranks: Distinct<'a> = sample::distinct(self.len(), count, random);
-        ranks.map(|rank| self.element(rank))
+    /// `count` different elements by chance, in order, or all if there are no more.
+    pub fn sample(&self, count: usize, random: &mut Random) -> Vec<(Element<'_>, f64)> {
+        let chosen = random.distinct(count, self.len());
+        if matches!(self.0, Repr::Tree(_)) {
+            return chosen.into_iter().map(|rank| self.element(rank)).collect();
+        }
+        let mut chosen = chosen.into_iter().peekable();
+        let elements = self.iter(0..self.len()).enumerate();
+        elements.filter_map(|(rank, element)| chosen.next_if_eq(&rank).map(|_| element)).collect()
     }
 
-    /// One element chosen at random, if there is one.
+    /// An element by chance; each is as likely.
     pub fn random(&self, random: &mut Random) -> Option<(Element<'_>, f64)> {
         (!self.is_empty()).then(|| self.element(random.below(self.len())))
     }
@@ -211,8 +233,8 @@ impl Zset {
     /// Adds a member that is not there.
     fn insert(&mut self, member: &[u8], score: f64, limits: &Limits) {
         if let Repr::Small(small) = &self.0 {
-            let fits = small.len() < limits.max_listpack_entries
-                && member.len() <= limits.max_listpack_value
+            let fits = small.len() < limits.listpack_entries
+                && member.len() <= limits.listpack_value
                 && small.can_add(member.len());
             if !fits {
                 self.convert(limits);
@@ -239,7 +261,7 @@ impl Zset {
     /// Makes a tree of a listpack.
     fn convert(&mut self, limits: &Limits) {
         if let Repr::Small(small) = &self.0 {
-            let mut tree = Tree::new(limits.seed);
+            let mut tree = Tree::new(limits.hash_seed);
             let mut buffer = itoa::Buffer::new();
             small
                 .iter(0..small.len())

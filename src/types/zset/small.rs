@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use super::Malformed;
 use super::leaf::order;
+use crate::types::Malformed;
 use crate::types::listpack::{self, Element, Listpack, Position};
 use crate::util::double::{self, DoubleText};
 

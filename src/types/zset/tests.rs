@@ -6,10 +6,13 @@ use super::combine::{Aggregate, Input, difference, intersection, intersection_le
 use super::leaf::order;
 use super::range::{index_ranks, limit_ranks};
 use super::*;
+use crate::types::set::{self, Set};
 
-const LIMITS: Limits = Limits { max_listpack_entries: 128, max_listpack_value: 64, seed: 9 };
+const LIMITS: Limits = Limits { listpack_entries: 128, listpack_value: 64, hash_seed: 9 };
 /// Everything is a tree.
-const NO_LISTPACK: Limits = Limits { max_listpack_entries: 0, max_listpack_value: 0, seed: 9 };
+const NO_LISTPACK: Limits = Limits { listpack_entries: 0, listpack_value: 0, hash_seed: 9 };
+const SET_LIMITS: set::Limits =
+    set::Limits { intset_entries: 512, listpack_entries: 128, listpack_value: 64, hash_seed: 9 };
 const BOTH: [Limits; 2] = [LIMITS, NO_LISTPACK];
 const PLAIN: Flags = Flags { nx: false, xx: false, gt: false, lt: false, incr: false };
 
@@ -36,9 +39,7 @@ fn names(zset: &Zset, ranks: Range<usize>) -> String {
 
 #[test]
 fn random_operations_agree_with_a_model_across_the_encodings() {
-    for (seed, limits) in
-        [(1, LIMITS), (2, NO_LISTPACK), (3, Limits { max_listpack_entries: 1_000, ..LIMITS })]
-    {
+    for (seed, limits) in [(1, LIMITS), (2, NO_LISTPACK), (3, Limits { listpack_entries: 1_000, ..LIMITS })] {
         println!("seed {seed}");
         let mut random = Random::new(seed);
         let mut zset = Zset::new();
@@ -46,7 +47,7 @@ fn random_operations_agree_with_a_model_across_the_encodings() {
         for round in 0..3_000 {
             let n = random.below(300);
             // Integers and other strings, so that a listpack has both.
-            let member = if n % 2 == 0 { format!("{n}") } else { format!("m{n}") }.into_bytes();
+            let member = if n.is_multiple_of(2) { format!("{n}") } else { format!("m{n}") }.into_bytes();
             // Never −0, which a listpack does not keep.
             let score = [n as f64 % 7.0, random.fraction(), 1e19, f64::INFINITY, -3.5][random.below(5)];
             if random.below(3) > 0 {
@@ -83,8 +84,8 @@ fn random_operations_agree_with_a_model_across_the_encodings() {
             }
         }
         assert_eq!(
-            zset.encoding(),
-            if limits.max_listpack_entries == 1_000 { "listpack" } else { "skiplist" }
+            zset.encoding().name(),
+            if limits.listpack_entries == 1_000 { "listpack" } else { "skiplist" }
         );
         let len = zset.len();
         zset.remove_ranks(10..len);
@@ -94,25 +95,25 @@ fn random_operations_agree_with_a_model_across_the_encodings() {
 
 #[test]
 fn a_listpack_becomes_a_skiplist_above_its_limits_and_stays_one() {
-    let limits = Limits { max_listpack_entries: 3, max_listpack_value: 5, seed: 0 };
+    let limits = Limits { listpack_entries: 3, listpack_value: 5, hash_seed: 0 };
     let mut set = zset(&limits, &[("a", 1.0), ("b", 2.0), ("12345", 3.0)]);
-    assert_eq!(set.encoding(), "listpack");
+    assert_eq!(set.encoding().name(), "listpack");
     set.add(b"a", 9.0, PLAIN, &limits).unwrap();
-    assert_eq!(set.encoding(), "listpack");
+    assert_eq!(set.encoding().name(), "listpack");
     set.add(b"c", 4.0, PLAIN, &limits).unwrap();
-    assert_eq!((set.encoding(), set.as_listpack()), ("skiplist", None));
+    assert_eq!((set.encoding().name(), set.small_bytes()), ("skiplist", None));
     assert_eq!(names(&set, 0..4), "b 12345 c a");
     set.remove_ranks(0..4);
-    assert_eq!((set.encoding(), set.is_empty()), ("skiplist", true));
-    assert_eq!(zset(&limits, &[("123456", 1.0)]).encoding(), "skiplist");
-    assert_eq!(Zset::with_hint(3, 5, &limits).encoding(), "listpack");
-    assert_eq!(Zset::with_hint(4, 5, &limits).encoding(), "skiplist");
-    assert_eq!(Zset::with_hint(3, 6, &limits).encoding(), "skiplist");
+    assert_eq!((set.encoding().name(), set.is_empty()), ("skiplist", true));
+    assert_eq!(zset(&limits, &[("123456", 1.0)]).encoding().name(), "skiplist");
+    assert_eq!(Zset::for_members(b"12345", 3, &limits).encoding().name(), "listpack");
+    assert_eq!(Zset::for_members(b"12345", 4, &limits).encoding().name(), "skiplist");
+    assert_eq!(Zset::for_members(b"123456", 3, &limits).encoding().name(), "skiplist");
     let mut set = zset(&limits, &[("a", 1.0)]);
-    set.expect_adds(3, &limits);
-    assert_eq!(set.encoding(), "listpack");
-    set.expect_adds(4, &limits);
-    assert_eq!((set.encoding(), all(&set)), ("skiplist", vec![("a".into(), 1.0)]));
+    set.prepare(3, &limits);
+    assert_eq!(set.encoding().name(), "listpack");
+    set.prepare(4, &limits);
+    assert_eq!((set.encoding().name(), all(&set)), ("skiplist", vec![("a".into(), 1.0)]));
 }
 
 #[test]
@@ -121,20 +122,20 @@ fn the_listpack_is_redis_s() {
     // What DUMP says between its type and its footer.
     let mut expected = b"\x30\0\0\0\x0a\0\x81f\x02\xdf\xfd\x02\x81d\x02\x00\x01\x81b\x02\x831.5\x04".to_vec();
     expected.extend_from_slice(b"\x81e\x02\xf4\0\0\x1a\x93\xfa\x35\x0e\0\x09\x11\x01\x851e+19\x06\xff");
-    assert_eq!(set.as_listpack().unwrap(), expected);
-    let read = Zset::from_listpack(Listpack::from_bytes(expected).unwrap(), &LIMITS).unwrap();
+    assert_eq!(set.small_bytes().unwrap(), expected);
+    let read = Zset::from_listpack(expected, &LIMITS).unwrap();
     assert_eq!(all(&read), all(&set));
     assert_eq!(set.score(b"17"), Some(1e19));
-    let few = Limits { max_listpack_entries: 3, ..LIMITS };
-    let pairs = Listpack::from_bytes(set.as_listpack().unwrap().to_vec()).unwrap();
-    assert_eq!(Zset::from_listpack(pairs, &few).unwrap().encoding(), "skiplist");
+    let few = Limits { listpack_entries: 3, ..LIMITS };
+    let pairs = set.small_bytes().unwrap().to_vec();
+    assert_eq!(Zset::from_listpack(pairs, &few).unwrap().encoding().name(), "skiplist");
 }
 
 #[test]
 fn a_listpack_from_outside_must_be_pairs_in_order() {
     let parse = |texts: &[&str]| {
         let pairs = Listpack::of(texts.iter().map(|text| Element::new(text.as_bytes())));
-        Zset::from_listpack(pairs, &LIMITS).map(|set| set.len())
+        Zset::from_listpack(pairs.as_bytes().to_vec(), &LIMITS).map(|set| set.len())
     };
     assert_eq!(parse(&[]), Ok(0));
     assert_eq!(parse(&["a", "1", "b", "1", "c", "1.5", "d", "inf"]), Ok(4));
@@ -239,12 +240,12 @@ fn random_elements_are_fair_and_different() {
         let mut hits = [0; 20];
         for _ in 0..4_000 {
             hits[set.random(&mut random).unwrap().1 as usize] += 1;
-            let chosen: Vec<f64> = set.random_distinct(5, &mut random).map(|(_, score)| score).collect();
+            let chosen: Vec<f64> = set.sample(5, &mut random).iter().map(|&(_, score)| score).collect();
             assert!(chosen.len() == 5 && chosen.is_sorted_by(|a, b| a < b));
             chosen.iter().for_each(|&score| hits[score as usize] += 1);
         }
         assert!(hits.iter().all(|hits| (1_000..1_400).contains(hits)), "{hits:?}");
-        assert_eq!(set.random_distinct(100, &mut random).count(), 20);
+        assert_eq!(set.sample(100, &mut random).len(), 20);
         assert!(Zset::new().random(&mut random).is_none());
     }
 }
@@ -259,8 +260,8 @@ fn combinations_follow_redis_s_arithmetic() {
         let missing = Input::new(None);
         let combined = |set: Zset| {
             assert_eq!(
-                set.encoding(),
-                if limits.max_listpack_entries == 0 { "skiplist" } else { "listpack" }
+                set.encoding().name(),
+                if limits.listpack_entries == 0 { "skiplist" } else { "listpack" }
             );
             all(&set)
                 .into_iter()
@@ -283,6 +284,15 @@ fn combinations_follow_redis_s_arithmetic() {
         assert_eq!(combined(difference(&[plain_a], &limits)), "x=1 y=2 i=inf");
         assert!(difference(&[missing, plain_a], &limits).is_empty());
         assert!(difference(&[plain_a, plain_a], &limits).is_empty());
+        let mut set = Set::for_members(b"x", 1, &SET_LIMITS);
+        assert!(["x", "w", "7"].iter().all(|member| set.add(member.as_bytes(), &SET_LIMITS)));
+        let scores_of_one = Input::new(Some(&set));
+        assert_eq!(
+            combined(union(&[plain_a, scores_of_one], Aggregate::Sum, &limits)),
+            "7=1 w=1 x=2 y=2 i=inf"
+        );
+        assert_eq!(combined(intersection(&[plain_b, scores_of_one], Aggregate::Max, &limits)), "w=1");
+        assert_eq!(combined(difference(&[scores_of_one, plain_a], &limits)), "7=1 w=1");
         let len = |limit| intersection_len(&[plain_a, plain_b], limit);
         assert_eq!((len(usize::MAX), len(1), intersection_len(&[plain_a, missing], 9)), (2, 1, 0));
     }
@@ -291,6 +301,6 @@ fn combinations_follow_redis_s_arithmetic() {
 #[test]
 fn a_small_set_takes_no_more_than_its_listpack() {
     let set = zset(&LIMITS, &[("member:1", 1.0), ("member:2", 2.0)]);
-    assert!(set.memory_bytes() <= set.as_listpack().unwrap().len().next_multiple_of(16));
+    assert!(set.memory_bytes() <= set.small_bytes().unwrap().len().next_multiple_of(16));
     assert!(size_of::<Zset>() <= 32, "{}", size_of::<Zset>());
 }

@@ -25,7 +25,15 @@
 //!  32  index length        u64, in bytes
 //!  40  payload length      u64, in bytes
 //! chunks, in the table's order: index, payload (drawn in `chunk.rs`)
+//! end mark, 8 bytes, behind the last frame of a recycled segment; the next frame overwrites it
+//!   0  magic "FKND"        4 bytes
+//!   4  checksum            u32, of the magic, seeded like a header's with the place of the mark
 //! ```
+//!
+//! A recycled segment goes on behind its last frame with bytes of its earlier lives. None of them passes for a frame,
+//! because the number of the segment is part of every checksum. The end mark says more: that this is where the writer
+//! stopped, and not where a frame was torn. It is written together with the frame before it, and proves nothing: a
+//! power loss can bring back the mark that the next frame has overwritten.
 //!
 //! Two checksums, because a header alone is evidence: the durable mark of a frame whose payload was torn still says
 //! what must be there. It also makes the search for frames behind damage linear: a candidate costs 56 bytes.
@@ -53,6 +61,17 @@ pub const ROW_BYTES: usize = 48;
 pub const CHUNKS_MAX: usize = 2 * SHARDS;
 /// The first bytes of a frame.
 pub const MAGIC: &[u8; 4] = b"FKFR";
+/// The size of an end mark.
+pub const END_MARK_BYTES: usize = 8;
+const END_MAGIC: &[u8; 4] = b"FKND";
+
+/// The end mark at `place`.
+pub fn end_mark(place: Place) -> [u8; END_MARK_BYTES] {
+    let mut bytes = [0; END_MARK_BYTES];
+    bytes[..4].copy_from_slice(END_MAGIC);
+    bytes[4..].copy_from_slice(&crc_at(place, END_MAGIC).to_le_bytes());
+    bytes
+}
 
 /// A frame's header, without what follows from its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

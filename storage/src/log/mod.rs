@@ -4,6 +4,7 @@
 //! * `chunk`: the records that one buffer gathered, and how they are encoded.
 //! * `frame`: the on-disk format, drawn; headers and the merge of a frame's chunks back into one order.
 //! * `segment`: the files the frames lie in: names and headers.
+//! * `segments`: which of them there are; releasing and recycling.
 //! * `writer`: a cut, a drain, a frame, a write.
 //! * `sync`: what is written and not yet durable, and the durable mark.
 //! * `shared`: the marks and switches that threads read without a lock.
@@ -18,6 +19,7 @@ pub(crate) mod chunk;
 pub(crate) mod frame;
 pub(crate) mod reader;
 pub(crate) mod segment;
+pub(crate) mod segments;
 pub(crate) mod shared;
 pub(crate) mod sync;
 pub(crate) mod tail;

@@ -1,19 +1,24 @@
-//! Replay: reads the log from its first frame to its last whole one, and judges what lies behind that.
+//! Replay: reads the log from the first segment needed to the last whole frame, and judges what lies behind that.
 //!
 //! The torn-tail rule (D2). The log ends before the first frame that is not whole, not in its place, or not the
 //! continuation of the one before. If any frame's header behind that end says that later records were durable,
-//! the log is damaged and the server must not start: `Corrupt`. Otherwise nobody was promised what is missing;
-//! the tail is cut off and reported. The last frames before a crash carry no such evidence behind them, which is why
-//! a start and a clean close write a frame that says what is durable.
+//! or the manifest does, the log is damaged and the server must not start: `Corrupt`. Otherwise nobody was promised
+//! what is missing; the tail is cut off and reported. The last frames before a crash carry no such evidence behind
+//! them, which is why a start and a clean close write a frame that says what is durable.
+//!
+//! A segment ends with its file or at an end mark. What lies behind an end mark, in a recycled segment, are bytes of
+//! an earlier life: no tail, and not reported as one. They are searched for evidence all the same, because the mark
+//! itself may be an old one, with durable frames lost behind it. Between two segments the search is not needed: the
+//! next one's first frame names the frame it follows.
 //!
 //! Nothing here writes: a log that refuses to start is left as it was found.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::frame::{self, NoHeader, Records};
+use super::frame::{self, END_MARK_BYTES, NoHeader, Records};
 use super::segment::{self, FIRST};
-use super::sync::SegmentFile;
+use super::segments::{Live, SegmentFile};
 use super::writer;
 use crate::checksum::{Place, crc_of};
 use crate::error::Error;
@@ -25,6 +30,21 @@ const WINDOW_BYTES: u64 = 1 << 20;
 /// How finely the beginning of the unproven part of the log is remembered.
 const UNPROVEN_STEP_BYTES: u64 = 1 << 20;
 
+/// Where a replay begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// The first segment to be read; it was [`Engine::segment_of`](crate::Engine::segment_of) for `lsn`. Those below
+    /// it may be missing or not, and are not looked at.
+    pub segment: u64,
+    /// Records up to here are not needed, and were durable.
+    pub lsn: Lsn,
+}
+
+impl Start {
+    /// The beginning of a log that has all its segments.
+    pub const FIRST: Self = Self { segment: FIRST, lsn: Lsn(0) };
+}
+
 /// A torn tail that was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CutTail {
@@ -32,7 +52,7 @@ pub struct CutTail {
     pub path: PathBuf,
     /// Where it begins.
     pub offset: u64,
-    /// Its length, later segments included.
+    /// Its length, up to the end of the file, later segments included.
     pub bytes: u64,
     /// Why the log ends there.
     pub reason: &'static str,
@@ -59,7 +79,9 @@ pub struct Report {
 pub struct Found {
     /// Where the next frame goes.
     pub end: writer::End,
-    /// Segments behind the end.
+    /// The segments that were read, ascending; at least one.
+    pub segments: Vec<Live>,
+    /// Segments before the start and behind the end, ascending.
     pub stale: Vec<u64>,
     /// The segment and offset before which everything is durable.
     pub unproven: (u64, u64),
@@ -69,67 +91,54 @@ pub struct Found {
     pub report: Report,
 }
 
-/// Reads the log of dataset `dataset_id` in `dir` and hands every record to `each`, in order.
+/// Reads the log of dataset `dataset_id` in `dir` from `start` on and hands every record to `each`, in order; the
+/// first ones may lie before `start.lsn`.
 pub fn replay<E: From<Error>>(
     fs: &dyn Fs,
     dir: &Path,
     dataset_id: u64,
+    start: Start,
     each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
 ) -> Result<Found, E> {
-    let numbers = segment::list(fs, dir)?;
-    let mut reader = Reader {
-        fs,
-        dir,
-        dataset_id,
-        each,
-        previous: 0,
-        unproven: vec![(Lsn(1), FIRST, segment::HEADER_BYTES as u64)],
-        records_end: (FIRST, segment::HEADER_BYTES as u64),
-        report: Report { records: 0, bytes: 0, last: Lsn(0), epoch: Epoch(0), durable: Lsn(0), cut: None },
-    };
-    let mut whole: Option<Segment> = None;
-    let mut damage = None;
-    let beyond = numbers.last().map_or(FIRST, |last| last + 1);
-    for number in FIRST..beyond {
-        if !numbers.contains(&number) {
-            damage = Some((number, Damage { offset: 0, reason: "a segment is missing" }));
-            break;
-        }
-        let mut segment = Segment::open(fs, dir, number)?;
-        let found = reader.read_segment(&mut segment)?;
-        let begins = found.as_ref().is_none_or(|damage| damage.offset > 0);
-        if begins {
-            whole = Some(segment);
-        }
-        if let Some(found) = found {
-            damage = Some((number, found));
-            break;
-        }
-    }
+    let mut reader = Reader::new(fs, dir, dataset_id, start, each)?;
+    let (whole, damage) = reader.read_segments()?;
     let Some(last) = whole else {
-        // The first segment was durable before the dataset had an identity.
-        let path = segment::path(dir, FIRST);
+        // The first segment was durable before the dataset had an identity, and any other before it was the first.
+        let path = segment::path(dir, start.segment);
         let reason = damage.map_or("the log's first segment is missing", |(_, damage)| damage.reason);
         return Err(Error::corrupt(&path, 0, reason).into());
     };
-    if let Some((number, damage)) = damage {
-        reader.judge(number, damage, &numbers)?;
-    }
-    Ok(reader.found(last, &numbers))
+    reader.judge(&last, damage)?;
+    Ok(reader.found(last))
+}
+
+/// Like [`replay`] of a log that is damaged: finds the end of what can be read, whatever was durable behind it. `None` if
+/// that is nothing.
+pub fn salvage(fs: &dyn Fs, dir: &Path, dataset_id: u64, start: Start) -> Result<Option<Found>, Error> {
+    let each = |_: RecordRef<'_>| Ok::<(), Error>(());
+    let mut reader = Reader::new(fs, dir, dataset_id, start, each)?;
+    let (whole, _damage) = reader.read_segments()?;
+    Ok(whole.map(|last| reader.found(last)))
 }
 
 struct Reader<'a, F> {
     fs: &'a dyn Fs,
     dir: &'a Path,
     dataset_id: u64,
+    start: Start,
     each: F,
-    /// The header checksum of the last frame.
-    previous: u32,
+    /// The segments that there are, ascending.
+    numbers: Vec<u64>,
+    /// The header checksum of the last frame; `None` where the first one's is not known.
+    previous: Option<u32>,
+    segments: Vec<Live>,
     /// Places in the log and the first LSN behind them, ascending; the first one is at or before the first record
     /// that is not known to be durable.
     unproven: Vec<(Lsn, u64, u64)>,
     /// The segment and offset behind the last frame that has records.
     records_end: (u64, u64),
+    /// The segment and offset behind the last frame.
+    frames_end: (u64, u64),
     report: Report,
 }
 
@@ -140,7 +149,55 @@ struct Damage {
     reason: &'static str,
 }
 
-impl<F> Reader<'_, F> {
+impl<'a, F> Reader<'a, F> {
+    fn new(fs: &'a dyn Fs, dir: &'a Path, dataset_id: u64, start: Start, each: F) -> Result<Self, Error> {
+        let begin = (start.segment, segment::HEADER_BYTES as u64);
+        Ok(Self {
+            fs,
+            dir,
+            dataset_id,
+            start,
+            each,
+            numbers: segment::list(fs, dir)?,
+            previous: (start.segment == FIRST).then_some(0),
+            segments: Vec::new(),
+            unproven: vec![(Lsn(0), begin.0, begin.1)],
+            records_end: begin,
+            frames_end: begin,
+            report: Report {
+                records: 0,
+                bytes: 0,
+                last: Lsn(0),
+                epoch: Epoch(0),
+                durable: start.lsn,
+                cut: None,
+            },
+        })
+    }
+
+    /// Reads up to the first damage: the last segment whose header is whole, and where the damage is.
+    fn read_segments<E>(&mut self) -> Result<(Option<Segment>, Option<(u64, Damage)>), E>
+    where
+        E: From<Error>,
+        F: FnMut(RecordRef<'_>) -> Result<(), E>,
+    {
+        let mut whole = None;
+        for number in self.start.segment..=self.numbers.last().copied().unwrap_or(0) {
+            if !self.numbers.contains(&number) {
+                return Ok((whole, Some((number, Damage { offset: 0, reason: "a segment is missing" }))));
+            }
+            let mut segment = Segment::open(self.fs, self.dir, number)?;
+            let damage = self.read_segment(&mut segment)?;
+            if damage.as_ref().is_none_or(|damage| damage.offset > 0) {
+                whole = Some(segment);
+            }
+            if let Some(damage) = damage {
+                return Ok((whole, Some((number, damage))));
+            }
+        }
+        Ok((whole, None))
+    }
+
     /// Reads a segment's frames; tells where it is damaged if it is.
     fn read_segment<E>(&mut self, segment: &mut Segment) -> Result<Option<Damage>, E>
     where
@@ -161,7 +218,8 @@ impl<F> Reader<'_, F> {
         }
         self.report.bytes += HEADER;
         segment.end = HEADER;
-        while segment.end < segment.size {
+        self.segments.push(Live { number, first: self.report.last.next(), bytes: HEADER });
+        while segment.end < segment.size && !segment.has_end_mark(self.dataset_id)? {
             if let Err(reason) = self.read_frame(segment)? {
                 return Ok(Some(Damage { offset: segment.end, reason }));
             }
@@ -190,7 +248,7 @@ impl<F> Reader<'_, F> {
                 return Err(segment.corrupt(offset, "a frame this server cannot have written").into());
             }
         };
-        if header.first != self.report.last.next() || header.previous != self.previous {
+        if !self.continues(&header) {
             return Ok(Err("a frame does not continue the one before it"));
         }
         if header.payload_bytes > left - HEADER {
@@ -210,11 +268,22 @@ impl<F> Reader<'_, F> {
         }
         let bytes = HEADER + header.payload_bytes;
         segment.end += bytes;
-        self.previous = crc;
+        self.segments.last_mut().expect("a frame is in a segment").bytes = segment.end;
+        self.previous = Some(crc);
+        self.frames_end = (number, segment.end);
         self.report.bytes += bytes;
         self.report.last = header.cut;
         self.note_proof(&header, number, offset);
         Ok(Ok(()))
+    }
+
+    /// Whether a frame is the one after the last. The segment that a log without its beginning starts with holds
+    /// the record `start.lsn`.
+    fn continues(&self, header: &frame::Header) -> bool {
+        match self.previous {
+            Some(previous) => header.first == self.report.last.next() && header.previous == previous,
+            None => header.first <= self.start.lsn,
+        }
     }
 
     /// Moves the beginning of the unproven part along.
@@ -240,35 +309,45 @@ impl<F> Reader<'_, F> {
         }
     }
 
-    /// Decides whether what lies behind the end is a torn tail, or damage to what was durable.
-    fn judge(&mut self, number: u64, damage: Damage, numbers: &[u64]) -> Result<(), Error> {
-        let path = segment::path(self.dir, number);
-        let mut bytes = 0;
-        for &later in numbers.iter().filter(|&&later| later >= number) {
-            let mut segment = Segment::open(self.fs, self.dir, later)?;
-            let from = if later == number { damage.offset } else { 0 };
-            bytes += segment.size - from;
-            if let Some(durable) = segment.evidence(self.dataset_id, from, self.report.last)? {
-                let what = format!(
-                    "{}, and records up to {durable} were durable, but only those up to {} can be read",
-                    damage.reason, self.report.last
-                );
-                return Err(Error::corrupt(&path, damage.offset, what));
-            }
+    /// Decides whether what lies behind the end is waste, a torn tail, or damage to what was durable.
+    fn judge(&mut self, last: &Segment, damage: Option<(u64, Damage)>) -> Result<(), Error> {
+        let (mut bytes, mut durable) = (0, None);
+        for &number in self.numbers.iter().filter(|&&number| number >= self.frames_end.0) {
+            let mut segment = Segment::open(self.fs, self.dir, number)?;
+            let from = if number == self.frames_end.0 { self.frames_end.1 } else { 0 };
+            bytes += segment.size.saturating_sub(from);
+            durable = durable.max(segment.evidence(self.dataset_id, from)?);
         }
-        self.report.cut = Some(CutTail { path, offset: damage.offset, bytes, reason: damage.reason });
+        let torn = damage.is_some() || durable.is_some();
+        let (number, Damage { offset, reason }) = damage.unwrap_or((
+            last.number,
+            Damage { offset: last.end, reason: "frames are lost behind an end mark" },
+        ));
+        let path = segment::path(self.dir, number);
+        let durable = durable.unwrap_or_default().max(self.start.lsn);
+        if durable > self.report.last {
+            let what = format!(
+                "{reason}, and records up to {durable} were durable, but only those up to {} can be read",
+                self.report.last
+            );
+            return Err(Error::corrupt(&path, offset, what));
+        }
+        if torn {
+            self.report.cut = Some(CutTail { path, offset, bytes, reason });
+        }
         Ok(())
     }
 
-    fn found(self, last: Segment, numbers: &[u64]) -> Found {
+    fn found(self, last: Segment) -> Found {
         let (_, segment, offset) = self.unproven.first().copied().unwrap_or((Lsn(0), last.number, last.end));
         let all_proven = self.report.durable == self.report.last;
-        let stale = numbers.iter().copied().filter(|&number| number > last.number).collect();
+        let needed = self.start.segment..=last.number;
         let end = writer::End {
             segment: last.number,
-            file: Arc::new(SegmentFile { path: last.path, file: last.file }),
+            // What lies behind the end will be cut off.
+            file: Arc::new(SegmentFile { path: last.path, file: last.file, recycled: false }),
             offset: last.end,
-            previous: self.previous,
+            previous: self.previous.unwrap_or(0),
             last: self.report.last,
             marked: self.report.durable,
         };
@@ -276,7 +355,8 @@ impl<F> Reader<'_, F> {
             unproven: if all_proven { self.records_end } else { (segment, offset) },
             log_bytes: self.report.bytes,
             end,
-            stale,
+            segments: self.segments,
+            stale: self.numbers.iter().copied().filter(|number| !needed.contains(number)).collect(),
             report: self.report,
         }
     }
@@ -330,12 +410,23 @@ impl Segment {
         Ok(bytes.first_chunk().expect("bytes() gives as many as asked"))
     }
 
-    /// Searches from `from` on for a frame's header which says that a record after `last` was durable. Each byte is
-    /// read once, and each magic costs one checksum of 56 bytes, whatever a client has stored there.
-    fn evidence(&mut self, dataset_id: u64, from: u64, last: Lsn) -> Result<Option<Lsn>, Error> {
+    /// Whether the segment ends here, whatever its file holds behind.
+    fn has_end_mark(&mut self, dataset_id: u64) -> Result<bool, Error> {
+        let offset = self.end;
+        if self.size - offset < END_MARK_BYTES as u64 {
+            return Ok(false);
+        }
+        let mark = frame::end_mark(Place { dataset_id, segment: self.number, offset });
+        Ok(*self.array(offset)? == mark)
+    }
+
+    /// Searches from `from` on for headers of this segment's frames: the highest durable mark among them, `None` if
+    /// there is none. Each byte is read once, and each magic costs one checksum of 56 bytes, whatever a client has
+    /// stored there.
+    fn evidence(&mut self, dataset_id: u64, from: u64) -> Result<Option<Lsn>, Error> {
         const HEADER: usize = frame::HEADER_BYTES;
         let (segment, size) = (self.number, self.size);
-        let mut offset = from;
+        let (mut offset, mut durable) = (from, None);
         while offset + HEADER as u64 <= size {
             let bytes = self.bytes(offset, WINDOW_BYTES.min(size - offset))?;
             for (at, header) in
@@ -343,15 +434,13 @@ impl Segment {
             {
                 let header = header.first_chunk().expect("the window is as long as a header");
                 let place = Place { dataset_id, segment, offset: offset + at as u64 };
-                if let Ok((header, _)) = frame::Header::decode(header, place)
-                    && header.durable > last
-                {
-                    return Ok(Some(header.durable));
+                if let Ok((header, _)) = frame::Header::decode(header, place) {
+                    durable = durable.max(Some(header.durable));
                 }
             }
             // The last bytes may be the beginning of a header.
             offset += (bytes.len() - (HEADER - 1)) as u64;
         }
-        Ok(None)
+        Ok(durable)
     }
 }

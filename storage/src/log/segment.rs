@@ -1,4 +1,5 @@
-//! Segments: the files that hold the frames, `log-0000000001`, `log-0000000002`, … without gaps.
+//! Segments: the files that hold the frames, `log-0000000001`, `log-0000000002`, … without gaps from the first one
+//! that a replay needs. Which one that is, the manifest knows; segments below it are waste.
 //!
 //! ```text
 //!  0  magic "FKSG"          4 bytes
@@ -7,21 +8,18 @@
 //! 10  zero                  6 bytes
 //! 16  dataset id            u64
 //! 24  segment number        u64
-//! 32  the first frame; frames lie back to back up to the end
+//! 32  the first frame; frames lie back to back up to the end of the file, or up to an end mark (drawn in `frame.rs`)
 //! ```
 //!
-//! The header exists to tell a foreign dataset or a newer format (both refuse to start) from damage.
-//!
-//! A seam for checkpoints: a segment whose last record lies below the image can be renamed to a free name and later to
-//! the next number. Its old frames cannot pass for new ones, because every frame's checksum is seeded with the
-//! segment number. Then the manifest, not the number 1, says where the log begins.
+//! The header exists to tell a foreign dataset or a newer format (both refuse to start) from damage. In a recycled
+//! segment it also marks the beginning of a new life: before it is on the disk, the segment's old number shows.
 
 use std::path::{Path, PathBuf};
 
 use crate::checksum::{Place, crc_at};
 use crate::coding::{take_array, take_u16, take_u32, take_u64};
 use crate::error::Error;
-use crate::fs::Fs;
+use crate::fs::{Fs, Open, write_full};
 
 /// The size of a segment's header, and so the offset of its first frame.
 pub const HEADER_BYTES: usize = 32;
@@ -52,6 +50,24 @@ pub fn list(fs: &dyn Fs, dir: &Path) -> Result<Vec<u64>, Error> {
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| number(name)).collect();
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Begins a log where there is none: its first segment, durable with its name.
+pub fn create_first(fs: &dyn Fs, dir: &Path, dataset_id: u64) -> Result<(), Error> {
+    let path = path(dir, FIRST);
+    let file = fs.open(&path, Open::CreateNew).map_err(|e| Error::io("create", &path, e))?;
+    write_full(&*file, &header(dataset_id, FIRST), 0).map_err(|e| Error::io("write", &path, e))?;
+    file.sync_data().map_err(|e| Error::io("sync", &path, e))?;
+    fs.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))
+}
+
+/// Removes all segments in `dir`, durably.
+pub fn remove_all(fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
+    for number in list(fs, dir)? {
+        let path = path(dir, number);
+        fs.remove(&path).map_err(|e| Error::io("remove", &path, e))?;
+    }
+    fs.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))
 }
 
 /// A segment's header.

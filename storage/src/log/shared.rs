@@ -13,6 +13,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use super::buffer::Buffers;
+use super::segments::Segments;
 use crate::error::Error;
 use crate::options::{OnFailure, Options, SyncMode};
 use crate::record::Lsn;
@@ -72,7 +73,7 @@ pub struct Stats {
     pub syncs: u64,
     /// How long the last sync took, in microseconds.
     pub last_sync_us: u64,
-    /// The size of the whole log on disk.
+    /// The size of the log that a replay would have to read; spare segments are left out.
     pub log_bytes: u64,
 }
 
@@ -136,6 +137,7 @@ impl Sleeper {
 /// The shared state.
 pub struct Shared {
     pub buffers: Buffers,
+    pub segments: Segments,
     pub log_sleeper: Sleeper,
     pub sync_sleeper: Sleeper,
     pub counters: Counters,
@@ -157,9 +159,10 @@ pub struct Shared {
 
 impl Shared {
     /// The state of a log whose records up to `last` are durable.
-    pub fn new(options: Options, last: Lsn, on_progress: OnProgress) -> Self {
+    pub fn new(options: Options, last: Lsn, segments: Segments, on_progress: OnProgress) -> Self {
         Self {
             buffers: Buffers::new(last),
+            segments,
             log_sleeper: Sleeper::default(),
             sync_sleeper: Sleeper::default(),
             counters: Counters::default(),
@@ -283,6 +286,13 @@ impl Shared {
             guard = self.moved.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(true)
+    }
+
+    /// See [`Engine::release_before`](crate::Engine::release_before).
+    pub fn release_before(&self, segment: u64) -> Result<(), Error> {
+        let (bytes, outcome) = self.segments.release_before(segment);
+        self.counters.log_bytes.fetch_sub(bytes, Relaxed);
+        outcome
     }
 
     pub fn stats(&self) -> Stats {

@@ -15,16 +15,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::segments::SegmentFile;
 use super::shared::Shared;
 use crate::error::Error;
-use crate::fs::{File, Fs};
+use crate::fs::Fs;
 use crate::record::Lsn;
-
-/// An open segment.
-pub struct SegmentFile {
-    pub path: PathBuf,
-    pub file: Arc<dyn File>,
-}
 
 /// Knows what must be synced, and syncs it.
 pub struct Syncer {
@@ -40,7 +35,7 @@ pub struct Syncer {
 struct Unsynced {
     /// Ascending; the last one is the segment being written.
     segments: Vec<Arc<SegmentFile>>,
-    /// A segment was created since the directory was synced.
+    /// A segment was created or renamed since the directory was synced.
     names: bool,
     /// The last record of the last whole frame.
     written: Lsn,
@@ -62,7 +57,7 @@ impl Syncer {
         Self { shared, fs, dir, turn: Mutex::new(()), unsynced: Mutex::new(unsynced) }
     }
 
-    /// A segment was created and will be written from now on.
+    /// A segment has got its name and will be written from now on.
     pub fn created(&self, segment: Arc<SegmentFile>) {
         let mut unsynced = self.lock();
         unsynced.segments.push(segment);

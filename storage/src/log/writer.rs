@@ -6,23 +6,23 @@
 //! * A frame is built once. Until it is written whole, nothing else is drained, and the same bytes go to the same
 //!   place: after a short write, and after a full disk.
 //! * An error other than a full disk is final (D3); what is appended after it is thrown away.
+//! * In a recycled segment an end mark follows the last frame, written with it.
 //!
 //! The steps do not sleep, wait or choose when to run: the engine's log thread and the tests drive them alike. The
 //! payload is not copied: the system gathers it from the buffers it was encoded into.
 
 use std::io::{self, IoSlice};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::chunk::{Chunk, Position};
-use super::frame::{self, CHUNKS_MAX, Row};
+use super::frame::{self, CHUNKS_MAX, END_MARK_BYTES, Row};
+use super::segments::SegmentFile;
 use super::shared::Shared;
-use super::sync::{SegmentFile, Syncer};
+use super::sync::Syncer;
 use super::{SHARDS, segment};
 use crate::checksum::{Place, crc_of};
 use crate::error::Error;
-use crate::fs::{Fs, Open};
 use crate::record::Lsn;
 
 /// The memory an idle chunk may keep for each of its two strings. A busy chunk grows beyond it and gives it back.
@@ -61,8 +61,6 @@ pub struct End {
 pub struct Writer {
     shared: Arc<Shared>,
     syncer: Arc<Syncer>,
-    fs: Arc<dyn Fs>,
-    dir: PathBuf,
     dataset_id: u64,
     end: End,
     /// The cut of the next frame.
@@ -92,7 +90,11 @@ struct Frame {
     head: Vec<u8>,
     /// The frame ends here in each drained chunk.
     ends: Vec<Position>,
+    /// Written behind the frame if the segment is a recycled one.
+    end_mark: [u8; END_MARK_BYTES],
+    /// The length from `start` on, without the end mark.
     bytes: u64,
+    /// How much is written, the end mark included.
     done: u64,
     crc: u32,
     cut: Lsn,
@@ -101,17 +103,10 @@ struct Frame {
 
 impl Writer {
     /// A writer that goes on at `end`.
-    pub fn new(
-        shared: Arc<Shared>,
-        syncer: Arc<Syncer>,
-        fs: Arc<dyn Fs>,
-        dir: PathBuf,
-        dataset_id: u64,
-        end: End,
-    ) -> Self {
+    pub fn new(shared: Arc<Shared>, syncer: Arc<Syncer>, dataset_id: u64, end: End) -> Self {
         let cut = end.last;
         let (drained, spares) = (Vec::new(), Vec::new());
-        Self { shared, syncer, fs, dir, dataset_id, end, cut, drained, spares, frame: None }
+        Self { shared, syncer, dataset_id, end, cut, drained, spares, frame: None }
     }
 
     /// Whether a step could write something.
@@ -252,7 +247,8 @@ impl Writer {
         head.extend_from_slice(&header);
         head.extend_from_slice(&table);
         let bytes = head.len() as u64 + chunk_bytes;
-        Frame { place, file, start, head, ends, bytes, done: 0, crc, cut: self.cut, marked }
+        let end_mark = frame::end_mark(Place { offset: start + bytes, ..place });
+        Frame { place, file, start, head, ends, end_mark, bytes, done: 0, crc, cut: self.cut, marked }
     }
 
     /// Where a frame of this size goes, and the file if it exists already.
@@ -273,12 +269,14 @@ impl Writer {
             None => self.create(frame.place.segment)?,
         };
         frame.file = Some(file.clone());
-        while frame.done < frame.bytes {
+        let end_mark: &[u8] = if file.recycled { &frame.end_mark } else { &[] };
+        while frame.done < frame.bytes + end_mark.len() as u64 {
             let mut skip = frame.done;
             let pieces = self.drained.iter().zip(&frame.ends).flat_map(|(drained, to)| drained.pieces(*to));
             let rest: Vec<IoSlice<'_>> = [&frame.head[..]]
                 .into_iter()
                 .chain(pieces)
+                .chain([end_mark])
                 .filter_map(|piece| {
                     let skipped = skip.min(piece.len() as u64);
                     skip -= skipped;
@@ -297,9 +295,7 @@ impl Writer {
     }
 
     fn create(&self, number: u64) -> Result<Arc<SegmentFile>, Error> {
-        let path = segment::path(&self.dir, number);
-        let file = self.fs.open(&path, Open::CreateNew).map_err(|e| Error::io("create", &path, e))?;
-        let segment = Arc::new(SegmentFile { path, file });
+        let segment = self.shared.segments.create(number, self.end.last.next(), self.end.offset)?;
         self.syncer.created(segment.clone());
         Ok(segment)
     }

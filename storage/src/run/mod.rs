@@ -84,6 +84,7 @@
 //! Reading order: `block.rs`, `index.rs`, `filter.rs`, `footer.rs`, `builder.rs`, `reader.rs`.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -114,6 +115,8 @@ const NO_EXPIRY: u64 = u64::MAX;
 /// The directory of the runs, inside the dataset's.
 pub const DIR: &str = "runs";
 const SUFFIX: &str = ".run";
+/// What a damaged run's name gets behind it when a repair has left the run out.
+const ASIDE_SUFFIX: &str = ".damaged";
 const TEMPORARY_SUFFIX: &str = ".run.tmp";
 
 /// A run's number, never given twice in a dataset.
@@ -165,6 +168,11 @@ impl RunDir {
         self.fs.create_dir(&self.dir).map_err(|e| Error::io("create", &self.dir, e))
     }
 
+    /// Makes the names of the runs durable.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.fs.sync_dir(&self.dir).map_err(|e| Error::io("sync", &self.dir, e))
+    }
+
     /// The path of a run.
     pub fn path(&self, id: RunId) -> PathBuf {
         self.dir.join(id.file_name())
@@ -177,6 +185,15 @@ impl RunDir {
     pub fn remove(&self, id: RunId) -> Result<(), Error> {
         let path = self.path(id);
         self.fs.remove(&path).map_err(|e| Error::io("remove", &path, e))
+    }
+
+    /// Gives a run's file a name that makes it no run, and that stays: the new path, `None` if there is no such file.
+    pub(crate) fn set_aside(&self, id: RunId) -> Result<Option<PathBuf>, Error> {
+        let (path, aside) = (self.path(id), self.dir.join(format!("{id}{SUFFIX}{ASIDE_SUFFIX}")));
+        match self.fs.rename(&path, &aside) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            renamed => renamed.map(|()| Some(aside)).map_err(|e| Error::io("rename", &path, e)),
+        }
     }
 
     /// Begins a run. No file may have the run's name.

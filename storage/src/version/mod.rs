@@ -34,6 +34,7 @@ mod version;
 
 pub use edit::Edit;
 pub use manifest::{Found, Torn, read};
+pub(crate) use manifest::{look, write};
 pub use meta::RunMeta;
 pub use read::Scan;
 pub use version::{Counts, Cut, InvalidEdit, LAST_LEVEL, LEVELS, Run, Version};

@@ -11,23 +11,25 @@ use super::version::{LEVELS, Version};
 use crate::entry::{Content, Entry, NamespaceId, Position};
 use crate::error::Error;
 use crate::merge::{KEEP_ALL, Merge, Source};
-use crate::run::{self, RunDir};
+use crate::run::{self, RunDir, RunId};
 
 impl Version {
     /// Opens all runs: reads their footers and indexes. For a version that was just read from the manifest.
     pub fn open_runs(&self, runs: &RunDir) -> Result<(), Error> {
         for run in self.runs() {
-            let reader = runs.open_run(run.meta().id)?;
-            if !run.meta().agrees_with(reader.info()) {
-                return Err(Error::corrupt(
-                    reader.path(),
-                    0,
-                    "it is not the run that the manifest describes",
-                ));
-            }
-            let _opened_twice = run.file().reader.set(reader);
+            let _opened_twice = run.file().reader.set(self.open_run(run.meta().id, runs)?);
         }
         Ok(())
+    }
+
+    /// Opens one run of this version.
+    pub(crate) fn open_run(&self, id: RunId, runs: &RunDir) -> Result<Arc<run::Run>, Error> {
+        const OTHER: &str = "it is not the run that the manifest describes";
+        let run = runs.open_run(id)?;
+        match self.run(id).is_some_and(|named| named.meta().agrees_with(run.info())) {
+            true => Ok(run),
+            false => Err(Error::corrupt(run.path(), 0, OTHER)),
+        }
     }
 
     /// Reads the filters of all runs into memory, where they are not yet. Until then [`Version::may_contain`] goes by the

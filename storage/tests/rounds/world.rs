@@ -221,8 +221,8 @@ impl<'a> World<'a> {
 
     fn waits_for_log(&self, checkpointer: &Checkpointer) -> bool {
         match checkpointer {
-            Checkpointer::Wait(_) => true,
-            Checkpointer::Push(..) => self.planted != Planted::NoLogRule,
+            Checkpointer::Flip => self.planted == Planted::NoLogRule,
+            Checkpointer::Wait(_) | Checkpointer::Push(..) => self.planted != Planted::NoLogRule,
             _ => false,
         }
     }
@@ -262,6 +262,9 @@ impl<'a> World<'a> {
                 }
             }
             Checkpointer::Idle(left) => Checkpointer::Idle(left - 1),
+            Checkpointer::Flip if self.planted == Planted::NoLogRule && engine.durable_lsn() < self.begun => {
+                Checkpointer::Flip
+            }
             Checkpointer::Flip => {
                 self.captured = Some(BTreeMap::new());
                 self.epoch += 1;

@@ -50,7 +50,7 @@ impl Tree {
     /// Everything that must hold.
     fn check(&self) {
         let places: Vec<Place> =
-            std::iter::successors(Some(self.spine.first()), |place| self.spine.next(place)).collect();
+            std::iter::successors(Some(Place::FIRST), |place| self.spine.next(place)).collect();
         let mut bytes = 0;
         let mut last: Option<(f64, Vec<u8>)> = None;
         let mut entries = 0;
@@ -192,7 +192,7 @@ fn growth_at_an_end_leaves_full_leaves() {
             tree.insert(format!("{n:010}").as_bytes(), f64::from(n));
         }
         tree.check();
-        let leaves = std::iter::successors(Some(tree.spine.first()), |place| tree.spine.next(place)).count();
+        let leaves = std::iter::successors(Some(Place::FIRST), |place| tree.spine.next(place)).count();
         assert_eq!(leaves, 20_000_usize.div_ceil(super::super::leaf::LEN_MAX));
     }
 }
