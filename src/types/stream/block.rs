@@ -240,11 +240,12 @@ impl Block {
     }
 
     fn set_counts(&mut self, live: usize, deleted: usize) {
-        for (index, count) in [live, deleted].into_iter().enumerate() {
-            let at = self.listpack.seek(index as i64).expect(CHECKED);
+        let mut at = self.listpack.first().expect(CHECKED);
+        for count in [live, deleted] {
             if self.int(at) != count as i64 {
                 self.listpack.replace(at, Element::Int(count as i64));
             }
+            at = self.listpack.next(at).expect(CHECKED);
         }
     }
 

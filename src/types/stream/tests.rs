@@ -91,6 +91,19 @@ fn too_large_an_entry_is_refused() {
 }
 
 #[test]
+fn a_block_without_limits_takes_more_elements_than_a_listpack_counts() {
+    let limits = Limits { node_max_bytes: 0, node_max_entries: 0 };
+    let mut entries = Entries::default();
+    for ms in 1..=20_000 {
+        entries.add(id(ms, 0), &[b"field", b"1"], &limits).unwrap();
+    }
+    assert_eq!((entries.len(), entries.radix_tree_keys()), (20_000, 1));
+    assert!(entries.delete(id(19_999, 0)));
+    assert_eq!(entries.trim(&exactly(Bound::Len(2))), 19_997);
+    assert_eq!((live(&entries), entries.first_id()), (vec![19_998, 20_000], id(19_998, 0)));
+}
+
+#[test]
 fn trimming_by_id_past_a_deleted_tail_leaves_a_block_without_entries() {
     let mut entries = entries(3);
     assert!(entries.delete(id(3, 0)));
