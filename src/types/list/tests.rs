@@ -45,101 +45,121 @@ fn value(random: &mut Random) -> Vec<u8> {
     }
 }
 
+/// A list and what it must be.
+struct Pair {
+    list: List,
+    model: Vec<Vec<u8>>,
+    limits: Limits,
+}
+
+impl Pair {
+    fn operate(&mut self, operation: usize, random: &mut Random) {
+        let Pair { list, model, limits } = self;
+        let (limits, value) = (*limits, value(random));
+        let index = random.below(model.len() + 2) as i64 - 1;
+        match operation {
+            0..3 => {
+                list.push(End::Right, [&value[..], b"17"].into_iter(), limits);
+                model.extend([value, b"17".to_vec()]);
+            }
+            3 => {
+                list.push(End::Left, [&value[..], b"zz"].into_iter(), limits);
+                model.splice(0..0, [b"zz".to_vec(), value]);
+            }
+            4..6 => {
+                let pivot = model.get(index as usize).cloned().unwrap_or(b"none".to_vec());
+                let after = random.below(2);
+                let place = model.iter().position(|other| *other == pivot);
+                assert_eq!(list.insert(&pivot, after == 1, &value, limits), place.is_some());
+                place.into_iter().for_each(|place| model.insert(place + after, value.clone()));
+            }
+            6..8 => {
+                let at = if index < 0 { model.len() as i64 + index } else { index };
+                let old = usize::try_from(at).ok().and_then(|at| model.get_mut(at));
+                assert_eq!(list.set(index, &value, limits), old.is_some());
+                old.into_iter().for_each(|old| *old = value.clone());
+            }
+            8 => assert_eq!(list.pop(End::Left, limits), (!model.is_empty()).then(|| model.remove(0))),
+            9 => assert_eq!(list.pop(End::Right, limits), model.pop()),
+            10..12 => {
+                let wanted = model.get(index as usize).cloned().unwrap_or(value);
+                self.remove(&wanted, random.below(5) as i64 - 2);
+            }
+            12 => {
+                let start = random.below(model.len() + 1);
+                let end = model.len().min(start + random.below(20));
+                model.drain(start..end);
+                list.remove_range(start..end, limits);
+            }
+            _ => {
+                let kept = list.range(random.below(4) as i64, -1 - random.below(4) as i64);
+                *model = model[kept.clone()].to_vec();
+                list.trim(kept, limits);
+            }
+        }
+    }
+
+    fn remove(&mut self, wanted: &[u8], count: i64) {
+        let mut left = if count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
+        let before = self.model.len();
+        let mut keep = |other: &Vec<u8>| {
+            let remove = other == wanted && left > 0;
+            left -= usize::from(remove);
+            !remove
+        };
+        if count < 0 {
+            self.model.reverse();
+            self.model.retain(&mut keep);
+            self.model.reverse();
+        } else {
+            self.model.retain(&mut keep);
+        }
+        assert_eq!(self.list.remove(count, wanted, self.limits), before - self.model.len());
+    }
+
+    fn check(&self) {
+        let Pair { list, model, .. } = self;
+        list.check();
+        assert!(values(list).eq(model.iter().cloned()));
+        let range = model.len() / 4..model.len() / 2;
+        let backwards = list.iter(range.clone()).rev().map(|element| element.to_vec());
+        assert!(backwards.eq(model[range].iter().rev().cloned()));
+        for index in -3..model.len() as i64 + 2 {
+            let at = if index < 0 { model.len() as i64 + index } else { index };
+            let expected = usize::try_from(at).ok().and_then(|at| model.get(at).cloned());
+            assert_eq!(list.get(index).map(|element| element.to_vec()), expected);
+        }
+        if !model.is_empty() {
+            let again = List::from_parts(list.parts(), self.limits).unwrap();
+            assert!(values(&again).eq(model.iter().cloned()));
+        }
+    }
+}
+
+fn values(list: &List) -> impl Iterator<Item = Vec<u8>> {
+    list.iter(0..list.len()).map(|element| element.to_vec())
+}
+
 #[test]
 fn random_operations_agree_with_a_vector() {
     for (seed, listpack_size) in [(1, -1), (2, -2), (3, -5), (4, 1), (5, 0), (6, 7), (7, 128), (8, i64::MIN)]
     {
         println!("seed {seed}");
-        let limits = Limits { listpack_size };
         let mut random = Random::new(seed);
-        let (mut list, mut model): (List, Vec<Vec<u8>>) = (List::new(), Vec::new());
+        let mut pair = Pair { list: List::new(), model: Vec::new(), limits: Limits { listpack_size } };
         let mut frozen: Option<(List, Vec<Vec<u8>>)> = None;
         for round in 0..2_500 {
             let grows = round % 1_000 < 600;
-            let value = value(&mut random);
-            let index = random.below(model.len() + 2) as i64 - 1;
-            match random.below(if grows { 8 } else { 14 }) {
-                0..3 => {
-                    list.push(End::Right, [&value[..], b"17"].into_iter(), limits);
-                    model.extend([value, b"17".to_vec()]);
-                }
-                3 => {
-                    list.push(End::Left, [&value[..], b"zz"].into_iter(), limits);
-                    model.splice(0..0, [b"zz".to_vec(), value]);
-                }
-                4..6 => {
-                    let pivot = model.get(index as usize).cloned().unwrap_or(b"none".to_vec());
-                    let after = random.below(2);
-                    let place = model.iter().position(|other| *other == pivot);
-                    assert_eq!(list.insert(&pivot, after == 1, &value, limits), place.is_some());
-                    place.into_iter().for_each(|place| model.insert(place + after, value.clone()));
-                }
-                6..8 => {
-                    let at = if index < 0 { model.len() as i64 + index } else { index };
-                    let is_there = (0..model.len() as i64).contains(&at);
-                    assert_eq!(list.set(index, &value, limits), is_there);
-                    if is_there {
-                        model[at as usize] = value;
-                    }
-                }
-                8 => assert_eq!(list.pop(End::Left, limits), (!model.is_empty()).then(|| model.remove(0))),
-                9 => assert_eq!(list.pop(End::Right, limits), model.pop()),
-                10..12 => {
-                    let wanted = model.get(index as usize).cloned().unwrap_or(value);
-                    let count = random.below(5) as i64 - 2;
-                    let mut left = if count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
-                    let before = model.len();
-                    let mut keep = |other: &Vec<u8>| {
-                        let remove = *other == wanted && left > 0;
-                        left -= usize::from(remove);
-                        !remove
-                    };
-                    if count < 0 {
-                        model.reverse();
-                        model.retain(&mut keep);
-                        model.reverse();
-                    } else {
-                        model.retain(&mut keep);
-                    }
-                    assert_eq!(list.remove(count, &wanted, limits), before - model.len());
-                }
-                12 => {
-                    let start = random.below(model.len() + 1);
-                    let end = model.len().min(start + random.below(20));
-                    model.drain(start..end);
-                    list.remove_range(start..end, limits);
-                }
-                _ => {
-                    let kept = list.range(random.below(4) as i64, -1 - random.below(4) as i64);
-                    model = model[kept.clone()].to_vec();
-                    list.trim(kept, limits);
-                }
-            }
-            assert_eq!(list.len(), model.len());
+            pair.operate(random.below(if grows { 8 } else { 14 }), &mut random);
+            assert_eq!(pair.list.len(), pair.model.len());
             if round % 83 == 0 {
-                list.check();
-                assert!(list.iter(0..list.len()).map(|element| element.to_vec()).eq(model.iter().cloned()));
-                let range = model.len() / 4..model.len() / 2;
-                let backwards = list.iter(range.clone()).rev().map(|element| element.to_vec());
-                assert!(backwards.eq(model[range].iter().rev().cloned()));
-                for index in -3..model.len() as i64 + 2 {
-                    let at = if index < 0 { model.len() as i64 + index } else { index };
-                    let expected = usize::try_from(at).ok().and_then(|at| model.get(at).cloned());
-                    assert_eq!(list.get(index).map(|element| element.to_vec()), expected);
-                }
-                let parts: Vec<Part<'_>> = list.parts().collect();
-                if !model.is_empty() {
-                    let again = List::from_parts(parts.iter().copied(), limits).unwrap();
-                    assert_eq!(texts(&again), texts(&list));
-                }
-                let last = frozen.replace((list.freeze(), model.clone()));
-                last.into_iter().for_each(|(list, model)| {
-                    assert!(list.iter(0..list.len()).map(|element| element.to_vec()).eq(model));
-                });
+                pair.check();
+                let last = frozen.replace((pair.list.freeze(), pair.model.clone()));
+                last.into_iter().for_each(|(list, model)| assert!(values(&list).eq(model)));
             }
         }
-        list.trim(0..0, limits);
-        assert!(list.is_empty() && list.memory_bytes() < 400, "{}", list.memory_bytes());
+        pair.list.trim(0..0, pair.limits);
+        assert!(pair.list.is_empty() && pair.list.memory_bytes() < 400);
     }
 }
 
