@@ -26,6 +26,7 @@ pub mod client;
 pub mod commands;
 pub mod config;
 pub mod net;
+pub mod rdb;
 pub mod resp;
 pub mod server;
 pub mod stats;

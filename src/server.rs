@@ -17,10 +17,9 @@ use mio::{Poll, Waker};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use storage::fs::os::Os;
-use storage::{Engine, Progress, Recovery, Status};
+use storage::{Engine, Recovery};
 
 use crate::client::{Pause, Registry};
-use crate::commands::replay::Replay;
 use crate::commands::state::ShutdownOptions;
 use crate::commands::table::{rename_commands, table};
 use crate::commands::{Executor, ServerState};
@@ -33,6 +32,7 @@ use crate::net::monitor::Monitor;
 use crate::net::worker::{self, Core, Seat, WAKER};
 use crate::stats::rates::Rates;
 use crate::stats::{Stat, Stats};
+use crate::store::checkpointer::Checkpointer;
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::hash::KeyHasher;
 use crate::store::keyspace::{self, Garbage};
@@ -41,6 +41,10 @@ use crate::sys;
 use crate::util::random::Random;
 use crate::util::supervisor::Supervisor;
 use crate::util::{file, log, time};
+
+mod dataset;
+
+use dataset::DiskThreads;
 
 /// The longest time between two rounds of the cron thread, whatever `hz` says: a due key goes within a tenth of a second.
 const CRON_TICK_MAX_MS: u64 = 50;
@@ -73,6 +77,7 @@ struct Server {
     stopped: Receiver<u32>,
     /// Ends the cron thread when it is dropped.
     cron_stop: Sender<()>,
+    disk: DiskThreads,
     threads: Vec<JoinHandle<()>>,
     signals: SigSet,
     pidfile: String,
@@ -147,7 +152,7 @@ fn start(loaded: Loaded) -> Result<Server, String> {
     let watcher = monitor.clone();
     threads.push(spawn("forgekv-monitor", move || watcher.watch(&watched))?);
 
-    load(&state, recovery, &seats)?;
+    let disk = dataset::start(&state, recovery, &seats)?;
     let (cron_stop, cron_stopped) = bounded(0);
     let (cron_state, cron_seats) = (state.clone(), seats.clone());
     threads.push(spawn("forgekv-cron", move || cron(&cron_state, &cron_seats, &cron_stopped))?);
@@ -160,6 +165,7 @@ fn start(loaded: Loaded) -> Result<Server, String> {
         acceptor_waker,
         stopped,
         cron_stop,
+        disk,
         threads,
         signals,
         pidfile,
@@ -197,11 +203,11 @@ impl Server {
         }
         drop(self.cron_stop);
         self.monitor.stop();
-        let closed = self.state.keyspace.log().map_or(Ok(()), Engine::close);
+        let closed = self.disk.stop(&self.state);
         if !self.pidfile.is_empty() {
             let _ = file::remove(self.pidfile.as_ref());
         }
-        closed.map_err(|error| format!("The log could not be closed cleanly: {error}"))?;
+        closed?;
         log::warning("ForgeKV is now ready to exit, bye bye...");
         // The other threads hold nothing that outlives the process; the drop thread may be freeing gigabytes.
         drop(self.threads);
@@ -307,6 +313,7 @@ fn build_state(
     let now = time::now();
     ServerState {
         keyspace,
+        checkpointer: Checkpointer::default(),
         tcp_port: config.port,
         config: ConfigCell::new(config),
         clients,
@@ -347,54 +354,6 @@ fn start_acceptor(
         .map_err(|error| format!("Can't poll the listeners: {error}"))?;
     threads.push(spawn("forgekv-acceptor", move || acceptor.run())?);
     Ok(waker)
-}
-
-/// Replays the log and opens it for new records. Clients get `-LOADING` until this returns.
-fn load(state: &Arc<ServerState>, mut recovery: Recovery, seats: &[Arc<Seat>]) -> Result<(), String> {
-    let began = time::Monotonic::now();
-    let mut replay = Replay::new(state, time::now());
-    let report = recovery
-        .replay(|record| {
-            let said = replay.apply(record.payload);
-            said.map_err(|what| {
-                LoadError(format!("Record {} of the log can't be replayed: {what}.", record.lsn.0))
-            })
-        })
-        .map_err(|LoadError(sentence)| sentence)?;
-    if let Some(cut) = &report.cut {
-        log::warning(&format!("The end of the log was not whole and is cut off: {cut:?}"));
-    }
-    log::notice(&format!(
-        "DB loaded from the log: {} records, {} bytes, {:.3} seconds",
-        report.records,
-        report.bytes,
-        began.elapsed().as_secs_f64()
-    ));
-    let seats = seats.to_vec();
-    let engine = recovery
-        .start(Box::new(move |progress: Progress| {
-            if progress.status == Status::Failed {
-                log::warning("Writing the log failed, so nothing can be promised any more: the server stops (see above).");
-                std::process::exit(1);
-            }
-            for seat in &seats {
-                seat.mailbox.durable_moved();
-            }
-        }))
-        .map_err(|error| error.to_string())?;
-    state.keyspace.attach_log(engine);
-    // CONFIG SET may have changed the mode while the log was replayed.
-    state.keyspace.set_sync_mode(state.config.snapshot().wal_sync_mode);
-    state.loading.store(false, Ordering::Release);
-    Ok(())
-}
-
-struct LoadError(String);
-
-impl From<storage::Error> for LoadError {
-    fn from(error: storage::Error) -> Self {
-        LoadError(error.to_string())
-    }
 }
 
 fn announce(state: &ServerState) {

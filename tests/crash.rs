@@ -13,6 +13,8 @@ use crate::support::Server;
 use crate::support::Value;
 use crate::support::forgekv_only;
 
+mod tiered;
+
 const WRITERS: usize = 3;
 /// What `everysecond` and `never` may lose when the process dies: what the log thread has not written yet (3 ms), and
 /// as much again as a busy machine may keep that thread from running.

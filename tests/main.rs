@@ -23,6 +23,7 @@ mod libraries;
 mod network;
 mod persistence;
 mod protocol;
+mod rdb;
 mod scan;
 mod server;
 mod strings;

@@ -21,6 +21,7 @@ use std::sync::atomic::Ordering;
 
 use crate::resp::Protocol;
 use crate::store::DbIndex;
+use crate::store::loading::Ticket;
 
 /// A client's number: given out once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +63,8 @@ pub struct Client {
     pub took_long: bool,
     /// The connection closes once what is in the output buffer has been sent.
     pub close_after_reply: bool,
+    /// What its next command waits for that is on disk.
+    pub waiting: Option<Arc<Ticket>>,
     /// What [`ClientInfo::last_command`] will be: the command that runs, or ran last.
     pub last_command: u32,
 }
@@ -79,6 +82,7 @@ impl Client {
             no_evict: false,
             took_long: false,
             close_after_reply: false,
+            waiting: None,
             last_command: u32::MAX,
         }
     }

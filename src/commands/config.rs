@@ -7,6 +7,7 @@ use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult};
 use super::state::ServerState;
 use crate::config::{Asker, Config, SetError};
+use crate::store::cache;
 use crate::sys;
 use crate::util::log;
 
@@ -132,6 +133,9 @@ fn apply(state: &ServerState, old: &Config, new: &Config) -> Result<(), SetError
     }
     if (new.maxmemory > 0) != (old.maxmemory > 0) {
         state.keyspace.set_limits_memory(new.maxmemory > 0);
+    }
+    if new.memtable_size_mb != old.memtable_size_mb {
+        state.keyspace.set_budget(cache::budget_bytes(new.memtable_size_mb));
     }
     log::set_level(new.loglevel);
     Ok(())

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use super::call::Call;
 use super::error::CommandError;
 use super::hotness::Hotness;
-use super::keyspecs;
 use super::spec::flags;
 use super::state::ServerState;
 use super::table::{Row, table};
+use super::{keyspecs, residence};
 use crate::client::{Client, PauseMode, ReplyMode};
 use crate::config::{Config, ConfigReader};
 use crate::resp::{Argv, Mark, Output, Reply};
@@ -48,10 +48,12 @@ pub enum Outcome {
     },
     /// A shard stayed busy: wait for it with [`Executor::await_shard`].
     Busy(BusyShard),
-    /// The log cannot take more just now.
+    /// The log, or RAM, cannot take more just now.
     LogBehind,
     /// CLIENT PAUSE holds it back.
     Paused,
+    /// It needs something from the disk; the connection is woken when that is there.
+    AwaitDisk,
 }
 
 /// The shard that a request found busy.
@@ -259,7 +261,12 @@ impl Executor {
         if self.is_paused(row) {
             return Outcome::Paused;
         }
-        if row.is_write && self.state.keyspace.is_log_behind() {
+        if client.waiting.is_some()
+            && let Some(outcome) = self.look_at_ticket(client, row, out)
+        {
+            return outcome;
+        }
+        if row.is_write && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded()) {
             return Outcome::LogBehind;
         }
         let outcome = self.run(client, row, request, out);
@@ -268,6 +275,18 @@ impl Executor {
             self.refresh_config();
         }
         outcome
+    }
+
+    /// A command that waited for the disk comes again: too early, or to hear that the disk failed, or (`None`) to run.
+    #[cold]
+    fn look_at_ticket(&mut self, client: &mut Client, row: &Row, out: &mut Output) -> Option<Outcome> {
+        let ticket = client.waiting.take()?;
+        if !ticket.is_complete() {
+            client.waiting = Some(ticket);
+            return Some(Outcome::AwaitDisk);
+        }
+        let sentence = ticket.failure()?;
+        Some(self.reject(client, Some(row), &CommandError::disk(sentence), out))
     }
 
     /// Everything that can refuse a command before it runs.
@@ -331,10 +350,13 @@ impl Executor {
         let state = &*self.state;
         let argv = request.argv;
         let set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace, &mut self.hashes);
-        let locked = match state.keyspace.locks().try_lock(set) {
+        let mut locked = match state.keyspace.locks().try_lock(set) {
             Ok(locked) => locked,
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
         };
+        if state.keyspace.has_cold() && !residence::is_resident(state, client, row, request, &mut locked) {
+            return Outcome::AwaitDisk;
+        }
         let index = client.db;
         client.last_command = row.id as u32;
         let mut db = Db::new(&state.keyspace, locked, index, self.now, &self.access, &mut self.work);

@@ -199,6 +199,11 @@ impl CommandError {
         Self::with(template, &[command.as_bytes(), directive.as_bytes()])
     }
 
+    /// `IOERR …`: what the command needs can't be read from disk.
+    pub fn disk(sentence: &str) -> Self {
+        Self::with("IOERR {}", &[sentence.as_bytes()])
+    }
+
     /// The template with each `{}` replaced in turn. What a client sent ends at its first NUL byte, as in C.
     fn with(template: &str, parts: &[&[u8]]) -> Self {
         let mut text = Vec::new();

@@ -5,7 +5,7 @@ use super::error::CommandError;
 use super::help::help_row;
 use super::spec::flags::*;
 use super::spec::key_flags::*;
-use super::spec::{Arg, Command, CommandResult, KeySpec, category};
+use super::spec::{Arg, Command, CommandResult, Elsewhere, KeySpec, category};
 use crate::config::Config;
 use crate::config::values::MaxmemoryPolicy;
 use crate::store::entry::Value;
@@ -123,6 +123,10 @@ pub const COMMANDS: &[Command] = &[
         summary: "Copies a key's value and time to live to another key.",
         flags: WRITE | DENYOOM,
         keys: &[KeySpec::at(1, RO | ACCESS), KeySpec::at(2, OW | UPDATE)],
+        elsewhere: Some(Elsewhere {
+            key: 2,
+            database: |argv| (3..argv.len()).find(|&at| is(argv.get(at), "DB")).map(|at| at + 1),
+        }),
         args: &[
             Arg::key("source"),
             Arg::key_of("destination", 1),
@@ -140,6 +144,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "Moves a key to another database unless it has one of that name.",
         flags: WRITE | FAST,
         keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
+        elsewhere: Some(Elsewhere { key: 1, database: |_| Some(2) }),
         args: &[Arg::key("key"), Arg::integer("db")],
         ..KEYSPACE
     },

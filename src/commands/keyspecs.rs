@@ -4,10 +4,10 @@
 //! not hold; the lock refuses that with a panic, and the table's tests and the command tests look for it.
 
 use super::spec::key_flags::INCOMPLETE;
-use super::spec::{Begin, Command, Find, KeySpec, Locks};
+use super::spec::{Begin, Command, Elsewhere, Find, KeySpec, Locks};
 use super::table::Row;
 use crate::resp::Argv;
-use crate::store::{Keyspace, ShardId, ShardSet};
+use crate::store::{DbIndex, Keyspace, ShardId, ShardSet};
 use crate::util::number::parse_i64;
 
 /// A key argument: its position and the flags of the spec that named it.
@@ -105,6 +105,24 @@ pub fn lock_set(
         hashes[key.position] = hash;
     });
     set
+}
+
+/// Calls `visit` for each key that the command will look for, with the database if that is not the selected one.
+pub fn for_each_looked_up(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize, Option<DbIndex>)) {
+    for_each(row.command, argv, |key| visit(key.position, None));
+    if let Locks::KeyOfSubcommand(words) = row.command.locks
+        && let (Some(word), Some(_)) = (argv.try_get(1), argv.try_get(2))
+        && words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    {
+        visit(2, None);
+    }
+    if let Some(Elsewhere { key, database }) = row.command.elsewhere
+        && let Some(word) = database(argv).and_then(|at| argv.try_get(at))
+        && let Some(db) = parse_i64(word).and_then(|db| u32::try_from(db).ok())
+        && key < argv.len()
+    {
+        visit(key, Some(DbIndex(db)));
+    }
 }
 
 fn key_of_subcommand(words: &[&str], argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {

@@ -25,6 +25,7 @@ pub mod lolwut;
 pub mod memory;
 pub mod ranges;
 pub mod replay;
+mod residence;
 pub mod scan;
 pub mod server;
 pub mod spec;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::call::Call;
 use super::keyspecs;
 use super::state::ServerState;
-use super::table::table;
+use super::table::{Row, table};
 use crate::client::{Client, ClientId, ClientInfo, Endpoint};
 use crate::resp::{Argv, Output, Reply, Span};
 use crate::store::db::Workspace;
+use crate::store::effect::{self, Before};
 use crate::store::evict::AccessClock;
-use crate::store::{Db, UnixMs, effect};
+use crate::store::{Db, Key, UnixMs};
 use crate::util::random::Random;
 
 /// Executes log records.
@@ -50,7 +51,7 @@ impl<'a> Replay<'a> {
         let mut at = 0;
         while at < payload.len() {
             self.spans.clear();
-            let Some(db) = effect::take(payload, &mut at, &mut self.spans) else {
+            let Some((db, before)) = effect::take(payload, &mut at, &mut self.spans) else {
                 return Err("an effect in it is cut off".to_owned());
             };
             if db.0 as usize >= self.state.keyspace.databases() {
@@ -59,12 +60,35 @@ impl<'a> Replay<'a> {
             self.client.db = db;
             self.argv.clear();
             self.argv.extend(self.spans.iter().map(|&(start, end)| Span::new(start as usize, end as usize)));
-            self.execute(payload)?;
+            self.execute(payload, before)?;
         }
         Ok(())
     }
 
-    fn execute(&mut self, payload: &[u8]) -> Result<(), String> {
+    /// Brings the keys of an effect into RAM. Nobody else is there yet, so they stay until it is executed. What a SET is
+    /// about to replace is not read when the log says what it was.
+    fn fetch(&self, row: &Row, argv: Argv<'_>, before: Before) -> Result<(), String> {
+        let keyspace = &self.state.keyspace;
+        if !keyspace.has_cold() {
+            return Ok(());
+        }
+        if before != Before::Unsaid && replaces_all(row, argv) {
+            let bytes = argv.get(1);
+            let key = Key { bytes, hash: keyspace.hasher().hash_of(bytes) };
+            keyspace.assume(self.client.db, &key, before);
+            return Ok(());
+        }
+        let mut result = Ok(());
+        keyspecs::for_each_looked_up(row, argv, |position, elsewhere| {
+            let bytes = argv.get(position);
+            let key = Key { bytes, hash: keyspace.hasher().hash_of(bytes) };
+            let fetched = keyspace.load_now(elsewhere.unwrap_or(self.client.db), &key);
+            result = std::mem::replace(&mut result, Ok(())).and(fetched);
+        });
+        result
+    }
+
+    fn execute(&mut self, payload: &[u8], before: Before) -> Result<(), String> {
         let argv = Argv::new(payload, &self.argv);
         self.out.consume(self.out.len());
         let name = String::from_utf8_lossy(argv.get(0));
@@ -75,6 +99,7 @@ impl<'a> Replay<'a> {
             return Err(format!("'{name}' with {} words is no effect", argv.len()));
         }
         let keyspace = &self.state.keyspace;
+        self.fetch(row, argv, before)?;
         let locked =
             keyspace.locks().lock_set(keyspecs::lock_set(row, argv, None, keyspace, &mut self.hashes));
         let config = self.state.config.snapshot();
@@ -99,4 +124,10 @@ impl<'a> Replay<'a> {
         call.db.commit(argv.iter(), index);
         result.map_err(|error| format!("'{name}' failed: {error}"))
     }
+}
+
+/// Does the effect replace value and expiry of its key whatever they were?
+fn replaces_all(row: &Row, argv: Argv<'_>) -> bool {
+    let is_plain = argv.len() == 3 || (argv.len() == 5 && argv.get(3).eq_ignore_ascii_case(b"PXAT"));
+    row.command.name == "set" && is_plain
 }

@@ -290,6 +290,15 @@ pub enum Locks {
     KeyOfSubcommand(&'static [&'static str]),
 }
 
+/// A key that a command looks for in another database than the selected one. No key spec can say so.
+#[derive(Clone, Copy, Debug)]
+pub struct Elsewhere {
+    /// The key's argument.
+    pub key: usize,
+    /// Finds the argument that names the database, if one does.
+    pub database: fn(crate::resp::Argv<'_>) -> Option<usize>,
+}
+
 /// The type of an argument, for COMMAND DOCS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the documentation: they are what COMMAND DOCS prints")]
@@ -473,6 +482,8 @@ pub struct Command {
     pub keys: &'static [KeySpec],
     /// What it locks.
     pub locks: Locks,
+    /// Its key in another database.
+    pub elsewhere: Option<Elsewhere>,
     /// Hints for client proxies.
     pub tips: &'static [&'static str],
     /// The version since which something else is recommended; empty: none.
@@ -501,6 +512,7 @@ impl Command {
         categories: 0,
         keys: &[],
         locks: Locks::Keys,
+        elsewhere: None,
         tips: &[],
         deprecated_since: "",
         replaced_by: "",

@@ -7,6 +7,7 @@ use crate::client::{Pause, Registry};
 use crate::config::ConfigCell;
 use crate::stats::Stats;
 use crate::stats::rates::Rates;
+use crate::store::checkpointer::Checkpointer;
 use crate::store::{Keyspace, UnixMs};
 use crate::util::time;
 
@@ -27,6 +28,8 @@ pub struct ShutdownOptions {
 pub struct ServerState {
     /// The data.
     pub keyspace: Keyspace,
+    /// Who makes checkpoints.
+    pub checkpointer: Checkpointer,
     /// The configuration.
     pub config: Arc<ConfigCell>,
     /// The clients.

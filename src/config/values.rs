@@ -81,6 +81,10 @@ pub struct Values {
     pub wal_sync_mode: SyncMode,
     /// Size of one log segment, in MiB.
     pub wal_segment_mb: u32,
+    /// MiB of log behind the last checkpoint at which the next one is made.
+    pub checkpoint_log_mb: u64,
+    /// Threads that read cold keys from disk.
+    pub disk_threads: u32,
     /// When to make a checkpoint, beside those the server makes by itself.
     pub save: Vec<SavePoint>,
 

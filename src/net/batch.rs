@@ -25,6 +25,8 @@ pub enum Stop {
     LogBehind,
     /// The next command waits for CLIENT UNPAUSE.
     Paused,
+    /// The next command waits for the disk.
+    AwaitDisk,
     /// The connection is closing; no more commands are taken.
     Closing,
 }
@@ -90,6 +92,7 @@ impl Batch {
                     Outcome::Busy(shard) => Some(Stop::Busy(shard)),
                     Outcome::LogBehind => Some(Stop::LogBehind),
                     Outcome::Paused => Some(Stop::Paused),
+                    Outcome::AwaitDisk => Some(Stop::AwaitDisk),
                 };
                 if let Some(stop) = stop {
                     // What was parsed behind this command will be parsed again.

@@ -44,6 +44,8 @@ pub enum TurnEnd {
     AwaitLog,
     /// CLIENT PAUSE.
     Paused,
+    /// Something is read from disk; whoever reads it wakes the connection.
+    AwaitDisk,
     /// The connection is to be closed.
     Close,
 }
@@ -182,6 +184,7 @@ impl Connection {
             Stop::Busy(shard) => TurnEnd::AwaitShard(shard),
             Stop::LogBehind => TurnEnd::AwaitLog,
             Stop::Paused => TurnEnd::Paused,
+            Stop::AwaitDisk => TurnEnd::AwaitDisk,
             Stop::Closing => TurnEnd::Idle,
         }
     }

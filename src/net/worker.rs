@@ -313,7 +313,7 @@ impl Core {
             }
             TurnEnd::AwaitLog => self.behind.push(index),
             TurnEnd::Paused => self.paused.push(index),
-            TurnEnd::Idle | TurnEnd::Close => {}
+            TurnEnd::Idle | TurnEnd::AwaitDisk | TurnEnd::Close => {}
         }
         if more {
             self.ready.push_back(index);

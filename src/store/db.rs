@@ -6,19 +6,25 @@
 //! * Every change counts in `dirty`; a command that changed something is logged, as it was called unless it said otherwise
 //!   with [`Db::log_as`]. [`Db::commit`] does that while the locks are still held.
 //! * Nothing here allocates for a reply or knows who asked.
+//! * A command's keys are in RAM before it runs ([`residence`](super::residence)), so what a lookup does not find does not
+//!   exist. A tombstone is not found.
+//! * The epoch is read once, when all locks are held (DESIGN §5). `change` has what changes keys, `whole` what is done to
+//!   databases.
 
 use std::sync::Arc;
 
 use super::arena::Handle;
-use super::effect;
-use super::entry::{INLINE_MAX, NewValue, Object, Value};
+use super::effect::{self, Before};
+use super::entry::{Object, Value};
 use super::evict::AccessClock;
 use super::hash::KeyHasher;
 use super::keyspace::{Garbage, Keyspace};
 use super::lock::{Locked, ShardSet};
 use super::table::{Entry, Table};
 use super::{DbIndex, ShardId, UnixMs};
-use crate::types::string::encoding::EMBSTR_MAX;
+
+mod change;
+mod whole;
 
 /// A key with its hash.
 #[derive(Clone, Copy, Debug)]
@@ -137,10 +143,15 @@ pub struct Db<'a> {
     locked: Locked<'a>,
     index: DbIndex,
     now: UnixMs,
+    /// The epoch that the operation belongs to.
+    epoch: u64,
     access: &'a AccessClock,
     touches: bool,
     dirty: u64,
     rewritten: bool,
+    /// What the first write of a value replaced, and how many there were.
+    before: Before,
+    writes: u32,
     /// The newest LSN that `on_shard` met in shards that are no longer held.
     depends_on: u64,
     work: &'a mut Workspace,
@@ -167,10 +178,13 @@ impl<'a> Db<'a> {
             locked,
             index,
             now,
+            epoch: keyspace.epoch(),
             access,
             touches: true,
             dirty: 0,
             rewritten: false,
+            before: Before::Unsaid,
+            writes: 0,
             depends_on: 0,
             work,
         }
@@ -289,7 +303,7 @@ impl<'a> Db<'a> {
         let entry = self.table(shard).find_entry(key.hash, key.bytes)?;
         let handle = entry.handle();
         let slot = Slot { shard, db: self.index, handle };
-        let (expired, access) = (self.has_expired(entry), entry.access());
+        let (expired, access, is_used) = (self.has_expired(entry), entry.access(), entry.state().is_used());
         if expired {
             self.delete_expired(key, slot);
             return None;
@@ -298,6 +312,9 @@ impl<'a> Db<'a> {
             let touched = self.access.touch(access);
             if touched != access {
                 self.table_of(slot).set_access(handle, touched);
+            }
+            if !is_used {
+                self.table_of(slot).touch(handle);
             }
         }
         Some(slot)
@@ -324,7 +341,7 @@ impl<'a> Db<'a> {
         self.take_out(slot, key.hash);
         self.work.tallies.expired += 1;
         let index = slot.db;
-        effect::put(&mut self.work.effects, index, [&b"DEL"[..], key.bytes].into_iter());
+        effect::put(&mut self.work.effects, index, Before::Unsaid, [&b"DEL"[..], key.bytes].into_iter());
     }
 
     /// Deletes one key of the selected database in `shard` whose time has passed. False: there is none.
@@ -384,189 +401,19 @@ impl<'a> Db<'a> {
         self.entry(slot).expire_at().map(UnixMs)
     }
 
-    // ----- changes -----
-
-    /// Writes a value under a key that was looked up before: `slot` is what the lookup gave.
-    #[inline]
-    pub fn set(&mut self, key: &Key<'_>, slot: Option<Slot>, value: NewValue<'_>, expiry: Expiry) -> Slot {
-        self.dirty += 1;
-        let Some(slot) = slot else { return self.insert(key, value, expiry) };
-        let table = self.locked.shard_mut(slot.shard).table_mut(slot.db);
-        let (mut handle, old) = table.set_value(key.hash, slot.handle, value);
-        let expires = match expiry {
-            Expiry::Keep => None,
-            Expiry::Clear => table.entry(handle).expire_at().is_some().then_some(None),
-            Expiry::At(at) => Some(Some(at.0)),
-        };
-        if let Some(expires) = expires {
-            handle = table.set_expire(key.hash, handle, expires);
-        }
-        self.bury(old);
-        Slot { handle, ..slot }
-    }
-
-    fn insert(&mut self, key: &Key<'_>, value: NewValue<'_>, expiry: Expiry) -> Slot {
-        let shard = key.shard();
-        let expire = if let Expiry::At(at) = expiry { Some(at.0) } else { None };
-        let access = self.access.fresh();
-        let hasher = self.keyspace.hasher();
-        let table = self.locked.shard_mut(shard).table_mut(self.index);
-        let handle = table.insert(hasher, key.hash, key.bytes, value, expire, access);
-        Slot { shard, db: self.index, handle }
-    }
-
-    /// Replaces an integer by another.
-    #[inline]
-    pub fn set_int(&mut self, key: &Key<'_>, slot: Option<Slot>, number: i64) -> Slot {
-        if let Some(slot) = slot
-            && self.table_of(slot).set_int_in_place(slot.handle, number)
-        {
-            self.dirty += 1;
-            return slot;
-        }
-        self.set(key, slot, NewValue::Int(number), Expiry::Keep)
-    }
-
-    /// Edits a string as a growable buffer (empty when there is no key yet) and stores it with the raw encoding, as
-    /// APPEND, SETRANGE and SETBIT do. The time to live stays.
-    ///
-    /// `edit` returns its result and how many changes it made. None at all is no change of the dataset, unless the
-    /// string was not raw before: what OBJECT ENCODING shows must come back from the log. Creating a key must be a
-    /// change.
-    pub fn edit_string<R>(
-        &mut self,
-        key: &Key<'_>,
-        slot: Option<Slot>,
-        edit: impl FnOnce(&mut Vec<u8>) -> (R, u64),
-    ) -> Result<R, WrongType> {
-        let (mut buffer, is_raw) = match slot.map(|slot| (slot, self.value(slot))) {
-            None => (Vec::new(), false),
-            Some((_, Value::Int(number))) => (itoa::Buffer::new().format(number).as_bytes().to_vec(), false),
-            Some((_, Value::Bytes { bytes, raw })) => (bytes.to_vec(), raw || bytes.len() > EMBSTR_MAX),
-            Some((slot, Value::Object(Object::String(_)))) => {
-                let edited = self.table_of(slot).edit_object(slot.handle, |object| {
-                    let Object::String(shared) = object;
-                    edit(Arc::make_mut(shared))
-                });
-                let (result, changes) = edited.expect("it is an object");
-                self.dirty += changes;
-                return Ok(result);
-            }
-        };
-        let (result, changes) = edit(&mut buffer);
-        debug_assert!(changes > 0 || slot.is_some(), "a new key is a change");
-        if changes == 0 && is_raw {
-            return Ok(result);
-        }
-        let value = if buffer.len() > INLINE_MAX {
-            NewValue::Shared(Arc::new(buffer))
-        } else {
-            NewValue::Bytes(&buffer, true)
-        };
-        self.set(key, slot, value, Expiry::Keep);
-        self.dirty += changes.saturating_sub(1);
-        Ok(result)
-    }
-
-    /// Puts the value and the expiry of `source` under `key` of the selected database, in the place of `target`, which is
-    /// what the lookup of `key` gave. A big value is shared until one of the two is changed. The access time is new.
-    pub fn copy(&mut self, source: Slot, key: &Key<'_>, target: Option<Slot>) -> Slot {
-        let expiry = self.expire_at(source).map_or(Expiry::Clear, Expiry::At);
-        let copied = match self.value(source) {
-            Value::Int(number) => self.set(key, target, NewValue::Int(number), expiry),
-            Value::Bytes { bytes, raw } => {
-                let bytes = bytes.to_vec();
-                self.set(key, target, NewValue::Bytes(&bytes, raw), expiry)
-            }
-            Value::Object(Object::String(shared)) => {
-                let shared = Arc::clone(shared);
-                self.set(key, target, NewValue::Shared(shared), expiry)
-            }
-        };
-        self.set_access(copied, self.access.fresh());
-        copied
-    }
-
-    /// Puts `source` under another name or into another database: as [`Db::copy`], but the access time moves too, and
-    /// `old`, the key of `source`, is gone.
-    pub fn rename(&mut self, old: &Key<'_>, source: Slot, new: &Key<'_>, target: Option<Slot>) {
-        let access = self.entry(source).access();
-        let moved = self.copy(source, new, target);
-        self.set_access(moved, access);
-        self.take_out(source, old.hash);
-    }
-
-    /// Deletes a key.
-    #[inline]
-    pub fn remove(&mut self, key: &Key<'_>, slot: Slot) {
-        self.take_out(slot, key.hash);
-        self.dirty += 1;
-    }
-
-    fn take_out(&mut self, slot: Slot, hash: u64) {
-        let hasher = self.keyspace.hasher();
-        let table = self.locked.shard_mut(slot.shard).table_mut(slot.db);
-        let old = table.remove(hasher, hash, slot.handle);
-        self.bury(old);
-    }
-
-    /// Sets or clears when a key expires.
-    pub fn set_expire(&mut self, key: &Key<'_>, slot: Slot, at: Option<UnixMs>) -> Slot {
-        self.dirty += 1;
-        let handle = self.table_of(slot).set_expire(key.hash, slot.handle, at.map(|at| at.0));
-        Slot { handle, ..slot }
-    }
-
-    /// Sets a key's access time or frequency (RESTORE IDLETIME, COPY).
-    pub fn set_access(&mut self, slot: Slot, access: u32) {
-        self.table_of(slot).set_access(slot.handle, access);
-    }
-
-    fn bury(&mut self, old: Option<Object>) {
-        if let Some(old) = old {
-            self.work.garbage.push(old);
-        }
-    }
-
-    // ----- the whole keyspace; these need all shards -----
-
-    /// Number of keys in the selected database.
-    pub fn len(&self) -> usize {
-        self.locked.set().iter().map(|id| self.table(id).len()).sum()
-    }
-
-    /// Has the selected database no key?
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Empties one database: its tables go to the drop thread, or are dropped by the caller after the locks when `wait`.
-    pub fn flush(&mut self, db: DbIndex) {
-        let namespace = self.keyspace.new_namespace();
-        let mut tables = Vec::with_capacity(super::SHARD_COUNT);
-        for id in self.locked.set().iter() {
-            let table = self.locked.shard_mut(id).replace(db, namespace);
-            self.dirty += table.len() as u64;
-            tables.push(table);
-        }
-        self.dirty = self.dirty.max(1);
-        self.keyspace.discard(Garbage::Tables(tables));
-    }
-
-    /// Exchanges two databases.
-    pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
-        self.dirty += 1;
-        for id in self.locked.set().iter() {
-            self.locked.shard_mut(id).swap(a, b);
-        }
-    }
-
     // ----- the log -----
 
     /// Logs these words instead of the command as it was called. May be called several times: the effects are one record.
     pub fn log_as(&mut self, argv: &[&[u8]]) {
         self.rewritten = true;
-        effect::put(&mut self.work.effects, self.index, argv.iter().copied());
+        let before = self.said();
+        effect::put(&mut self.work.effects, self.index, before, argv.iter().copied());
+    }
+
+    /// What the log is told of the state before.
+    #[inline]
+    fn said(&self) -> Before {
+        if self.writes == 1 { self.before } else { Before::Unsaid }
     }
 
     /// Did the operation change anything yet?
@@ -585,11 +432,11 @@ impl<'a> Db<'a> {
         let as_called = self.dirty > 0 && !self.rewritten;
         if as_called || !self.work.effects.is_empty() {
             self.work.tallies.dirty += self.dirty;
-            let effects = &self.work.effects;
-            self.keyspace.record(&mut self.locked, |out| {
+            let (effects, before) = (&self.work.effects, self.said());
+            self.keyspace.record(&mut self.locked, self.epoch, |out| {
                 out.extend_from_slice(effects);
                 if as_called {
-                    effect::put(out, db, verbatim);
+                    effect::put(out, db, before, verbatim);
                 }
             });
             self.work.effects.clear();
@@ -616,7 +463,7 @@ impl<'a> Db<'a> {
     fn publish(&mut self) {
         if self.keyspace.limits_memory() {
             for id in self.locked.set().iter() {
-                self.keyspace.publish_memory(id, self.locked.shard(id).memory());
+                self.keyspace.publish_memory(id, self.locked.shard(id).load().bytes);
             }
         }
     }

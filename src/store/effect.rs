@@ -1,11 +1,33 @@
 //! What the log is told: effects in command form.
 //!
 //! A log record's payload is one or more effects; they take effect together. Layout of one effect, all numbers as LEB128
-//! varints: `database, argument count, (length, bytes) per argument`. The first argument is the command's name. Replaying
+//! varints: `database, argument count × 4 + before, (length, bytes) per argument`. The first argument is the command's name.
+//! `before` ([`Before`]) says what the effect replaced, so that replaying a SET does not read a key from disk only to count it. Replaying
 //! an effect is executing that command in that database with expiry switched off, so an effect must be deterministic and
 //! absolute: `PXAT` instead of `EX`, the result instead of a float increment, `DEL` for every key that expired.
 
 use super::DbIndex;
+
+/// What was known of the only key that an effect wrote, before it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Before {
+    /// Nothing is said: there were several keys, or none.
+    #[default]
+    Unsaid = 0,
+    /// It did not exist.
+    Absent = 1,
+    /// It existed and did not expire.
+    Lasting = 2,
+    /// It existed and had an expiry.
+    Expiring = 3,
+}
+
+impl Before {
+    fn of(bits: u64) -> Self {
+        [Before::Unsaid, Before::Absent, Before::Lasting, Before::Expiring][(bits & 3) as usize]
+    }
+}
 
 /// Appends a LEB128 varint.
 #[inline]
@@ -33,21 +55,27 @@ pub fn take_varint(input: &mut &[u8]) -> Option<u64> {
 
 /// Appends one effect.
 #[inline]
-pub fn put<'a>(out: &mut Vec<u8>, db: DbIndex, argv: impl ExactSizeIterator<Item = &'a [u8]>) {
+pub fn put<'a>(
+    out: &mut Vec<u8>,
+    db: DbIndex,
+    before: Before,
+    argv: impl ExactSizeIterator<Item = &'a [u8]>,
+) {
     put_varint(out, u64::from(db.0));
-    put_varint(out, argv.len() as u64);
+    put_varint(out, (argv.len() as u64) << 2 | before as u64);
     for argument in argv {
         put_varint(out, argument.len() as u64);
         out.extend_from_slice(argument);
     }
 }
 
-/// Takes one effect off the front of a payload: its database, and its arguments as ranges of `payload`, pushed to `spans`.
-/// `None`: the payload is damaged.
-pub fn take(payload: &[u8], at: &mut usize, spans: &mut Vec<(u32, u32)>) -> Option<DbIndex> {
+/// Takes one effect off the front of a payload: its database, what it replaced, and its arguments as ranges of `payload`,
+/// pushed to `spans`. `None`: the payload is damaged.
+pub fn take(payload: &[u8], at: &mut usize, spans: &mut Vec<(u32, u32)>) -> Option<(DbIndex, Before)> {
     let mut rest = payload.get(*at..)?;
     let db = u32::try_from(take_varint(&mut rest)?).ok()?;
-    let arguments = take_varint(&mut rest)?;
+    let head = take_varint(&mut rest)?;
+    let (arguments, before) = (head >> 2, Before::of(head));
     // Every argument takes at least its length byte, so this bounds the loop before anything is stored.
     if arguments == 0 || arguments > rest.len() as u64 {
         return None;
@@ -59,7 +87,7 @@ pub fn take(payload: &[u8], at: &mut usize, spans: &mut Vec<(u32, u32)>) -> Opti
         spans.push((u32::try_from(start).ok()?, u32::try_from(start + length).ok()?));
     }
     *at = payload.len() - rest.len();
-    Some(DbIndex(db))
+    Some((DbIndex(db), before))
 }
 
 #[cfg(test)]
@@ -70,20 +98,20 @@ mod tests {
     fn effects_come_back_as_they_went_in() {
         let mut payload = Vec::new();
         let long = vec![7u8; 300];
-        put(&mut payload, DbIndex(0), [&b"SET"[..], b"", &long].into_iter());
-        put(&mut payload, DbIndex(15), [&b"FLUSHDB"[..]].into_iter());
+        put(&mut payload, DbIndex(0), Before::Expiring, [&b"SET"[..], b"", &long].into_iter());
+        put(&mut payload, DbIndex(15), Before::Unsaid, [&b"FLUSHDB"[..]].into_iter());
         let (mut at, mut spans) = (0, Vec::new());
-        assert_eq!(take(&payload, &mut at, &mut spans), Some(DbIndex(0)));
+        assert_eq!(take(&payload, &mut at, &mut spans), Some((DbIndex(0), Before::Expiring)));
         assert_eq!(spans.iter().map(|s| s.1 - s.0).collect::<Vec<_>>(), [3, 0, 300]);
         spans.clear();
-        assert_eq!(take(&payload, &mut at, &mut spans), Some(DbIndex(15)));
+        assert_eq!(take(&payload, &mut at, &mut spans), Some((DbIndex(15), Before::Unsaid)));
         assert_eq!(at, payload.len());
     }
 
     #[test]
     fn a_cut_payload_is_refused_at_every_length() {
         let mut payload = Vec::new();
-        put(&mut payload, DbIndex(3), [&b"APPEND"[..], b"key", b"value"].into_iter());
+        put(&mut payload, DbIndex(3), Before::Absent, [&b"APPEND"[..], b"key", b"value"].into_iter());
         for cut in 0..payload.len() {
             assert_eq!(take(&payload[..cut], &mut 0, &mut Vec::new()), None, "cut at {cut}");
         }

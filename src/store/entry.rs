@@ -1,21 +1,24 @@
 //! One key with its value, as bytes in an arena slot.
 //!
 //! ```text
-//! byte 0     kind: 0 Int, 1 Str, 2 RawStr, 3 Object
+//! byte 0     kind: 0 Int, 1 Str, 2 RawStr, 3 Object, 4 Tombstone
 //! byte 1     flags: bit 0 has an expiry, bit 1 the expiry has 8 bytes and not 6,
-//!            bits 2 and 3 dirty in the even / odd epoch, bit 4 exists on disk, bits 5-7 zero
+//!            bits 2 and 3 dirty in the even / odd epoch, bit 4 exists on disk,
+//!            bit 5 used since the clock hand passed, bit 6 loaded and not used yet, bit 7 zero
 //! byte 2-4   access: 24 bits, little-endian; LRU seconds or LFU, opaque here
 //! varint     key length (7 bits a byte, low bits first, high bit says that more follow)
 //! 0, 6 or 8  expiry, unix milliseconds, little-endian
 //! …          key
 //! …          value   Int: 8 bytes, little-endian   Str, RawStr: varint length, bytes   Object: 4-byte index
+//!                    Tombstone: none
 //! ```
 //!
 //! * The bytes are written here and nowhere else, so reading trusts the lengths; slices are still bounds-checked.
 //! * Six bytes of expiry reach the year 10889. Redis accepts more, and TTL must then answer exactly: 8 bytes.
 //! * `RawStr` is a string whose encoding is `raw` although it is short, as after APPEND. Other strings are
 //!   `embstr` up to 44 bytes and `raw` above, which their length says.
-//! * Bits 2-4 belong to checkpoints. They survive every rewrite of the entry; nothing here reads them.
+//! * Bits 2-6 say how the entry stands to what is on disk ([`State`]). They survive every rewrite of the entry.
+//! * A tombstone says that the key does not exist, whatever the disk says.
 //! * No allocation, no clock, no table: functions over byte slices, and the types of values.
 
 use std::sync::Arc;
@@ -27,6 +30,7 @@ pub const INLINE_MAX: usize = 2048;
 
 const HAS_EXPIRE: u8 = 1;
 const WIDE_EXPIRE: u8 = 2;
+const EXPIRE_BITS: u8 = HAS_EXPIRE | WIDE_EXPIRE;
 /// Bytes of expiry by the two low bits of the flags.
 const EXPIRE_LEN: [usize; 4] = [0, 6, 0, 8];
 const KEY_LEN_AT: usize = 5;
@@ -39,6 +43,151 @@ enum Kind {
     Str = 1,
     RawStr = 2,
     Object = 3,
+    Tombstone = 4,
+}
+
+/// Which of two neighbouring epochs: even or odd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parity(u8);
+
+impl Parity {
+    /// The parity of an epoch.
+    #[inline]
+    pub const fn of(epoch: u64) -> Self {
+        Parity((epoch & 1) as u8)
+    }
+
+    /// That of the epochs before and after.
+    #[inline]
+    #[must_use]
+    pub const fn other(self) -> Self {
+        Parity(self.0 ^ 1)
+    }
+
+    /// 0 or 1.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// How an entry stands to what is on disk, and whether the cache should keep it: the flags byte without the expiry's bits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct State(u8);
+
+impl State {
+    /// Of a key that was never on disk, and that no epoch has marked as dirty yet.
+    pub const NEW: State = State(0);
+    /// Just read from disk.
+    pub const LOADED: State = State(Self::ON_DISK | Self::FRESH);
+    /// Looked for on disk and not found there.
+    pub const ABSENT: State = State(Self::FRESH);
+
+    const DIRTY: [u8; 2] = [1 << 2, 1 << 3];
+    const ON_DISK: u8 = 1 << 4;
+    const USED: u8 = 1 << 5;
+    const FRESH: u8 = 1 << 6;
+
+    /// Was it changed in the epoch with this parity?
+    #[inline]
+    pub const fn is_dirty(self, parity: Parity) -> bool {
+        self.0 & Self::DIRTY[parity.index()] != 0
+    }
+
+    /// Is what a published version says of the key its latest state? Then the entry may leave RAM (E2).
+    #[inline]
+    pub const fn is_clean(self) -> bool {
+        self.0 & (Self::DIRTY[0] | Self::DIRTY[1]) == 0
+    }
+
+    /// Is it dirty in the epoch with this parity, and in no other?
+    #[inline]
+    pub const fn is_dirty_only(self, parity: Parity) -> bool {
+        self.0 & (Self::DIRTY[0] | Self::DIRTY[1]) == Self::DIRTY[parity.index()]
+    }
+
+    /// A bit for each parity of epochs that it is dirty in.
+    #[inline]
+    pub const fn dirty_bits(self) -> u8 {
+        self.0 >> 2 & 3
+    }
+
+    /// May an image on disk, or one in the making, hold the key? Then deleting it takes a tombstone.
+    #[inline]
+    pub const fn is_on_disk(self) -> bool {
+        self.0 & Self::ON_DISK != 0
+    }
+
+    /// Was it used since the clock hand passed?
+    #[inline]
+    pub const fn is_used(self) -> bool {
+        self.0 & Self::USED != 0
+    }
+
+    /// Was it loaded for a command that has not used it yet?
+    #[inline]
+    pub const fn is_fresh(self) -> bool {
+        self.0 & Self::FRESH != 0
+    }
+
+    /// Changed in the epoch with this parity.
+    #[inline]
+    #[must_use]
+    pub const fn with_dirty(self, parity: Parity) -> Self {
+        State(self.0 | Self::DIRTY[parity.index()])
+    }
+
+    /// Not changed in the epoch with this parity, as far as anybody needs to know.
+    #[inline]
+    #[must_use]
+    pub const fn without_dirty(self, parity: Parity) -> Self {
+        State(self.0 & !Self::DIRTY[parity.index()])
+    }
+
+    /// Captured for an image.
+    #[inline]
+    #[must_use]
+    pub const fn with_on_disk(self) -> Self {
+        State(self.0 | Self::ON_DISK)
+    }
+
+    /// Used now. The first use of what was just loaded does not count: a key that is read once displaces nothing.
+    #[inline]
+    #[must_use]
+    pub const fn touched(self) -> Self {
+        if self.is_fresh() { State(self.0 & !Self::FRESH) } else { State(self.0 | Self::USED) }
+    }
+
+    /// The clock hand passes.
+    #[inline]
+    #[must_use]
+    pub const fn passed(self) -> Self {
+        State(self.0 & !(Self::USED | Self::FRESH))
+    }
+}
+
+/// The state of the entry at the start of `bytes`.
+#[inline]
+pub(super) fn state(bytes: &[u8]) -> State {
+    State(bytes[1] & !EXPIRE_BITS)
+}
+
+/// Changes the state.
+#[inline]
+pub(super) fn set_state(bytes: &mut [u8], state: State) {
+    bytes[1] = bytes[1] & EXPIRE_BITS | state.0;
+}
+
+/// Is the value held as an integer?
+#[inline]
+pub(super) fn is_int(bytes: &[u8]) -> bool {
+    bytes[0] == Kind::Int as u8
+}
+
+/// Says the entry that the key does not exist?
+#[inline]
+pub(super) fn is_tombstone(bytes: &[u8]) -> bool {
+    bytes[0] == Kind::Tombstone as u8
 }
 
 /// A value outside its entry: too big for a slot, or not a string.
@@ -109,6 +258,7 @@ pub(super) enum Stored<'a> {
     Int(i64),
     Bytes(&'a [u8], bool),
     Object(u32),
+    Tombstone,
 }
 
 impl Stored<'_> {
@@ -118,6 +268,7 @@ impl Stored<'_> {
             Self::Int(_) => 8,
             Self::Bytes(bytes, _) => varint_len(bytes.len()) + bytes.len(),
             Self::Object(_) => 4,
+            Self::Tombstone => 0,
         }
     }
 
@@ -127,6 +278,7 @@ impl Stored<'_> {
             Self::Bytes(_, false) => Kind::Str,
             Self::Bytes(_, true) => Kind::RawStr,
             Self::Object(_) => Kind::Object,
+            Self::Tombstone => Kind::Tombstone,
         }
     }
 }
@@ -167,17 +319,17 @@ pub(super) fn key(bytes: &[u8]) -> &[u8] {
     &bytes[layout.key_at..layout.value_at()]
 }
 
-/// Writes a whole entry with the given flags besides those of the expiry.
+/// Writes a whole entry.
 pub(super) fn write(
     bytes: &mut [u8],
     key: &[u8],
     value: Stored<'_>,
     expire: Option<u64>,
     access: u32,
-    flags: u8,
+    state: State,
 ) {
     let layout = Layout::plan(key.len(), expire);
-    bytes[1] = flags & !(HAS_EXPIRE | WIDE_EXPIRE) | expire_flags(expire);
+    bytes[1] = state.0 | expire_flags(expire);
     set_access(bytes, access);
     put_varint(bytes, KEY_LEN_AT, key.len());
     put_expire(bytes, layout, expire);
@@ -197,6 +349,7 @@ pub(super) fn write_value(bytes: &mut [u8], layout: Layout, value: Stored<'_>) {
             bytes[at..at + s.len()].copy_from_slice(s);
         }
         Stored::Object(index) => bytes[at..at + 4].copy_from_slice(&index.to_le_bytes()),
+        Stored::Tombstone => {}
     }
 }
 
@@ -207,6 +360,7 @@ pub(super) fn value(bytes: &[u8]) -> Stored<'_> {
     match bytes[0] {
         0 => Stored::Int(i64::from_le_bytes(array_at(bytes, at))),
         3 => Stored::Object(u32::from_le_bytes(array_at(bytes, at))),
+        4 => Stored::Tombstone,
         kind => {
             let (len, at) = varint_at(bytes, at);
             Stored::Bytes(&bytes[at..at + len], kind == Kind::RawStr as u8)
@@ -252,7 +406,7 @@ pub(super) fn set_expire(bytes: &mut [u8], value_len: usize, expire: Option<u64>
     if old.key_at != new.key_at {
         bytes.copy_within(old.key_at..old.value_at() + value_len, new.key_at);
     }
-    bytes[1] = bytes[1] & !(HAS_EXPIRE | WIDE_EXPIRE) | expire_flags(expire);
+    bytes[1] = bytes[1] & !EXPIRE_BITS | expire_flags(expire);
     put_expire(bytes, new, expire);
 }
 
@@ -339,13 +493,13 @@ mod tests {
                 for expiry in [None, Some(0), Some((1 << 48) - 1), Some(1 << 48), Some(u64::MAX)] {
                     let (k, v) = (vec![b'k'; key_len], vec![b'v'; value_len]);
                     let stored = Stored::Bytes(&v, true);
-                    write(&mut slot, &k, stored, expiry, 0xAB_CDEF, 0x1F);
+                    write(&mut slot, &k, stored, expiry, 0xAB_CDEF, State(0x1C));
                     let end = Layout::plan(key_len, expiry).value_at() + stored.len();
                     assert_eq!(key(&slot), k);
                     assert_eq!(stored_string(&slot), (&v[..], true));
                     assert_eq!(expire(&slot), expiry);
                     assert_eq!(access(&slot), 0xAB_CDEF);
-                    assert_eq!(slot[1] & !3, 0x1C, "foreign flags survive");
+                    assert_eq!(slot[1] & !3, 0x1C, "the state is kept beside the expiry's bits");
                     assert_eq!(slot[end], 0xEE, "nothing is written after the entry");
                     slot[..end].fill(0xEE);
                 }
@@ -356,7 +510,7 @@ mod tests {
     #[test]
     fn an_expiry_changes_within_the_slot() {
         let mut slot = vec![0; 200];
-        write(&mut slot, b"key", Stored::Bytes(b"value", false), None, 7, 0);
+        write(&mut slot, b"key", Stored::Bytes(b"value", false), None, 7, State::NEW);
         for expiry in [Some(5), None, Some(u64::MAX), Some(9), Some(1 << 50), None] {
             set_expire(&mut slot, 6, expiry);
             assert_eq!(expire(&slot), expiry);
@@ -369,7 +523,7 @@ mod tests {
     #[test]
     fn numbers_and_object_indices_round_trip() {
         let mut slot = vec![0; 64];
-        write(&mut slot, b"k", Stored::Int(i64::MIN), Some(1), 0, 0);
+        write(&mut slot, b"k", Stored::Int(i64::MIN), Some(1), 0, State::NEW);
         assert!(matches!(value(&slot), Stored::Int(i64::MIN)));
         assert_eq!(object_index(&slot), None);
         assert_eq!(string_mut(&mut slot), None);

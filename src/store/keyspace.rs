@@ -5,16 +5,18 @@
 //! * The epoch is read once per operation, after all its locks are held, and goes into its log record (DESIGN §5).
 //! * Namespace ids are given out once, under all locks.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::Sender;
-use storage::{Engine, Epoch, Status, SyncMode};
+use storage::{Engine, Epoch, NamespaceId, Status, SyncMode, Version};
 
+use super::cache::Cache;
 use super::entry::Object;
 use super::hash::KeyHasher;
 use super::lock::{Locked, ShardLocks, ShardSet, Wake};
-use super::shard::Shard;
+use super::residence::Errand;
+use super::shard::{Load, Shard, SpaceFacts};
 use super::table::{Memory, Table};
 use super::{DbIndex, SHARD_COUNT, ShardId, UnixMs};
 use crate::config::values;
@@ -62,14 +64,16 @@ pub struct DbCounts {
     pub keys: usize,
     /// Keys that expire.
     pub expires: usize,
-    /// The sum of their expiry times in unix milliseconds.
-    pub expires_sum_ms: u128,
+    /// Those of them that are in RAM.
+    timed: usize,
+    /// The sum of the expiry times of those in RAM, in unix milliseconds.
+    expires_sum_ms: u128,
 }
 
 impl DbCounts {
-    /// The mean time to live at `now`, in milliseconds; 0 when nothing expires.
+    /// The mean time to live at `now`, in milliseconds, of the keys in RAM; 0 when none of them expires.
     pub fn average_ttl_ms(&self, now: UnixMs) -> u64 {
-        let mean = self.expires_sum_ms.checked_div(self.expires as u128).unwrap_or(0);
+        let mean = self.expires_sum_ms.checked_div(self.timed as u128).unwrap_or(0);
         u64::try_from(mean).unwrap_or(u64::MAX).saturating_sub(now.0)
     }
 }
@@ -85,9 +89,17 @@ pub struct Keyspace {
     /// Bytes per shard, published by operations while `maxmemory` is set.
     memory: Box<[Padded]>,
     limits_memory: AtomicBool,
+    /// The budget for what is kept in RAM (`memtable_size_mb`), and whether it is exceeded.
+    pub(super) cache: Cache,
     exceeds_caches: AtomicBool,
     garbage: Sender<Garbage>,
     discarded: AtomicU64,
+    /// May a key be on disk only?
+    pub(super) has_cold: AtomicBool,
+    /// The image that recovery starts from; afterwards the log's engine knows the current one.
+    recovered: OnceLock<Arc<Version>>,
+    /// Where errands to the disk go.
+    pub(super) readers: OnceLock<Sender<Errand>>,
 }
 
 impl Keyspace {
@@ -98,14 +110,18 @@ impl Keyspace {
             locks: ShardLocks::new(|id| Shard::new(id, databases), wake),
             hasher,
             log: OnceLock::new(),
-            epoch: AtomicU64::new(0),
+            epoch: AtomicU64::new(1),
             namespaces: AtomicU64::new(databases as u64),
             databases,
             memory: (0..SHARD_COUNT).map(|_| Padded::default()).collect(),
             limits_memory: AtomicBool::new(false),
+            cache: Cache::default(),
             exceeds_caches: AtomicBool::new(false),
             garbage,
             discarded: AtomicU64::new(0),
+            has_cold: AtomicBool::new(false),
+            recovered: OnceLock::new(),
+            readers: OnceLock::new(),
         }
     }
 
@@ -115,7 +131,7 @@ impl Keyspace {
         if on {
             for id in ShardSet::ALL.iter() {
                 let locked = self.locks.lock_one(id);
-                self.publish_memory(id, locked.shard(id).memory());
+                self.publish_memory(id, locked.shard(id).load().bytes);
             }
         }
     }
@@ -190,20 +206,81 @@ impl Keyspace {
 
     /// Appends one record for an operation that holds `locked`, and notes its LSN in every shard it holds.
     #[inline]
-    pub fn record(&self, locked: &mut Locked<'_>, encode: impl FnOnce(&mut Vec<u8>)) {
+    pub fn record(&self, locked: &mut Locked<'_>, epoch: u64, encode: impl FnOnce(&mut Vec<u8>)) {
         let Some(log) = self.log.get() else { return };
         let set = locked.set();
         let first = set.first().expect("an operation that changed something holds a shard");
-        let epoch = Epoch(self.epoch.load(Ordering::Relaxed));
-        let lsn = log.append(usize::from(first.0), epoch, encode);
+        let lsn = log.append(usize::from(first.0), Epoch(epoch), encode);
         for id in set.iter() {
             locked.shard_mut(id).last_lsn = lsn.0;
         }
     }
 
     /// A namespace id that was never used.
-    pub fn new_namespace(&self) -> u32 {
-        self.namespaces.fetch_add(1, Ordering::Relaxed) as u32
+    pub fn new_namespace(&self) -> NamespaceId {
+        NamespaceId(self.namespaces.fetch_add(1, Ordering::Relaxed) as u32)
+    }
+
+    /// The current epoch. An operation reads it once, after all its locks are held.
+    #[inline]
+    pub fn epoch(&self) -> u64 {
+        // Relaxed: whoever holds a lock that the round has held since the flip sees the flip, and nobody else needs to.
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// The first namespace id that was not given out yet.
+    pub(super) fn next_namespace(&self) -> NamespaceId {
+        NamespaceId(self.namespaces.load(Ordering::Relaxed) as u32)
+    }
+
+    /// Begins the next epoch, which is returned.
+    pub(super) fn flip(&self) -> u64 {
+        self.epoch.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// What is on disk.
+    pub fn version(&self) -> Option<Arc<Version>> {
+        self.log.get().map(Engine::version).or_else(|| self.recovered.get().cloned())
+    }
+
+    /// Makes the keyspace what an image on disk says; its keys are on disk only. For recovery, before replay. Refuses an image
+    /// with more databases than there are.
+    pub fn adopt(&self, version: Arc<Version>) -> Result<(), String> {
+        let beyond = version.databases().range(self.databases as u32..);
+        for (index, &namespace) in beyond {
+            if (0..SHARD_COUNT as u8).any(|part| version.counts(namespace, part).keys > 0) {
+                return Err(format!("Database {index} has keys: `databases` must be higher than that."));
+            }
+        }
+        let epoch = version.cut().epoch.0 + 1;
+        self.epoch.store(epoch, Ordering::Relaxed);
+        self.namespaces.fetch_max(u64::from(version.next_namespace().0), Ordering::Relaxed);
+        let known = |db| version.databases().get(&db).copied();
+        let namespaces: Vec<NamespaceId> =
+            (0..self.databases as u32).map(|db| known(db).unwrap_or_else(|| self.new_namespace())).collect();
+        for id in ShardSet::ALL.iter() {
+            let mut locked = self.locks.lock_one(id);
+            let facts = namespaces
+                .iter()
+                .map(|&namespace| SpaceFacts { namespace, counts: version.counts(namespace, id.0) });
+            locked.shard_mut(id).adopt(epoch, facts);
+        }
+        if version.live_keys() > 0 {
+            self.set_has_cold();
+        }
+        assert!(self.recovered.set(version).is_ok(), "an image is adopted once");
+        Ok(())
+    }
+
+    /// Goes on after a replay that met records up to `last`: in an epoch that is not before them, and of the same parity as
+    /// the one that the replay marked its changes with.
+    pub fn resume(&self, last: Epoch) {
+        let begun = self.epoch();
+        let epoch = begun.max(last.0 + (last.0 ^ begun) % 2);
+        self.epoch.store(epoch, Ordering::Relaxed);
+        for id in ShardSet::ALL.iter() {
+            self.locks.lock_one(id).shard_mut(id).resume(epoch);
+        }
     }
 
     /// Hands garbage to the drop thread, or drops it here when that thread is gone.
@@ -227,6 +304,18 @@ impl Keyspace {
     /// Bytes that all entries take, as last published by each shard.
     pub fn memory_used(&self) -> u64 {
         self.memory.iter().map(|shard| shard.0.load(Ordering::Relaxed)).sum()
+    }
+
+    /// What all shards take, one shard after the other.
+    pub fn load(&self) -> Load {
+        ShardSet::ALL.iter().fold(Load::default(), |sum, id| {
+            let load = self.locks.lock_one(id).shard(id).load();
+            Load {
+                bytes: sum.bytes + load.bytes,
+                entries: sum.entries + load.entries,
+                dirty: sum.dirty + load.dirty,
+            }
+        })
     }
 
     /// Is the keyspace so large that lookups wait for memory, and prefetching pays? As of the last sweep.
@@ -263,9 +352,11 @@ impl Keyspace {
         let locked = self.locks.lock_set(ShardSet::ALL);
         let count = |db: u32| {
             ShardSet::ALL.iter().fold(DbCounts::default(), |mut counts, id| {
-                let table = locked.shard(id).table(DbIndex(db));
-                counts.keys += table.len();
-                counts.expires += table.expires_len();
+                let space = locked.shard(id).space(DbIndex(db));
+                let (table, all) = (&space.table, space.counts());
+                counts.keys += all.keys as usize;
+                counts.expires += all.expires as usize;
+                counts.timed += table.expires_len();
                 counts.expires_sum_ms += table.expires_sum_ms();
                 counts
             })

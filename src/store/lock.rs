@@ -160,6 +160,11 @@ impl ShardLocks {
         self.try_acquire(id).then(|| Locked { locks: self, set: ShardSet::one(id) })
     }
 
+    /// Wakes a connection that waits for something else than a shard.
+    pub fn wake(&self, waiter: Waiter) {
+        (self.wake)(waiter);
+    }
+
     /// Queues a waiter on a busy shard. False: the shard was freed meanwhile, nobody will wake the waiter, try again now.
     pub fn defer(&self, id: ShardId, waiter: Waiter) -> bool {
         let lock = &self.locks[usize::from(id.0)];

@@ -7,15 +7,21 @@
 //! * This module knows nothing of RESP, clients or commands, and it alone uses the `storage` crate.
 
 pub mod arena;
+pub mod cache;
+pub mod checkpoint;
+pub mod checkpointer;
 pub mod db;
 pub mod effect;
 pub mod entry;
 pub mod evict;
 pub mod expire;
 pub mod hash;
+pub mod image;
 pub mod keyspace;
+pub mod loading;
 pub mod lock;
 mod pages;
+pub mod residence;
 pub mod scan;
 mod segment;
 pub mod shard;

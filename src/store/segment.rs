@@ -19,6 +19,7 @@
 //! * It holds handles and knows nothing of keys: callers say which handle is the one. It never grows by itself.
 
 use super::arena::Handle;
+use super::entry::{Parity, State};
 
 /// Handles in a bucket.
 pub const WIDTH: usize = 12;
@@ -157,19 +158,37 @@ pub struct Segment {
     buckets: Box<[Bucket]>,
     len: u32,
     depth: u8,
+    /// A bit for each parity of epochs: some key may be dirty in one.
+    dirty: u8,
 }
 
 impl Segment {
     /// An empty segment for hashes that agree in `depth` bits after the shard's.
     pub fn new(buckets: usize, depth: u8) -> Self {
         debug_assert!(buckets > 0, "a segment has a bucket");
-        Self { buckets: vec![Bucket::EMPTY; buckets].into_boxed_slice(), len: 0, depth }
+        Self { buckets: vec![Bucket::EMPTY; buckets].into_boxed_slice(), len: 0, depth, dirty: 0 }
     }
 
     /// Empties it and gives it another depth, keeping its memory.
     pub fn reset(&mut self, depth: u8) {
         self.buckets.fill(Bucket::EMPTY);
-        (self.len, self.depth) = (0, depth);
+        (self.len, self.depth, self.dirty) = (0, depth, 0);
+    }
+
+    /// Notes that it holds a key with this state.
+    #[inline]
+    pub fn note(&mut self, state: State) {
+        self.dirty |= state.dirty_bits();
+    }
+
+    /// May a key be dirty in an epoch of this parity?
+    pub fn may_be_dirty(&self, parity: Parity) -> bool {
+        self.dirty >> parity.index() & 1 == 1
+    }
+
+    /// No key is dirty in such an epoch any more.
+    pub fn settle(&mut self, parity: Parity) {
+        self.dirty &= !(1 << parity.index());
     }
 
     /// Handles held.

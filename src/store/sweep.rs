@@ -18,7 +18,7 @@ impl Keyspace {
     pub fn sweep(&self, now: UnixMs, limit: usize) -> (u64, bool) {
         let (mut expired, mut more, mut keys) = (0, false, 0);
         for id in ShardSet::ALL.iter() {
-            keys += self.locks().lock_one(id).shard(id).keys();
+            keys += self.locks().lock_one(id).shard(id).resident();
             loop {
                 let (gone, left) = self.sweep_slice(id, now);
                 expired += gone;

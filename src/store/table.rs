@@ -20,7 +20,10 @@
 //! * Deleting merges sparse segments, so an emptied table shrinks. The directory shrinks when one segment is left.
 //! * [`scan`](Table::scan) goes by hash and so needs no memory of earlier calls: whatever grew, split, merged or
 //!   moved in between, a key that was there throughout is visited once.
-//! * An empty table has no heap memory and takes at most 200 bytes.
+//! * An empty table has no heap memory and takes at most 224 bytes.
+//! * Beside the keys that exist it holds tombstones, for keys that do not although the disk may say so. [`Table::look_up`]
+//!   tells the three answers apart; whatever counts, draws or lists keys leaves tombstones out. `residence` owns how entries
+//!   stand to the disk.
 //! * Objects taken out are returned, so that the caller can drop them outside the lock.
 
 use std::collections::BTreeSet;
@@ -28,7 +31,7 @@ use std::sync::Arc;
 
 use super::SHARD_BITS;
 use super::arena::{Arena, Handle};
-use super::entry::{self, INLINE_MAX, Layout, NewValue, Object, Stored, Value};
+use super::entry::{self, INLINE_MAX, Layout, NewValue, Object, State, Stored, Value};
 use super::expire::ExpireIndex;
 use super::hash::KeyHasher;
 use super::segment::{Place, Segment, WIDTH, tag_of};
@@ -38,8 +41,11 @@ use crate::sys;
 #[cfg(test)]
 mod bench;
 mod growth;
+mod residence;
 #[cfg(test)]
 mod tests;
+
+pub use residence::Cooled;
 
 /// Scan positions are multiples of this (but for the first): the low 11 bits of a hash don't fit into a cursor.
 pub const SCAN_GRANULE: u64 = 1 << 11;
@@ -69,9 +75,24 @@ pub struct Table {
     strays: BTreeSet<(u64, Handle)>,
     expires: Option<Box<ExpireIndex>>,
     segment_bytes: usize,
+    /// Keys that exist.
     len: usize,
+    tombstones: usize,
+    /// Entries that are dirty in an even and in an odd epoch.
+    dirty: [usize; 2],
     directory_depth: u8,
     phase: u8,
+}
+
+/// What RAM says of a key.
+#[derive(Clone, Copy)]
+pub enum Presence<'a> {
+    /// It exists, and this is its latest state.
+    Live(Entry<'a>),
+    /// It does not exist, whatever the disk says.
+    Tombstone(Handle),
+    /// Nothing: what the disk says counts.
+    Unknown,
 }
 
 /// A key's entry, borrowed from its table.
@@ -101,7 +122,20 @@ impl<'a> Entry<'a> {
             Stored::Int(n) => Value::Int(n),
             Stored::Bytes(bytes, raw) => Value::Bytes { bytes, raw },
             Stored::Object(index) => Value::Object(&self.table.objects[index]),
+            Stored::Tombstone => unreachable!("a tombstone is given out as one, and has no value"),
         }
+    }
+
+    /// How it stands to what is on disk.
+    #[inline]
+    pub fn state(&self) -> State {
+        entry::state(self.bytes)
+    }
+
+    /// Says it that the key does not exist?
+    #[inline]
+    pub(super) fn is_tombstone(&self) -> bool {
+        entry::is_tombstone(self.bytes)
     }
 
     /// When it expires, in unix milliseconds.
@@ -144,17 +178,19 @@ impl Table {
             expires: None,
             segment_bytes: 0,
             len: 0,
+            tombstones: 0,
+            dirty: [0; 2],
             directory_depth: 0,
             phase: phase & 63,
         }
     }
 
-    /// Keys held, whether due or not.
+    /// Keys held that exist, whether due or not.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no such keys.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -207,16 +243,41 @@ impl Table {
         }
     }
 
-    /// Finds a key; `hash` is its hash.
+    /// Finds a key that exists; `hash` is its hash.
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Handle> {
         self.find_entry(hash, key).map(|entry| entry.handle)
     }
 
-    /// The entry of `key`, if it is in the table. The bytes that were compared with the key are those of the entry, so a
-    /// reader does not resolve the handle a second time.
+    /// The entry of `key`, if RAM says that it exists.
     #[inline]
     pub fn find_entry(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
+        self.find_any(hash, key).filter(|entry| !entry.is_tombstone())
+    }
+
+    /// The tombstone of `key`, if there is one.
+    #[inline]
+    pub fn find_tombstone(&self, hash: u64, key: &[u8]) -> Option<Handle> {
+        if self.tombstones == 0 {
+            return None;
+        }
+        self.find_any(hash, key).filter(Entry::is_tombstone).map(|entry| entry.handle)
+    }
+
+    /// What RAM says of `key`.
+    #[inline]
+    pub fn look_up(&self, hash: u64, key: &[u8]) -> Presence<'_> {
+        match self.find_any(hash, key) {
+            Some(entry) if entry.is_tombstone() => Presence::Tombstone(entry.handle),
+            Some(entry) => Presence::Live(entry),
+            None => Presence::Unknown,
+        }
+    }
+
+    /// The entry of `key`, tombstone or not. The bytes that were compared with the key are those of the entry, so a reader
+    /// does not resolve the handle a second time.
+    #[inline]
+    fn find_any(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
         let (segment, home) = self.route_to(hash)?;
         let mut found = None;
         let is = |handle| {
@@ -247,25 +308,36 @@ impl Table {
         Entry { table: self, handle, bytes: self.arena.bytes(handle) }
     }
 
-    /// Adds a key that is not in the table.
+    /// Adds a key that is not in the table, not even as a tombstone: with its expiry, access information and state.
     pub fn insert(
         &mut self,
         hasher: &KeyHasher,
         hash: u64,
         key: &[u8],
         value: NewValue<'_>,
-        expire: Option<u64>,
-        access: u32,
+        about: (Option<u64>, u32, State),
     ) -> Handle {
-        debug_assert!(self.find(hash, key).is_none(), "insert is for keys that are absent");
         let stored = self.store(value);
+        self.len += 1;
+        self.add(hasher, hash, key, stored, about)
+    }
+
+    fn add(
+        &mut self,
+        hasher: &KeyHasher,
+        hash: u64,
+        key: &[u8],
+        stored: Stored<'_>,
+        (expire, access, state): (Option<u64>, u32, State),
+    ) -> Handle {
+        debug_assert!(self.find_any(hash, key).is_none(), "only keys that are absent are added");
         let handle = self.arena.alloc(Layout::plan(key.len(), expire).value_at() + stored.len());
-        entry::write(self.arena.bytes_mut(handle), key, stored, expire, access, 0);
-        self.link(hasher, hash, handle);
+        entry::write(self.arena.bytes_mut(handle), key, stored, expire, access, state);
+        self.count_dirty(State::NEW, state);
+        self.link(hasher, hash, handle, state);
         if let Some(when_ms) = expire {
             self.expires.get_or_insert_default().insert(when_ms, handle);
         }
-        self.len += 1;
         handle
     }
 
@@ -273,6 +345,10 @@ impl Table {
     /// may change.
     pub fn set_value(&mut self, hash: u64, handle: Handle, value: NewValue<'_>) -> (Handle, Option<Object>) {
         let stored = self.store(value);
+        self.set_stored(hash, handle, stored)
+    }
+
+    fn set_stored(&mut self, hash: u64, handle: Handle, stored: Stored<'_>) -> (Handle, Option<Object>) {
         let bytes = self.arena.bytes(handle);
         let old = entry::object_index(bytes);
         let layout = Layout::of(bytes);
@@ -290,12 +366,18 @@ impl Table {
         (now, old.map(|index| self.take_object(index)))
     }
 
+    /// Is the value held as an integer?
+    #[inline]
+    pub fn holds_int(&self, handle: Handle) -> bool {
+        entry::is_int(self.arena.bytes(handle))
+    }
+
     /// Replaces the value by an integer without moving the entry; false, and nothing changed, if the value is not
     /// an integer already.
     #[inline]
     pub fn set_int_in_place(&mut self, handle: Handle, n: i64) -> bool {
         let bytes = self.arena.bytes_mut(handle);
-        if !matches!(entry::value(bytes), Stored::Int(_)) {
+        if !entry::is_int(bytes) {
             return false;
         }
         let layout = Layout::of(bytes);
@@ -377,23 +459,25 @@ impl Table {
         entry::set_access(self.arena.bytes_mut(handle), access);
     }
 
-    /// Removes a key, and gives the object that was its value.
+    /// Removes a key or a tombstone, and gives the object that was its value.
     pub fn remove(&mut self, hasher: &KeyHasher, hash: u64, handle: Handle) -> Option<Object> {
         let bytes = self.arena.bytes(handle);
         let object = entry::object_index(bytes);
+        let (state, is_tombstone) = (entry::state(bytes), entry::is_tombstone(bytes));
         if let Some(when_ms) = entry::expire(bytes) {
             self.expire_ends(when_ms, handle);
         }
+        self.count_dirty(state, State::NEW);
         let (route, place) = self.locate(hash, handle);
         match place {
             Some(place) => self.segments[route.segment].remove(place, route.home),
             None => self.remove_stray(route, hash, handle),
         }
         self.arena.free(handle);
-        self.len -= 1;
+        *if is_tombstone { &mut self.tombstones } else { &mut self.len } -= 1;
         self.shrink(hasher, route.segment, hash);
         let object = object.map(|index| self.take_object(index));
-        if self.len == 0 && self.segments.bound() > 1 {
+        if self.len + self.tombstones == 0 && self.segments.bound() > 1 {
             // The one segment left may stand far behind in an array that would keep its chunks for it.
             *self = Self::new(self.phase);
         }
@@ -417,7 +501,21 @@ impl Table {
     /// [`SCAN_GRANULE`] and need no state: `from` may be any hash of the shard, and the table may have changed in
     /// any way. Whoever is in the table throughout is visited exactly once.
     pub fn scan(&self, hasher: &KeyHasher, from: u64, mut visit: impl FnMut(u64, Entry<'_>)) -> Option<u64> {
-        if self.len == 0 {
+        self.scan_all(hasher, from, |hash, entry| {
+            if !entry.is_tombstone() {
+                visit(hash, entry);
+            }
+        })
+    }
+
+    /// As [`Table::scan`], tombstones included.
+    pub(super) fn scan_all(
+        &self,
+        hasher: &KeyHasher,
+        from: u64,
+        mut visit: impl FnMut(u64, Entry<'_>),
+    ) -> Option<u64> {
+        if self.len + self.tombstones == 0 {
             return None;
         }
         let mut low = from;
@@ -461,7 +559,7 @@ impl Table {
     }
 
     /// A key chosen by the random number `random`; every key is equally likely, but for strays, which are not among
-    /// themselves. `None` only if the table is empty.
+    /// themselves. `None` only if there are no keys.
     pub fn random(&self, random: u64) -> Option<Handle> {
         let bound = self.segments.bound() as u64;
         let mut state = random;
@@ -473,27 +571,39 @@ impl Table {
             ((u128::from(mixed ^ mixed >> 31) * u128::from(n)) >> 64) as u64
         };
         if let Some(&(first, _)) = self.strays.first()
-            && below(self.len as u64) < self.strays.len() as u64
+            && below((self.len + self.tombstones) as u64) < self.strays.len() as u64
         {
             let from = first & !(u64::MAX >> SHARD_BITS) | below(1 << (u64::BITS - SHARD_BITS));
-            return self.strays_within(from, u64::MAX).chain(self.strays_within(0, u64::MAX)).next();
+            let mut strays = self.strays_within(from, u64::MAX).chain(self.strays_within(0, u64::MAX));
+            if let Some(stray) = strays.find(|&handle| self.is_live(handle)) {
+                return Some(stray);
+            }
         }
         // Segments of one table have the same number of slots, so drawing one of all slots until it holds a key
-        // is fair. Merging keeps them a fifth full or more on the whole: 100 draws fail once in a billion times.
+        // is fair. Merging keeps them a fifth full or more on the whole: 100 draws fail once in a billion times, unless
+        // nearly all are tombstones.
         for _ in 0..100 {
-            let Some(segment) = self.segments.get(below(bound) as u32) else { continue };
+            let Some(segment) = self.segments.get(below(bound.max(1)) as u32) else { continue };
             let slot = below(segment.capacity() as u64) as usize;
-            if let Some(handle) = segment.bucket(slot / WIDTH).slot(slot % WIDTH) {
+            if let Some(handle) = segment.bucket(slot / WIDTH).slot(slot % WIDTH)
+                && self.is_live(handle)
+            {
                 return Some(handle);
             }
         }
         self.iter().next()
     }
 
-    /// All handles, in no useful order.
+    #[inline]
+    fn is_live(&self, handle: Handle) -> bool {
+        self.tombstones == 0 || !entry::is_tombstone(self.arena.bytes(handle))
+    }
+
+    /// The handles of all keys, in no useful order.
     pub fn iter(&self) -> impl Iterator<Item = Handle> + '_ {
         let segments = (0..self.segments.bound() as u32).filter_map(|id| self.segments.get(id));
-        segments.flat_map(Segment::iter).chain(self.strays.iter().map(|&(_, handle)| handle))
+        let all = segments.flat_map(Segment::iter).chain(self.strays.iter().map(|&(_, handle)| handle));
+        all.filter(|&handle| self.is_live(handle))
     }
 }
 
@@ -517,6 +627,11 @@ impl Table {
     fn directory_index(&self, hash: u64) -> usize {
         // In two steps, since a shift by 64 is not one.
         ((hash << SHARD_BITS >> 1) >> (63 - self.directory_depth)) as usize
+    }
+
+    /// The highest hash of the segment where `hash` leads.
+    fn last_hash_of_segment(&self, segment: u32, hash: u64) -> u64 {
+        hash | u64::MAX >> (SHARD_BITS + u32::from(self.segments[segment].depth()))
     }
 
     /// The highest hash of the bucket on the route of `hash`.

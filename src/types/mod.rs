@@ -4,4 +4,14 @@
 //! * Nothing here knows of commands, replies or the keyspace. Failures are small enums; `commands` gives them
 //!   their texts.
 
+pub mod geo;
+pub mod hyperloglog;
+pub mod intset;
+pub mod listpack;
+pub mod set;
 pub mod string;
+pub mod table;
+
+/// Bytes from outside that are not what they should be: a RESTORE payload, an RDB file, a replica's full sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;

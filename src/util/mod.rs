@@ -1,5 +1,6 @@
 //! Leaf functions that know nothing of the rest of the server.
 
+pub mod capacity;
 pub mod double;
 pub mod file;
 pub mod glob;

@@ -1,8 +1,11 @@
-//! The engine as its users see it: append, marks, close; and the two threads that do the work.
+//! The engine as its users see it: append, marks, versions, close; and the threads that do the work.
 //!
 //! * `forgekv-log` writes frames: at once with [`SyncMode::Always`], where it also syncs each, otherwise every
 //!   `flush_interval`. With nothing to write it sleeps until an append wakes it; an idle engine uses no CPU.
 //! * `forgekv-log-sync` syncs once a second with [`SyncMode::EverySecond`], while frames go on being written.
+//! * `forgekv-filters` reads the filters of the runs that a start has found, and ends.
+//!
+//! Rounds are in [`checkpoint`](crate::checkpoint), on a thread of the caller's.
 //!
 //! Invariants: an engine that was closed or dropped has joined its threads; everything appended before a `close` that
 //! returned `Ok` is durable.
@@ -10,18 +13,23 @@
 //! The engine does not decide what a full disk or a failed sync means for clients: it says so in its status.
 
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::fs::{Fs, LockGuard};
-use crate::log::shared::{Shared, Stats, Status};
+use crate::identity::Identity;
+use crate::log::shared::{self, Shared, Status};
 use crate::log::sync::Syncer;
 use crate::log::writer::{Step, Writer};
 use crate::options::{Options, SyncMode};
 use crate::record::{Epoch, Lsn};
 use crate::recovery::Recovery;
+use crate::run::RunDir;
+use crate::version::{Version, VersionSet};
 
 /// How long to wait for room on a full disk before trying again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
@@ -31,8 +39,47 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// An open dataset. Shared by reference among all threads.
 pub struct Engine {
     shared: Arc<Shared>,
+    images: Images,
     /// The threads and the directory's lock, until the engine is closed. Guards the close itself, too.
     running: Mutex<Option<Running>>,
+}
+
+/// The versions and their files.
+pub(crate) struct Images {
+    pub fs: Arc<dyn Fs>,
+    pub identity: Identity,
+    pub versions: Arc<VersionSet>,
+    pub runs: RunDir,
+    /// Whether a round is in progress.
+    pub round: AtomicBool,
+    /// Rounds committed since the start.
+    pub rounds: AtomicU64,
+    /// The bytes of the log that a start has found, from where replay begins.
+    pub replayed_bytes: u64,
+    /// How many of the bytes counted by [`Engine::log_bytes`] lay before the last committed cut.
+    pub log_bytes_at_cut: AtomicU64,
+}
+
+impl Images {
+    /// Deletes the files of runs that nobody needs any more. Not for a thread that somebody waits for.
+    pub fn remove_unused(&self) {
+        for id in self.versions.take_unused() {
+            let _removed_at_the_next_start = self.runs.remove(id);
+        }
+    }
+}
+
+/// Counters for INFO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Those of the log.
+    pub log: shared::Stats,
+    /// Checkpoint rounds committed since the start.
+    pub rounds: u64,
+    /// The runs of the current version.
+    pub runs: u64,
+    /// The sum of their sizes, in bytes.
+    pub run_bytes: u64,
 }
 
 struct Running {
@@ -46,8 +93,17 @@ impl Engine {
         Recovery::open(fs, dir, options)
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, lock: LockGuard) -> Self {
-        Self { shared, running: Mutex::new(Some(Running { threads: Vec::new(), _lock: lock })) }
+    pub(crate) fn new(shared: Arc<Shared>, images: Images, lock: LockGuard) -> Self {
+        let running = Running { threads: Vec::new(), _lock: lock };
+        Self { shared, images, running: Mutex::new(Some(running)) }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn images(&self) -> &Images {
+        &self.images
     }
 
     /// Appends one record and returns its place in the order. To be called while the shard's lock is held, which makes
@@ -119,9 +175,31 @@ impl Engine {
         self.shared.set_mode(mode);
     }
 
+    /// The current version: an image of the dataset at the cut of the last committed round. It stays as it is, and its
+    /// files stay, for as long as it is held.
+    pub fn version(&self) -> Arc<Version> {
+        self.images.versions.current()
+    }
+
+    /// The bytes of the log behind the cut of the last committed round: what a start would have to replay.
+    pub fn log_bytes_since_cut(&self) -> u64 {
+        self.log_bytes() - self.images.log_bytes_at_cut.load(Relaxed)
+    }
+
+    /// The bytes that the log has grown by since a time before the start.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.images.replayed_bytes + self.shared.counters.bytes_written.load(Relaxed)
+    }
+
     /// Counters for INFO.
     pub fn stats(&self) -> Stats {
-        self.shared.stats()
+        let version = self.version();
+        Stats {
+            log: self.shared.stats(),
+            rounds: self.images.rounds.load(Relaxed),
+            runs: version.runs().count() as u64,
+            run_bytes: version.runs().map(|run| run.meta().size_bytes).sum(),
+        }
     }
 
     /// Has the records up to `lsn` synced, whatever the mode, and waits until they are; `false` if that takes longer
@@ -143,7 +221,7 @@ impl Engine {
     }
 
     /// Writes and syncs everything, ends the threads and unlocks the directory. `Ok` says that every record appended
-    /// before is durable. A second close fails with `Closed`.
+    /// before is durable. A round is not part of it: whoever wants one runs it before. A second close fails with `Closed`.
     pub fn close(&self) -> Result<(), Error> {
         let mut guard = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let running = guard.take().ok_or(Error::Closed)?;
@@ -154,6 +232,11 @@ impl Engine {
             }
         }
         self.shared.check()?;
+        match self.images.versions.seal() {
+            // There is no room to say that all is well; it is all the same.
+            Ok(()) | Err(Error::Io { .. }) => {}
+            Err(error) => return Err(error),
+        }
         match self.durable_lsn() == self.last_lsn() {
             true => Ok(()),
             false => {
@@ -177,6 +260,13 @@ impl Engine {
         running.threads.push(spawn("forgekv-log", Box::new(move || log.run()))?);
         let run_sync = Box::new(move || SyncThread { shared, syncer: sync }.run());
         running.threads.push(spawn("forgekv-log-sync", run_sync)?);
+        let (version, shared) = (self.version(), self.shared.clone());
+        let load = move || {
+            // Filters only save reads. One that cannot be read is met again by whoever reads its run.
+            let mut runs = version.runs().take_while(|_| !shared.is_closing());
+            let _met_again = runs.try_for_each(|run| run.reader().load_filter());
+        };
+        running.threads.push(spawn("forgekv-filters", Box::new(load))?);
         Ok(())
     }
 }

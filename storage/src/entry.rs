@@ -5,22 +5,42 @@
 
 use std::fmt;
 
+/// How many parts a namespace is counted in. The server's shards are the same parts.
+pub const PARTITIONS: usize = 64;
+
+/// A namespace: the contents of one logical database between two flushes. Never used again once dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct NamespaceId(pub u32);
+
+impl fmt::Display for NamespaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A place in the order of keys. Several keys may share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The keyspace that the key belongs to; never used for another keyspace.
-    pub namespace: u32,
+    /// The namespace that the key belongs to.
+    pub namespace: NamespaceId,
     /// The key's hash.
     pub hash: u64,
 }
 
 impl Position {
     /// Before, or at, every entry.
-    pub const START: Self = Self { namespace: 0, hash: 0 };
+    pub const MIN: Self = Self { namespace: NamespaceId(0), hash: 0 };
+    /// Behind, or at, every entry.
+    pub const MAX: Self = Self { namespace: NamespaceId(u32::MAX), hash: u64::MAX };
 
     /// The first position of the next namespace, `None` behind the last.
     pub fn next_namespace(self) -> Option<Self> {
-        Some(Self { namespace: self.namespace.checked_add(1)?, hash: 0 })
+        Some(Self { namespace: NamespaceId(self.namespace.0.checked_add(1)?), hash: 0 })
+    }
+
+    /// The part of its namespace that the position lies in: the top 6 bits of the hash, below [`PARTITIONS`].
+    pub fn partition(self) -> u8 {
+        (self.hash >> 58) as u8
     }
 }
 
@@ -55,6 +75,16 @@ impl<B> Content<B> {
         match self {
             Self::Value { expiry_ms, .. } => *expiry_ms,
             Self::Tombstone => None,
+        }
+    }
+}
+
+impl Content<Vec<u8>> {
+    /// The same, without a copy.
+    pub fn borrowed(&self) -> Content<&[u8]> {
+        match *self {
+            Self::Value { ref bytes, expiry_ms } => Content::Value { bytes, expiry_ms },
+            Self::Tombstone => Content::Tombstone,
         }
     }
 }

@@ -67,7 +67,8 @@ impl Identity {
         })
     }
 
-    fn load(fs: &dyn Fs, dir: &Path) -> Result<Self, Error> {
+    /// Reads the identity of the dataset in `dir`; fails if there is none.
+    pub(crate) fn load(fs: &dyn Fs, dir: &Path) -> Result<Self, Error> {
         let path = dir.join(NAME);
         let file = fs.open(&path, Open::Read).map_err(|e| Error::io("open", &path, e))?;
         // One byte more, so that a longer file does not pass.
@@ -76,10 +77,9 @@ impl Identity {
         Self::decode(&bytes[..read]).map_err(|what| Error::corrupt(&path, 0, what))
     }
 
-    fn create(&self, fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
-        let segment = segment::path(dir, segment::FIRST);
-        write_new(fs, &segment, &segment::header(self.dataset_id, segment::FIRST))?;
-        fs.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))?;
+    /// Makes `dir`, in which there is none, a dataset with this identity and an empty log.
+    pub(crate) fn create(&self, fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
+        segment::create_first(fs, dir, self.dataset_id)?;
         let temporary = dir.join(TEMPORARY);
         write_new(fs, &temporary, &self.encode())?;
         fs.rename(&temporary, &dir.join(NAME)).map_err(|e| Error::io("rename", &temporary, e))?;

@@ -49,6 +49,9 @@
 //!
 //! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`recovery`], [`engine`], [`fs`].
 
+mod backup;
+pub mod check;
+pub mod checkpoint;
 mod checksum;
 mod coding;
 pub mod compaction;
@@ -62,12 +65,18 @@ pub mod merge;
 mod options;
 pub mod record;
 pub mod recovery;
+mod repair;
 pub mod run;
 pub mod version;
 
+pub use check::check;
+pub use checkpoint::{Facts, Round};
 pub use engine::Engine;
+pub use entry::{Content, Entry, NamespaceId, Position};
 pub use error::Error;
 pub use log::{Progress, Status};
 pub use options::{OnFailure, Options, SyncMode};
 pub use record::{Epoch, Lsn};
 pub use recovery::Recovery;
+pub use repair::repair;
+pub use version::{Counts, Version};

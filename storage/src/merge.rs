@@ -5,7 +5,7 @@
 //! The merge looks at every source for each entry: it is for the few dozen runs that a bounded version has, and for
 //! those comparing one number each is quicker than keeping a heap. It never decides that a key has expired.
 
-use crate::entry::{Entry, Position};
+use crate::entry::{Entry, NamespaceId, Position};
 use crate::error::Error;
 
 /// Entries in order, one at a time. After an error a source is of no further use.
@@ -27,7 +27,7 @@ pub struct Retention<L> {
 }
 
 /// Everything is kept.
-pub const KEEP_ALL: Retention<fn(u32) -> bool> = Retention { tombstones: true, is_live: |_| true };
+pub const KEEP_ALL: Retention<fn(NamespaceId) -> bool> = Retention { tombstones: true, is_live: |_| true };
 
 /// Several sources as one.
 pub struct Merge<S, L> {
@@ -40,7 +40,7 @@ pub struct Merge<S, L> {
     current: Option<usize>,
 }
 
-impl<S: Source, L: Fn(u32) -> bool> Merge<S, L> {
+impl<S: Source, L: Fn(NamespaceId) -> bool> Merge<S, L> {
     /// Merges `sources`, the newest first, from where they stand.
     pub fn new(sources: Vec<S>, retention: Retention<L>) -> Result<Self, Error> {
         let heads = sources.iter().map(head).collect();
@@ -116,7 +116,7 @@ impl<S: Source, L: Fn(u32) -> bool> Merge<S, L> {
     }
 }
 
-impl<S: Source, L: Fn(u32) -> bool> Source for Merge<S, L> {
+impl<S: Source, L: Fn(NamespaceId) -> bool> Source for Merge<S, L> {
     fn entry(&self) -> Option<Entry<'_>> {
         self.current.and_then(|current| self.sources[current].entry())
     }
@@ -164,7 +164,11 @@ mod tests {
                 Some(value) => Content::Value { bytes: value.as_bytes(), expiry_ms: None },
                 None => Content::Tombstone,
             };
-            Some(Entry { position: Position { namespace, hash }, key: key.as_bytes(), content })
+            Some(Entry {
+                position: Position { namespace: NamespaceId(namespace), hash },
+                key: key.as_bytes(),
+                content,
+            })
         }
 
         fn advance(&mut self) -> Result<(), Error> {
@@ -235,7 +239,8 @@ mod tests {
             (2, vec!["1b=-", "1c=c1", "1d=-", "4294967295z=z1"]),
             (u32::MAX, vec!["1b=-", "1c=c1", "1d=-", "2a=new"]),
         ] {
-            let retention = Retention { tombstones: true, is_live: |namespace| namespace != dead };
+            let retention =
+                Retention { tombstones: true, is_live: |namespace| namespace != NamespaceId(dead) };
             assert_eq!(drain(Merge::new(sources(), retention).unwrap()).unwrap(), expected);
         }
     }
@@ -246,8 +251,8 @@ mod tests {
         let newer = older.drain(..2).collect::<Vec<_>>();
         let merges = vec![Merge::new(newer, KEEP_ALL).unwrap(), Merge::new(older, KEEP_ALL).unwrap()];
         let mut merge = Merge::new(merges, KEEP_ALL).unwrap();
-        merge.seek(Position { namespace: 1, hash: 6 }).unwrap();
-        merge.seek(Position::START).unwrap();
+        merge.seek(Position { namespace: NamespaceId(1), hash: 6 }).unwrap();
+        merge.seek(Position::MIN).unwrap();
         assert_eq!(drain(merge).unwrap(), ["1d=-", "2a=new", "4294967295z=z1"]);
     }
 

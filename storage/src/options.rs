@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::run::Compression;
+
 /// When a record is made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
@@ -49,6 +51,10 @@ pub struct Options {
     pub buffer_limit_bytes: u64,
     /// What a write or sync error does.
     pub on_failure: OnFailure,
+    /// Whether the blocks of runs are compressed.
+    pub compression: Compression,
+    /// The manifest is written anew whenever it has grown by so much.
+    pub manifest_bytes: u64,
 }
 
 impl Default for Options {
@@ -59,6 +65,8 @@ impl Default for Options {
             flush_interval: Duration::from_millis(3),
             buffer_limit_bytes: 64 << 20,
             on_failure: OnFailure::default(),
+            compression: Compression::default(),
+            manifest_bytes: 4 << 20,
         }
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use storage::fs::sim::{Lie, Sim};
-use storage::run::RunId;
-use storage::version::Position;
+use storage::run::{NamespaceShare, RunId};
+
+use storage::version::RunMeta;
 use storage::version::{self, Counts, Cut, Edit, Found, LAST_LEVEL, Version, VersionSet};
-use storage::version::{NamespaceId, NamespaceShare, RunMeta};
-use storage::{Epoch, Error, Lsn};
+use storage::{Epoch, Error, Lsn, NamespaceId, Position};
 
 use crate::support::{DIR, Random, Trouble};
 
@@ -54,9 +54,11 @@ fn random_edit(random: &mut Random, version: &Version, id: RunId) -> Edit {
     if compaction {
         edit.remove = version.runs().map(|run| run.meta().id).collect();
     } else {
-        let Cut { epoch, lsn, segment } = version.cut();
-        let (lsn, segment) = (Lsn(lsn.0 + random.below(100)), segment + random.below(2));
-        edit.cut = Some(Cut { epoch: Epoch(epoch.0 + 1 + random.below(2)), lsn, segment });
+        let Cut { epoch, segment, durable, .. } = version.cut();
+        let (epoch, segment) = (Epoch(epoch.0 + 1 + random.below(2)), segment + random.below(2));
+        let lsn = Lsn(durable.0 + random.below(100));
+        let durable = Lsn(lsn.0 + random.below(10));
+        edit.cut = Some(Cut { epoch, lsn, segment, durable });
         if databases.is_empty() || random.one_in(4) {
             let index = random.below(3) as u32;
             let new = version.next_namespace();
@@ -75,7 +77,8 @@ fn random_edit(random: &mut Random, version: &Version, id: RunId) -> Edit {
     if !compaction {
         let namespace = live[random.below(live.len() as u64) as usize];
         let keys = random.below(1 << 20);
-        edit.counts.push((namespace, Counts { keys, expires: random.below(keys + 1) }));
+        edit.counts
+            .push(((namespace, random.below(64) as u8), Counts { keys, expires: random.below(keys + 1) }));
     }
     edit
 }
@@ -150,7 +153,7 @@ impl History {
         let next = before.apply(&edit).map_err(|misfit| format!("seed {}: {misfit}", self.seed))?;
         drop(before);
         put_files(&self.sim, &edit);
-        match set.commit(&edit) {
+        match set.commit(&edit, &[]) {
             Ok(current) => {
                 self.ensure(*current == next, "a commit made another version current")?;
                 self.acknowledged = next;
@@ -158,7 +161,10 @@ impl History {
                 set.take_unused().iter().for_each(|id| self.sim.take(&id.path(Path::new(DIR))));
             }
             Err(Error::Poisoned { .. }) => {
-                self.ensure(matches!(set.commit(&edit), Err(Error::Poisoned { .. })), "a failure is final")?;
+                self.ensure(
+                    matches!(set.commit(&edit, &[]), Err(Error::Poisoned { .. })),
+                    "a failure is final",
+                )?;
                 self.in_flight = Some(next);
             }
             Err(Error::Io { .. }) if !self.sim.crashed() => {
@@ -174,7 +180,7 @@ impl History {
     fn open(&mut self) -> Result<VersionSet, String> {
         for _ in 0..5 {
             let opened = read(&self.sim).and_then(|found| {
-                let (read, torn) = (found.version.clone(), found.torn.is_some());
+                let (read, torn) = ((*found.version).clone(), found.torn.is_some());
                 found.start(ROTATE_BYTES).map(|set| (set, read, torn))
             });
             match opened {
@@ -267,7 +273,7 @@ fn dataset(sealed: bool) -> (Vec<(PathBuf, Vec<u8>)>, Version, Version) {
         before = set.current();
         let edit = random_edit(&mut random, &before, set.begin_run());
         put_files(&sim, &edit);
-        set.commit(&edit).unwrap();
+        set.commit(&edit, &[]).unwrap();
     }
     if sealed {
         set.seal().unwrap();
@@ -300,10 +306,10 @@ fn refused(files: &[(PathBuf, Vec<u8>)], versions: &[&Version; 2], what: &str) -
         Err(other) => panic!("{what}: {other}"),
         Ok(found) => {
             assert!(found.torn.is_some(), "{what} was not noticed");
-            assert!(versions.contains(&&found.version), "{what}: a version that never was");
+            assert!(versions.contains(&&*found.version), "{what}: a version that never was");
             let read = found.version.clone();
             let set = found.start(1 << 20).unwrap();
-            assert_eq!(*set.current(), read);
+            assert_eq!(set.current(), read);
             false
         }
     }
@@ -425,7 +431,7 @@ fn a_full_disk_refuses_commits_and_starts_none_the_less() {
             // Runs need room of their own, which is not the point here.
             edit.add.clear();
             edit.remove.clear();
-            set.commit(&edit)
+            set.commit(&edit, &[])
         };
         sim.set_capacity(Some(used() + random.below(500)));
         let error = loop {
@@ -450,12 +456,12 @@ fn a_full_disk_refuses_commits_and_starts_none_the_less() {
 /// The manifest of two edits: a round with a run and a flush, and its compaction.
 const MANIFEST: &str = "
     464b4d46246cb94e010000000000000088776655443322110100000000000000
-    464b4d45fc28f0261d73c4f40000000008000000000000000300000107000801
-    464b4d452ee56d4800000000fc28f0260000000000000000464b4d454469f186
-    e47ed0b92ee56d483200000000000000020100804000080706050403020101ff
-    ffffffffffffff01000200010001ac02020301f403020401aa02050500020600
-    0702464b4d457a23929eaf1f1cea4469f1862000000000000000010102020680
-    4001070000000000000000ffffffffffffffff01000101aa0200
+    464b4d45e8145545e979d1360000000009000000000000000300000100070008
+    01464b4d45a5f3b9ce00000000e81455450000000000000000464b4d45d9d623
+    539bcf3d14a5f3b9ce3400000000000000020100804000080706050403020101
+    ffffffffffffffff01000200010001ac02020301f403020a040102aa02050500
+    0206000702464b4d45b846fd94af1f1cead9d623532000000000000000010102
+    0206804001070000000000000000ffffffffffffffff01000101aa0200
 ";
 
 #[test]
@@ -482,17 +488,17 @@ fn a_manifest_is_written_and_read_as_it_always_was() {
         shares: vec![NamespaceShare { namespace, records: 298, tombstones: 0 }],
         ..run.clone()
     };
-    set.commit(&Edit {
+    let first = Edit {
         add: vec![run.clone()],
-        cut: Some(Cut { epoch: Epoch(1), lsn: Lsn(500), segment: 2 }),
-        counts: vec![(namespace, Counts { keys: 298, expires: 5 })],
+        cut: Some(Cut { epoch: Epoch(1), lsn: Lsn(500), segment: 2, durable: Lsn(510) }),
+        counts: vec![((namespace, 2), Counts { keys: 298, expires: 5 })],
         databases: vec![(0, Some(namespace))],
         drop: vec![NamespaceId(0)],
         next_namespace: Some(NamespaceId(2)),
         ..Edit::default()
-    })
-    .unwrap();
-    set.commit(&Edit { remove: vec![run.id], add: vec![compacted.clone()], ..Edit::default() }).unwrap();
+    };
+    set.commit(&first, &[]).unwrap();
+    set.commit(&Edit { remove: vec![run.id], add: vec![compacted.clone()], ..Edit::default() }, &[]).unwrap();
     let manifest = Path::new(DIR).join("MANIFEST-0000000001");
     let current = Path::new(DIR).join("CURRENT");
     let written = sim.contents(&manifest).unwrap();
@@ -505,12 +511,12 @@ fn a_manifest_is_written_and_read_as_it_always_was() {
     kept.put(&current, &sim.contents(&current).unwrap());
     kept.put(&compacted.id.path(Path::new(DIR)), b"run");
     let found = read(&kept).unwrap();
-    assert_eq!(found.version, *set.current());
+    assert_eq!(found.version, set.current());
     assert_eq!((found.torn, found.stale.len()), (None, 0));
     let expected = Edit {
         add: vec![compacted],
-        cut: Some(Cut { epoch: Epoch(1), lsn: Lsn(500), segment: 2 }),
-        counts: vec![(namespace, Counts { keys: 298, expires: 5 })],
+        cut: Some(Cut { epoch: Epoch(1), lsn: Lsn(500), segment: 2, durable: Lsn(510) }),
+        counts: vec![((namespace, 2), Counts { keys: 298, expires: 5 })],
         databases: vec![(0, Some(namespace))],
         next_namespace: Some(NamespaceId(2)),
         next_run: Some(RunId(3)),
@@ -530,8 +536,10 @@ fn spoil(random: &mut Random, edit: &mut Edit, version: &Version) {
     match random.below(9) {
         0 => edit.remove.push(RunId(small)),
         1 => edit.add.extend(edit.add.clone()),
-        2 => edit.cut = Some(Cut { epoch: Epoch(small), lsn: Lsn(small), segment: small }),
-        3 => edit.counts.push((NamespaceId(small as u32), Counts { keys: small, expires: 3 })),
+        2 => {
+            edit.cut = Some(Cut { epoch: Epoch(small), lsn: Lsn(small), segment: small, durable: Lsn(small) })
+        }
+        3 => edit.counts.push(((NamespaceId(small as u32), 7), Counts { keys: small, expires: 3 })),
         4 => edit.databases.push((small as u32, Some(NamespaceId(random.below(8) as u32)))),
         5 => edit.databases.push((small as u32, None)),
         6 => edit.drop.push(NamespaceId(small as u32)),
@@ -563,7 +571,9 @@ fn check_version(version: &Version) {
             assert!(share.namespace < version.next_namespace());
         }
     }
-    let live: u64 = version.databases().values().map(|namespace| version.counts(*namespace).keys).sum();
+    let live_in =
+        |namespace: &NamespaceId| (0..64).map(|part| version.counts(*namespace, part).keys).sum::<u64>();
+    let live: u64 = version.databases().values().map(live_in).sum();
     assert_eq!(live, version.live_keys());
 }
 

@@ -129,7 +129,7 @@ fn nanoseconds_per_append() {
         engine.wait_durable(engine.last_lsn(), Duration::from_secs(60)).unwrap();
         let (cpu, kernel) = thread_cpu_ns("forgekv-log");
         let (cpu, kernel) = (cpu / RECORDS, kernel / RECORDS);
-        let stats = engine.stats();
+        let stats = engine.stats().log;
         println!(
             "{mode:?}, {threads} threads, {rate:.2} M/s: {ns:.0} ns per append; log thread {cpu} ns CPU per record, {kernel} in the kernel; \
              {} frames, {} syncs, {:.0} MB",

@@ -13,6 +13,11 @@ use storage::{Engine, Epoch, Error, Lsn, Options, Progress, Recovery, Status, Sy
 
 pub const DIR: &str = "/data";
 
+/// How much bigger the random tests are to be than in a plain run: `FORGEKV_STRESS`, as for the server's suite.
+pub fn stress_factor() -> u64 {
+    std::env::var("FORGEKV_STRESS").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1)
+}
+
 /// SplitMix64.
 pub struct Random(pub u64);
 

@@ -112,7 +112,7 @@ fn every_mode_reaches_its_marks_without_being_asked() {
             wait_until("syncing", || engine.durable_lsn() >= lsn);
         }
         assert_eq!(engine.status(), Status::Healthy);
-        assert!(engine.stats().syncs >= 3);
+        assert!(engine.stats().log.syncs >= 3);
         assert_eq!(engine.pending_bytes(), 0);
     }
 }

@@ -114,9 +114,9 @@ pub(super) fn persistence(call: &Call<'_>, page: &mut Page) {
     if let Some(log) = log {
         let stats = log.stats();
         page.fields(&[
-            ("aof_current_size", stats.log_bytes),
+            ("aof_current_size", stats.log.log_bytes),
             // What the log held before this process wrote to it.
-            ("aof_base_size", stats.log_bytes.saturating_sub(stats.bytes_written)),
+            ("aof_base_size", stats.log.log_bytes.saturating_sub(stats.log.bytes_written)),
             ("aof_pending_rewrite", 0),
             ("aof_buffer_length", log.pending_bytes()),
             ("aof_pending_bio_fsync", u64::from(log.written_lsn() > log.durable_lsn())),

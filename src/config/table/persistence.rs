@@ -45,6 +45,21 @@ pub(super) const ROWS: &[Directive] = &[
     )
     .immutable(),
     here(
+        "checkpoint_log_mb",
+        Kind::Int(1, 1 << 20),
+        "256",
+        |v, text| v.checkpoint_log_mb = number(text),
+        "MiB of log behind the last checkpoint at which the next one is made: what a restart may have to replay.",
+    ),
+    here(
+        "disk_threads",
+        Kind::Int(1, 128),
+        "4",
+        |v, text| v.disk_threads = number(text),
+        "Threads that read cold keys from disk: how many reads are under way at once.",
+    )
+    .immutable(),
+    here(
         "save",
         Kind::Custom(kind::save),
         "3600 1 300 100 60 10000",

@@ -49,8 +49,7 @@ impl Shards {
             hash,
             &key,
             NewValue::Bytes(&VALUE, false),
-            None,
-            0,
+            (None, 0, State::NEW),
         );
     }
 

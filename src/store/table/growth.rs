@@ -6,7 +6,7 @@
 //!   only meet again) and merging leaves them half full at most: neither undoes the other soon.
 //! * Entries do not move here, only handles between buckets; no handle changes.
 
-use super::{Handle, Route, Segment, Table, WIDTH, entry, tag_of};
+use super::{Handle, Route, Segment, State, Table, WIDTH, entry, tag_of};
 use crate::store::SHARD_BITS;
 use crate::store::hash::KeyHasher;
 use crate::store::slots::Chunked;
@@ -25,14 +25,16 @@ const fn young_buckets(full: usize) -> usize {
 const AHEAD: usize = 24;
 
 impl Table {
-    pub(super) fn link(&mut self, hasher: &KeyHasher, hash: u64, handle: Handle) {
+    pub(super) fn link(&mut self, hasher: &KeyHasher, hash: u64, handle: Handle, state: State) {
         if self.segments.is_empty() {
             let first = self.add_segment(1, 0);
             self.directory.push(first);
         }
         loop {
             let route = self.route(hash).expect("there is a segment");
-            if self.segments[route.segment].place(route.home, tag_of(hash), handle) {
+            let segment = &mut self.segments[route.segment];
+            segment.note(state);
+            if segment.place(route.home, tag_of(hash), handle) {
                 return;
             }
             if !self.grow(hasher, route.segment, hash) {
@@ -185,8 +187,10 @@ impl Table {
             if let Some(&later) = handles.get(i + AHEAD) {
                 self.arena.prefetch_start(later);
             }
-            let hash = hasher.hash_of(entry::key(self.arena.bytes(handle)));
+            let bytes = self.arena.bytes(handle);
+            let (hash, state) = (hasher.hash_of(entry::key(bytes)), entry::state(bytes));
             let route = self.route(hash).expect("there is a segment");
+            self.segments[route.segment].note(state);
             if !self.segments[route.segment].place(route.home, tag_of(hash), handle) {
                 self.add_stray(route, hash, handle);
             }

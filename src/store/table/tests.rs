@@ -164,7 +164,7 @@ impl History {
         let Some(handle) = self.table.find(hash, key) else {
             assert!(!self.known.contains_key(key));
             let access = self.random.next() as u32 & 0xFF_FFFF;
-            self.table.insert(&self.hasher, hash, key, value.new_value(), expire, access);
+            self.table.insert(&self.hasher, hash, key, value.new_value(), (expire, access, State::NEW));
             return self.remember(key, Known { value, expire, access });
         };
         let known = self.forget(key).expect("the table has it");
@@ -359,8 +359,8 @@ fn ten_thousand_keys_with_one_hash_are_kept_without_endless_splitting() {
         // Straight to the parts of `insert`: its assertion would look through all equal hashes each time.
         let stored = Stored::Int(n.into());
         let handle = table.arena.alloc(Layout::plan(4, None).value_at() + stored.len());
-        entry::write(table.arena.bytes_mut(handle), &n.to_le_bytes(), stored, None, 0, 0);
-        table.link(&hasher, 0, handle);
+        entry::write(table.arena.bytes_mut(handle), &n.to_le_bytes(), stored, None, 0, State::NEW);
+        table.link(&hasher, 0, handle, State::NEW);
         table.len += 1;
     }
     assert!(table.segment_bytes <= 32 * 64 && table.directory_depth == 0, "it does not split in vain");
@@ -380,7 +380,7 @@ fn hashes_that_share_many_bits_end_at_the_greatest_depth() {
     let (hasher, mut table) = (KeyHasher::masked(ONE_SHARD >> 24), Table::new(0));
     for n in 0..3000u32 {
         let key = n.to_le_bytes();
-        table.insert(&hasher, hasher.hash_of(&key), &key, NewValue::Int(0), None, 0);
+        table.insert(&hasher, hasher.hash_of(&key), &key, NewValue::Int(0), (None, 0, State::NEW));
     }
     assert!(table.directory_depth <= growth::MAX_DEPTH);
     assert!((0..3000u32).all(|n| table.find(hasher.hash_of(&n.to_le_bytes()), &n.to_le_bytes()).is_some()));
@@ -388,7 +388,7 @@ fn hashes_that_share_many_bits_end_at_the_greatest_depth() {
 
 #[test]
 fn an_empty_table_is_small_and_has_no_heap() {
-    assert!(size_of::<Table>() <= 200, "{}", size_of::<Table>());
+    assert!(size_of::<Table>() <= 224, "{}", size_of::<Table>());
     let table = Table::new(63);
     assert_eq!(table.memory(), Memory::default());
     assert_eq!(table.find(1, b"x"), None);
@@ -403,7 +403,13 @@ fn an_empty_table_is_small_and_has_no_heap() {
 fn a_few_keys_take_a_few_kilobytes() {
     let (hasher, mut table) = (KeyHasher::masked(ONE_SHARD), Table::new(1));
     for n in 0..20u8 {
-        table.insert(&hasher, hasher.hash_of(&[n]), &[n], NewValue::Bytes(b"value", false), None, 0);
+        table.insert(
+            &hasher,
+            hasher.hash_of(&[n]),
+            &[n],
+            NewValue::Bytes(b"value", false),
+            (None, 0, State::NEW),
+        );
     }
     let Memory { allocated, resident, index } = table.memory();
     assert!(allocated <= 20 * 16 && resident <= 20 * 16 && index < 4000, "{:?}", table.memory());
@@ -419,7 +425,7 @@ fn the_prefetches_and_the_random_key_work_in_any_shard() {
         let table = &mut tables[usize::from(crate::store::ShardId::of(hash).0)];
         table.prefetch(hash);
         table.prefetch_entry(hash);
-        table.insert(&hasher, hash, &key, NewValue::Int(n.into()), None, 0);
+        table.insert(&hasher, hash, &key, NewValue::Int(n.into()), (None, 0, State::NEW));
     }
     for (shard, table) in tables.iter().enumerate() {
         let mut at = Some((shard as u64) << 58);
@@ -439,7 +445,7 @@ fn random_keys_come_about_equally_often() {
     let (hasher, mut table) = (KeyHasher::masked(ONE_SHARD), Table::new(9));
     for n in 0..2000u32 {
         let key = n.to_le_bytes();
-        table.insert(&hasher, hasher.hash_of(&key), &key, NewValue::Int(n.into()), None, 0);
+        table.insert(&hasher, hasher.hash_of(&key), &key, NewValue::Int(n.into()), (None, 0, State::NEW));
     }
     let (mut random, mut drawn) = (Random(42), HashMap::new());
     for _ in 0..200_000 {

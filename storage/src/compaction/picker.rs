@@ -33,11 +33,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use crate::entry::{NamespaceId, Position};
 use crate::record::Epoch;
 use crate::run::RunId;
-use crate::version::Position;
+use crate::version::RunMeta;
 use crate::version::{Edit, LAST_LEVEL, LEVELS, Run, Version};
-use crate::version::{NamespaceId, RunMeta};
 
 /// How many more runs a settled level may have than twice what its size asks for.
 pub const SPARE_RUNS: u64 = 8;

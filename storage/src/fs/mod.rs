@@ -42,7 +42,9 @@ pub trait Fs: Send + Sync {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>>;
     /// Renames a file within its directory, replacing `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a file.
+    /// Gives a file a second name, `to`, which must not exist. `CrossesDevices` where that is another file system.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a name, and the file with its last one.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in `dir` durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;

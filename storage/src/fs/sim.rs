@@ -288,7 +288,8 @@ impl State {
 
     /// How many more bytes fit.
     fn room(&self) -> u64 {
-        let used: u64 = self.names.values().map(|&i| self.files[i].cache.len() as u64).sum();
+        let files: BTreeSet<usize> = self.names.values().copied().collect();
+        let used: u64 = files.into_iter().map(|i| self.files[i].cache.len() as u64).sum();
         self.capacity_bytes.map_or(u64::MAX, |capacity| capacity.saturating_sub(used))
     }
 }
@@ -354,6 +355,17 @@ impl Fs for Sim {
         self.operate(true, |state| {
             let inode = state.find(from)?;
             state.change_name(NameChange::Rename(from.to_path_buf(), to.to_path_buf(), inode));
+            Ok(())
+        })
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.operate(true, |state| {
+            let inode = state.find(from)?;
+            if state.names.contains_key(to) {
+                return Err(Errno::EEXIST.into());
+            }
+            state.change_name(NameChange::Link(to.to_path_buf(), inode));
             Ok(())
         })
     }

@@ -23,7 +23,7 @@ use super::writer;
 use crate::checksum::{Place, crc_of};
 use crate::error::Error;
 use crate::fs::{File, Fs, Open, read_full};
-use crate::record::{Lsn, RecordRef};
+use crate::record::{Epoch, Lsn, RecordRef};
 
 /// How much is read at once.
 const WINDOW_BYTES: u64 = 1 << 20;
@@ -61,12 +61,14 @@ pub struct CutTail {
 /// What replay found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The number of records.
+    /// The number of records that were handed out.
     pub records: u64,
     /// The number of bytes read, headers included.
     pub bytes: u64,
     /// The last record.
     pub last: Lsn,
+    /// The greatest epoch: of a record, or of the last committed round.
+    pub epoch: Epoch,
     /// The highest durable mark in the log.
     pub durable: Lsn,
     /// What was left out, if anything.
@@ -98,47 +100,25 @@ pub fn replay<E: From<Error>>(
     start: Start,
     each: impl FnMut(RecordRef<'_>) -> Result<(), E>,
 ) -> Result<Found, E> {
-    let numbers = segment::list(fs, dir)?;
-    let begin = (start.segment, segment::HEADER_BYTES as u64);
-    let mut reader = Reader {
-        fs,
-        dir,
-        dataset_id,
-        start,
-        each,
-        previous: (start.segment == FIRST).then_some(0),
-        segments: Vec::new(),
-        unproven: vec![(Lsn(0), begin.0, begin.1)],
-        records_end: begin,
-        frames_end: begin,
-        report: Report { records: 0, bytes: 0, last: Lsn(0), durable: start.lsn, cut: None },
-    };
-    let mut whole: Option<Segment> = None;
-    let mut damage = None;
-    for number in start.segment..=numbers.last().copied().unwrap_or(0) {
-        if !numbers.contains(&number) {
-            damage = Some((number, Damage { offset: 0, reason: "a segment is missing" }));
-            break;
-        }
-        let mut segment = Segment::open(fs, dir, number)?;
-        let found = reader.read_segment(&mut segment)?;
-        let begins = found.as_ref().is_none_or(|damage| damage.offset > 0);
-        if begins {
-            whole = Some(segment);
-        }
-        if let Some(found) = found {
-            damage = Some((number, found));
-            break;
-        }
-    }
+    let mut reader = Reader::new(fs, dir, dataset_id, start, each)?;
+    let (whole, damage) = reader.read_segments()?;
     let Some(last) = whole else {
         // The first segment was durable before the dataset had an identity, and any other before it was the first.
         let path = segment::path(dir, start.segment);
         let reason = damage.map_or("the log's first segment is missing", |(_, damage)| damage.reason);
         return Err(Error::corrupt(&path, 0, reason).into());
     };
-    reader.judge(&last, damage, &numbers)?;
-    Ok(reader.found(last, &numbers))
+    reader.judge(&last, damage)?;
+    Ok(reader.found(last))
+}
+
+/// Like [`replay`] of a log that is damaged: finds the end of what can be read, whatever was durable behind it. `None` if
+/// that is nothing.
+pub fn salvage(fs: &dyn Fs, dir: &Path, dataset_id: u64, start: Start) -> Result<Option<Found>, Error> {
+    let each = |_: RecordRef<'_>| Ok::<(), Error>(());
+    let mut reader = Reader::new(fs, dir, dataset_id, start, each)?;
+    let (whole, _damage) = reader.read_segments()?;
+    Ok(whole.map(|last| reader.found(last)))
 }
 
 struct Reader<'a, F> {
@@ -147,6 +127,8 @@ struct Reader<'a, F> {
     dataset_id: u64,
     start: Start,
     each: F,
+    /// The segments that there are, ascending.
+    numbers: Vec<u64>,
     /// The header checksum of the last frame; `None` where the first one's is not known.
     previous: Option<u32>,
     segments: Vec<Live>,
@@ -167,7 +149,55 @@ struct Damage {
     reason: &'static str,
 }
 
-impl<F> Reader<'_, F> {
+impl<'a, F> Reader<'a, F> {
+    fn new(fs: &'a dyn Fs, dir: &'a Path, dataset_id: u64, start: Start, each: F) -> Result<Self, Error> {
+        let begin = (start.segment, segment::HEADER_BYTES as u64);
+        Ok(Self {
+            fs,
+            dir,
+            dataset_id,
+            start,
+            each,
+            numbers: segment::list(fs, dir)?,
+            previous: (start.segment == FIRST).then_some(0),
+            segments: Vec::new(),
+            unproven: vec![(Lsn(0), begin.0, begin.1)],
+            records_end: begin,
+            frames_end: begin,
+            report: Report {
+                records: 0,
+                bytes: 0,
+                last: Lsn(0),
+                epoch: Epoch(0),
+                durable: start.lsn,
+                cut: None,
+            },
+        })
+    }
+
+    /// Reads up to the first damage: the last segment whose header is whole, and where the damage is.
+    fn read_segments<E>(&mut self) -> Result<(Option<Segment>, Option<(u64, Damage)>), E>
+    where
+        E: From<Error>,
+        F: FnMut(RecordRef<'_>) -> Result<(), E>,
+    {
+        let mut whole = None;
+        for number in self.start.segment..=self.numbers.last().copied().unwrap_or(0) {
+            if !self.numbers.contains(&number) {
+                return Ok((whole, Some((number, Damage { offset: 0, reason: "a segment is missing" }))));
+            }
+            let mut segment = Segment::open(self.fs, self.dir, number)?;
+            let damage = self.read_segment(&mut segment)?;
+            if damage.as_ref().is_none_or(|damage| damage.offset > 0) {
+                whole = Some(segment);
+            }
+            if let Some(damage) = damage {
+                return Ok((whole, Some((number, damage))));
+            }
+        }
+        Ok((whole, None))
+    }
+
     /// Reads a segment's frames; tells where it is damaged if it is.
     fn read_segment<E>(&mut self, segment: &mut Segment) -> Result<Option<Damage>, E>
     where
@@ -234,6 +264,7 @@ impl<F> Reader<'_, F> {
         while let Some(record) = records.next().map_err(corrupt)? {
             (self.each)(record)?;
             self.report.records += 1;
+            self.report.epoch = self.report.epoch.max(record.epoch);
         }
         let bytes = HEADER + header.payload_bytes;
         segment.end += bytes;
@@ -279,9 +310,9 @@ impl<F> Reader<'_, F> {
     }
 
     /// Decides whether what lies behind the end is waste, a torn tail, or damage to what was durable.
-    fn judge(&mut self, last: &Segment, damage: Option<(u64, Damage)>, numbers: &[u64]) -> Result<(), Error> {
+    fn judge(&mut self, last: &Segment, damage: Option<(u64, Damage)>) -> Result<(), Error> {
         let (mut bytes, mut durable) = (0, None);
-        for &number in numbers.iter().filter(|&&number| number >= self.frames_end.0) {
+        for &number in self.numbers.iter().filter(|&&number| number >= self.frames_end.0) {
             let mut segment = Segment::open(self.fs, self.dir, number)?;
             let from = if number == self.frames_end.0 { self.frames_end.1 } else { 0 };
             bytes += segment.size.saturating_sub(from);
@@ -307,7 +338,7 @@ impl<F> Reader<'_, F> {
         Ok(())
     }
 
-    fn found(self, last: Segment, numbers: &[u64]) -> Found {
+    fn found(self, last: Segment) -> Found {
         let (_, segment, offset) = self.unproven.first().copied().unwrap_or((Lsn(0), last.number, last.end));
         let all_proven = self.report.durable == self.report.last;
         let needed = self.start.segment..=last.number;
@@ -325,7 +356,7 @@ impl<F> Reader<'_, F> {
             log_bytes: self.report.bytes,
             end,
             segments: self.segments,
-            stale: numbers.iter().copied().filter(|number| !needed.contains(number)).collect(),
+            stale: self.numbers.iter().copied().filter(|number| !needed.contains(number)).collect(),
             report: self.report,
         }
     }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use crate::checksum::{Place, crc_at};
 use crate::coding::{take_array, take_u16, take_u32, take_u64};
 use crate::error::Error;
-use crate::fs::Fs;
+use crate::fs::{Fs, Open, write_full};
 
 /// The size of a segment's header, and so the offset of its first frame.
 pub const HEADER_BYTES: usize = 32;
@@ -50,6 +50,24 @@ pub fn list(fs: &dyn Fs, dir: &Path) -> Result<Vec<u64>, Error> {
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| number(name)).collect();
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Begins a log where there is none: its first segment, durable with its name.
+pub fn create_first(fs: &dyn Fs, dir: &Path, dataset_id: u64) -> Result<(), Error> {
+    let path = path(dir, FIRST);
+    let file = fs.open(&path, Open::CreateNew).map_err(|e| Error::io("create", &path, e))?;
+    write_full(&*file, &header(dataset_id, FIRST), 0).map_err(|e| Error::io("write", &path, e))?;
+    file.sync_data().map_err(|e| Error::io("sync", &path, e))?;
+    fs.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))
+}
+
+/// Removes all segments in `dir`, durably.
+pub fn remove_all(fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
+    for number in list(fs, dir)? {
+        let path = path(dir, number);
+        fs.remove(&path).map_err(|e| Error::io("remove", &path, e))?;
+    }
+    fs.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))
 }
 
 /// A segment's header.

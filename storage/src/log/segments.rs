@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::segment;
@@ -126,7 +126,7 @@ impl Segments {
     }
 
     /// Gives a spare the name `path`; `None` if there is none.
-    fn recycle(&self, path: &PathBuf) -> Result<Option<Arc<dyn File>>, Error> {
+    fn recycle(&self, path: &Path) -> Result<Option<Arc<dyn File>>, Error> {
         loop {
             let Some(spare) = self.lock().spares.pop() else { return Ok(None) };
             let old = segment::path(&self.dir, spare);

@@ -8,7 +8,7 @@
 
 use std::cmp::Ordering;
 
-use super::{BlockRef, Compression, Content, Entry, NO_EXPIRY, Position};
+use super::{BlockRef, Compression, Content, Entry, NO_EXPIRY, NamespaceId, Position};
 use crate::checksum::{Place, crc_at, seeded};
 use crate::coding::{put_varint, take_array, take_u16, take_u32, take_u64, take_varint};
 
@@ -32,7 +32,7 @@ pub struct BlockBuilder {
     body: Vec<u8>,
     /// Each entry's hash, and where it ends in the body.
     rows: Vec<(u64, u64)>,
-    namespace: u32,
+    namespace: NamespaceId,
     least_expiry_ms: u64,
     compressed: Vec<u8>,
 }
@@ -42,7 +42,7 @@ impl BlockBuilder {
         Self {
             body: Vec::with_capacity(2 * BLOCK_BYTES),
             rows: Vec::new(),
-            namespace: 0,
+            namespace: NamespaceId(0),
             least_expiry_ms: NO_EXPIRY,
             compressed: Vec::new(),
         }
@@ -128,7 +128,7 @@ impl BlockBuilder {
         }
         let entries = u32::try_from(self.rows.len()).expect("fewer keys share a hash than would fill memory");
         self.body.extend_from_slice(&first.to_le_bytes());
-        self.body.extend_from_slice(&self.namespace.to_le_bytes());
+        self.body.extend_from_slice(&self.namespace.0.to_le_bytes());
         self.body.extend_from_slice(&entries.to_le_bytes());
         self.body.extend_from_slice(&[hash_width as u8, end_width as u8, 0, 0]);
     }
@@ -214,7 +214,7 @@ impl Block {
         let tail_start = bytes.len().checked_sub(TAIL_BYTES).filter(|&start| start >= body)?;
         let mut tail = &bytes[tail_start..];
         let first_hash = take_u64(&mut tail)?;
-        let first = Position { namespace: take_u32(&mut tail)?, hash: first_hash };
+        let first = Position { namespace: NamespaceId(take_u32(&mut tail)?), hash: first_hash };
         let entries = take_u32(&mut tail)? as usize;
         let [hash_width, end_width] = take_array::<2>(&mut tail)?.map(usize::from);
         let sensible = entries > 0 && hash_width <= 8 && (1..=8).contains(&end_width);
@@ -328,7 +328,7 @@ mod tests {
 
     fn value<'a>(hash: u64, key: &'a [u8], bytes: &'a [u8], expiry_ms: Option<u64>) -> Entry<'a> {
         let content = Content::Value { bytes, expiry_ms };
-        Entry { position: Position { namespace: 7, hash }, key, content }
+        Entry { position: Position { namespace: NamespaceId(7), hash }, key, content }
     }
 
     fn sealed(entries: &[Entry<'_>], compression: Compression) -> Vec<u8> {
@@ -339,7 +339,7 @@ mod tests {
     }
 
     fn decode(stored: &[u8], place: Place, hash: u64) -> Result<Block, &'static str> {
-        let first = Position { namespace: 7, hash };
+        let first = Position { namespace: NamespaceId(7), hash };
         let expected = BlockRef { number: 0, first, offset: 0, length: 0, least_expiry_ms: None };
         Block::decode(stored.to_vec(), place, &expected)
     }
@@ -368,9 +368,12 @@ mod tests {
             for entry in &entries {
                 assert_eq!(block.get(entry.position, entry.key), Some(entry.content));
                 assert_eq!(block.get(entry.position, b"absent"), None);
-                assert_eq!(block.get(Position { namespace: 6, ..entry.position }, entry.key), None);
+                assert_eq!(
+                    block.get(Position { namespace: NamespaceId(6), ..entry.position }, entry.key),
+                    None
+                );
             }
-            let at = |namespace, hash| block.seek(Position { namespace, hash });
+            let at = |namespace, hash| block.seek(Position { namespace: NamespaceId(namespace), hash });
             assert_eq!([at(7, 0), at(7, 10), at(7, 11), at(7, 500), at(7, 501)], [0, 0, 1, 1, 4]);
             assert_eq!([at(6, u64::MAX), at(7, u64::MAX), at(8, 0)], [0, 4, 5]);
         }
@@ -413,7 +416,7 @@ mod tests {
         assert!(builder.takes(&value(2, b"k", &big[..7000], None)));
         assert!(!builder.takes(&value(2, b"k", &big, None)));
         assert!(builder.takes(&value(1, b"l", &big, None)), "a position must not lie in two blocks");
-        let elsewhere = Position { namespace: 8, hash: 1 };
+        let elsewhere = Position { namespace: NamespaceId(8), hash: 1 };
         assert!(!builder.takes(&Entry { position: elsewhere, ..value(1, b"l", b"", None) }));
     }
 

@@ -8,7 +8,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crc32fast::Hasher;
 
@@ -16,7 +16,7 @@ use super::block::BlockBuilder;
 use super::filter::Filter;
 use super::footer::{self, FOOTER_BYTES, Sections};
 use super::index::Index;
-use super::{Entry, NO_EXPIRY, Position, RunDir, RunId, RunInfo, Span};
+use super::{Entry, NO_EXPIRY, NamespaceId, Position, Run, RunDir, RunId, RunInfo, Span};
 use crate::checksum::seeded;
 use crate::error::Error;
 use crate::fs::{File, Fs, Open, write_full};
@@ -46,6 +46,26 @@ pub struct BuildOptions {
     pub compression: Compression,
 }
 
+/// How much of a run belongs to one namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamespaceShare {
+    /// The namespace.
+    pub namespace: NamespaceId,
+    /// Its entries, tombstones included; at least 1.
+    pub records: u64,
+    /// Its tombstones.
+    pub tombstones: u64,
+}
+
+/// A run that was just built: durable, and open.
+#[derive(Debug)]
+pub struct Built {
+    /// The run; its filter is in memory.
+    pub run: Arc<Run>,
+    /// What it holds of each namespace, ascending.
+    pub shares: Vec<NamespaceShare>,
+}
+
 /// A run in the making.
 pub struct Builder {
     runs: RunDir,
@@ -63,8 +83,7 @@ pub struct Builder {
 }
 
 struct Added {
-    entries: u64,
-    tombstones: u64,
+    shares: Vec<NamespaceShare>,
     key_bytes: u64,
     value_bytes: u64,
     first: Position,
@@ -99,7 +118,7 @@ impl Builder {
     pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         assert!(!self.failed, "a builder was used after it had failed");
         let added = self.added.get_or_insert_with(|| Added::before(entry.position));
-        let ascends = added.entries == 0 || (added.last, &self.last_key[..]) < entry.order();
+        let ascends = added.shares.is_empty() || (added.last, &self.last_key[..]) < entry.order();
         assert!(ascends, "entries must come in order: {} after {}", entry.position, added.last);
         added.count(entry);
         self.last_key.clear();
@@ -119,19 +138,21 @@ impl Builder {
 
     /// Completes the run: when this returns `Ok`, it is durable under its final name. A run without entries is
     /// not made: `None`.
-    pub fn finish(mut self, span: Span) -> Result<Option<RunInfo>, Error> {
+    pub fn finish(mut self, span: Span) -> Result<Option<Built>, Error> {
         assert!(!self.failed, "a builder was used after it had failed");
         let Some(added) = self.added.take() else { return Ok(None) };
+        let entries = added.shares.iter().map(|share| share.records).sum();
         self.end_block()?;
-        let (filter_offset, filter_crc) = self.write_filter(added.entries)?;
+        let (filter_offset, filter_crc) = self.write_filter(entries)?;
+        self.index.end_at(filter_offset);
         let (index_offset, index_crc) = self.write_index()?;
         let footer_offset = self.out.offset();
         let file_crc = self.out.crc.clone().finalize();
         let info = RunInfo {
             id: self.id,
             size_bytes: footer_offset + FOOTER_BYTES as u64,
-            entries: added.entries,
-            tombstones: added.tombstones,
+            entries,
+            tombstones: added.shares.iter().map(|share| share.tombstones).sum(),
             key_bytes: added.key_bytes,
             value_bytes: added.value_bytes,
             blocks: self.index.len() as u64,
@@ -143,8 +164,11 @@ impl Builder {
         let sections =
             Sections { filter_offset, index_offset, footer_offset, filter_crc, index_crc, file_crc };
         self.out.append(&footer::encode(&info, &sections, self.runs.dataset_id))?;
-        self.out.publish(self.runs.path(self.id))?;
-        Ok(Some(info))
+        let path = self.runs.path(self.id);
+        let file = self.out.publish(path.clone())?;
+        let filter = OnceLock::from(self.filter);
+        let run = Run { runs: self.runs, path, file, info, sections, index: self.index, filter };
+        Ok(Some(Built { run: Arc::new(run), shares: added.shares }))
     }
 
     fn end_block(&mut self) -> Result<(), Error> {
@@ -184,20 +208,19 @@ impl Builder {
 
 impl Added {
     fn before(first: Position) -> Self {
-        Self {
-            entries: 0,
-            tombstones: 0,
-            key_bytes: 0,
-            value_bytes: 0,
-            first,
-            last: first,
-            least_expiry_ms: NO_EXPIRY,
-        }
+        let least_expiry_ms = NO_EXPIRY;
+        Self { shares: Vec::new(), key_bytes: 0, value_bytes: 0, first, last: first, least_expiry_ms }
     }
 
     fn count(&mut self, entry: &Entry<'_>) {
-        self.entries += 1;
-        self.tombstones += u64::from(entry.content.is_tombstone());
+        let namespace = entry.position.namespace;
+        if self.shares.last().is_none_or(|share| share.namespace != namespace) {
+            self.shares.push(NamespaceShare { namespace, records: 0, tombstones: 0 });
+        }
+        if let Some(share) = self.shares.last_mut() {
+            share.records += 1;
+            share.tombstones += u64::from(entry.content.is_tombstone());
+        }
         self.key_bytes += entry.key.len() as u64;
         self.value_bytes += entry.value_bytes() as u64;
         self.last = entry.position;
@@ -267,7 +290,7 @@ impl Output {
     }
 
     /// Makes the file durable, and gives it its name, durably.
-    fn publish(mut self, path: PathBuf) -> Result<(), Error> {
+    fn publish(mut self, path: PathBuf) -> Result<Arc<dyn File>, Error> {
         self.flush()?;
         self.sync()?;
         self.fs.rename(&self.path, &path).map_err(|e| Error::io("rename", &self.path, e))?;
@@ -276,7 +299,7 @@ impl Output {
         let dir = self.path.parent().expect("a run lies in a directory");
         self.fs.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))?;
         self.published = true;
-        Ok(())
+        Ok(self.file.clone())
     }
 }
 

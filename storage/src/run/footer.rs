@@ -2,7 +2,7 @@
 
 use super::filter::LINE_BYTES;
 use super::index::ROW_BYTES;
-use super::{FORMAT_VERSION, NO_EXPIRY, Position, RunId};
+use super::{FORMAT_VERSION, NO_EXPIRY, NamespaceId, Position, RunId};
 use crate::checksum::{Place, crc_at};
 use crate::coding::{take_array, take_u16, take_u32, take_u64};
 use crate::record::{Epoch, Lsn};
@@ -76,7 +76,7 @@ pub fn encode(info: &RunInfo, sections: &Sections, dataset_id: u64) -> Vec<u8> {
     for field in [dataset_id, info.id.0].into_iter().chain(counts).chain(offsets) {
         out.extend_from_slice(&field.to_le_bytes());
     }
-    for namespace in [info.first.namespace, info.last.namespace] {
+    for NamespaceId(namespace) in [info.first.namespace, info.last.namespace] {
         out.extend_from_slice(&namespace.to_le_bytes());
     }
     let Span { first_epoch, last_epoch, max_lsn } = info.span;
@@ -123,9 +123,9 @@ fn fields(rest: &mut &[u8], footer_offset: u64) -> Option<(RunInfo, Sections, u1
     let (entries, tombstones) = (take_u64(rest)?, take_u64(rest)?);
     let (key_bytes, value_bytes, blocks) = (take_u64(rest)?, take_u64(rest)?, take_u64(rest)?);
     let (filter_offset, index_offset) = (take_u64(rest)?, take_u64(rest)?);
-    let (first_namespace, last_namespace) = (take_u32(rest)?, take_u32(rest)?);
-    let first = Position { namespace: first_namespace, hash: take_u64(rest)? };
-    let last = Position { namespace: last_namespace, hash: take_u64(rest)? };
+    let namespaces = (NamespaceId(take_u32(rest)?), NamespaceId(take_u32(rest)?));
+    let first = Position { namespace: namespaces.0, hash: take_u64(rest)? };
+    let last = Position { namespace: namespaces.1, hash: take_u64(rest)? };
     let (first_epoch, last_epoch) = (Epoch(take_u64(rest)?), Epoch(take_u64(rest)?));
     let max_lsn = Lsn(take_u64(rest)?);
     let least_expiry_ms = Some(take_u64(rest)?).filter(|&expiry| expiry != NO_EXPIRY);
@@ -175,8 +175,8 @@ mod tests {
             key_bytes: 80,
             value_bytes: 700,
             blocks: 2,
-            first: Position { namespace: 0, hash: 77 },
-            last: Position { namespace: 3, hash: 5 },
+            first: Position { namespace: NamespaceId(0), hash: 77 },
+            last: Position { namespace: NamespaceId(3), hash: 5 },
             span: Span { first_epoch: Epoch(6), last_epoch: Epoch(8), max_lsn: Lsn(500) },
             least_expiry_ms: Some(1234),
         };
@@ -230,7 +230,7 @@ mod tests {
             (RunInfo { blocks: 3, ..info }, sections),
             (RunInfo { blocks: 1 << 59, ..info }, sections),
             (RunInfo { tombstones: 10, ..info }, sections),
-            (RunInfo { first: Position { namespace: 4, hash: 0 }, ..info }, sections),
+            (RunInfo { first: Position { namespace: NamespaceId(4), hash: 0 }, ..info }, sections),
         ];
         for footer in nonsense {
             let refused = decode(&bytes(&footer, 3), PLACE).unwrap_err();

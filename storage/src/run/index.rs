@@ -4,7 +4,7 @@
 //! rows near the guess, whatever their number.
 
 use super::block::HEADER_BYTES;
-use super::{NO_EXPIRY, Position};
+use super::{NO_EXPIRY, NamespaceId, Position};
 use crate::coding::{take_u32, take_u64};
 
 /// The size of a row on disk.
@@ -31,7 +31,7 @@ pub struct BlockRef {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Index {
     /// Each namespace, and its first block.
-    namespaces: Vec<(u32, usize)>,
+    namespaces: Vec<(NamespaceId, usize)>,
     /// Each block's first hash; they ascend within a namespace.
     hashes: Vec<u64>,
     /// Where each block begins, and where the last one ends once that is known.
@@ -51,6 +51,11 @@ impl Index {
         self.expiries.push(least_expiry_ms);
     }
 
+    /// Says where the last block ends; only then is [`Index::block`] of use.
+    pub fn end_at(&mut self, end: u64) {
+        self.offsets.push(end);
+    }
+
     /// The number of blocks.
     pub fn len(&self) -> usize {
         self.hashes.len()
@@ -64,7 +69,7 @@ impl Index {
     /// A row as it is on disk.
     pub fn row(&self, number: usize) -> [u8; ROW_BYTES] {
         let mut row = [0; ROW_BYTES];
-        row[..4].copy_from_slice(&self.namespace(number).to_le_bytes());
+        row[..4].copy_from_slice(&self.namespace(number).0.to_le_bytes());
         for (i, field) in
             [self.hashes[number], self.offsets[number], self.expiries[number]].iter().enumerate()
         {
@@ -78,7 +83,7 @@ impl Index {
         let mut index = Self::default();
         let mut before: Option<(Position, u64)> = None;
         while !bytes.is_empty() {
-            let namespace = take_u32(&mut bytes)?;
+            let namespace = NamespaceId(take_u32(&mut bytes)?);
             let zero = take_u32(&mut bytes)?;
             let first = Position { namespace, hash: take_u64(&mut bytes)? };
             let (offset, expiry) = (take_u64(&mut bytes)?, take_u64(&mut bytes)?);
@@ -92,7 +97,7 @@ impl Index {
             before = Some((first, offset));
             index.push(first, offset, expiry);
         }
-        index.offsets.push(end);
+        index.end_at(end);
         before.is_some_and(|(_, offset)| long_enough(offset, end)).then_some(index)
     }
 
@@ -132,7 +137,7 @@ impl Index {
         }
     }
 
-    fn namespace(&self, number: usize) -> u32 {
+    fn namespace(&self, number: usize) -> NamespaceId {
         let behind = self.namespaces.partition_point(|&(_, first)| first <= number);
         self.namespaces[behind - 1].0
     }
@@ -182,7 +187,7 @@ mod tests {
     use super::*;
 
     fn at(namespace: u32, hash: u64) -> Position {
-        Position { namespace, hash }
+        Position { namespace: NamespaceId(namespace), hash }
     }
 
     fn index(positions: &[Position]) -> Index {

@@ -72,18 +72,19 @@
 //! Invariants:
 //! * **One hash, one block**: entries of the same position never lie in two blocks. So one block answers a lookup, and
 //!   index rows ascend strictly.
-//! * A run has its final name only when all of it is durable; it is never modified afterwards; and it is removed when
-//!   it was declared obsolete and its last reader lets go.
+//! * A run has its final name only when all of it is durable, and it is never modified afterwards.
 //! * Every byte is covered by a checksum that the read which meets it verifies, and then every length is verified
 //!   before anything is allocated for it: damage is [`Error::Corrupt`], never a wrong entry and never a panic.
 //! * An index and a footer are in memory as long as the run is open; a filter from [`Run::load_filter`] on.
 //!
-//! Runs know nothing of levels or versions, and never decide that a key has expired. They are read with positioned
+//! Runs know nothing of levels or versions, so they do not know when they are no longer needed, and never decide that a
+//! key has expired. They are read with positioned
 //! reads, not mapped: a worker must not touch a page that may fault, and an I/O error is an error, not a signal.
 //!
 //! Reading order: `block.rs`, `index.rs`, `filter.rs`, `footer.rs`, `builder.rs`, `reader.rs`.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -99,12 +100,12 @@ mod index;
 mod reader;
 
 pub use block::Block;
-pub use builder::{BuildOptions, Builder, Compression};
+pub use builder::{BuildOptions, Builder, Built, Compression, NamespaceShare};
 pub use footer::{RunInfo, Span};
 pub use index::BlockRef;
 pub use reader::{Run, Scan};
 
-pub use crate::entry::{Content, Entry, Position};
+pub use crate::entry::{Content, Entry, NamespaceId, Position};
 
 /// The version of the format drawn above.
 const FORMAT_VERSION: u16 = 1;
@@ -114,6 +115,8 @@ const NO_EXPIRY: u64 = u64::MAX;
 /// The directory of the runs, inside the dataset's.
 pub const DIR: &str = "runs";
 const SUFFIX: &str = ".run";
+/// What a damaged run's name gets behind it when a repair has left the run out.
+const ASIDE_SUFFIX: &str = ".damaged";
 const TEMPORARY_SUFFIX: &str = ".run.tmp";
 
 /// A run's number, never given twice in a dataset.
@@ -155,11 +158,19 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// The runs of the dataset in `dataset_dir`, in a directory of their own, which is created if it is missing.
-    pub fn open(fs: Arc<dyn Fs>, dataset_dir: &Path, dataset_id: u64) -> Result<Self, Error> {
-        let dir = dataset_dir.join(DIR);
-        fs.create_dir(&dir).map_err(|e| Error::io("create", &dir, e))?;
-        Ok(Self { fs, dir, dataset_id })
+    /// The runs of the dataset in `dataset_dir`, in a directory of their own. Nothing is changed on disk.
+    pub fn new(fs: Arc<dyn Fs>, dataset_dir: &Path, dataset_id: u64) -> Self {
+        Self { fs, dir: dataset_dir.join(DIR), dataset_id }
+    }
+
+    /// Creates the directory if it is missing.
+    pub fn create(&self) -> Result<(), Error> {
+        self.fs.create_dir(&self.dir).map_err(|e| Error::io("create", &self.dir, e))
+    }
+
+    /// Makes the names of the runs durable.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.fs.sync_dir(&self.dir).map_err(|e| Error::io("sync", &self.dir, e))
     }
 
     /// The path of a run.
@@ -167,23 +178,25 @@ impl RunDir {
         self.dir.join(id.file_name())
     }
 
-    /// Removes what no version names: unfinished runs, and finished ones that `is_named` disowns. Other files are left
-    /// alone. To be called before anything is built or opened.
-    pub fn sweep(&self, is_named: impl Fn(RunId) -> bool) -> Result<Vec<PathBuf>, Error> {
-        let names = self.fs.list(&self.dir).map_err(|e| Error::io("list", &self.dir, e))?;
-        let mut removed = Vec::new();
-        for name in names {
-            let unnamed = RunId::of_file_name(&name).is_some_and(|id| !is_named(id));
-            if unnamed || name.ends_with(TEMPORARY_SUFFIX) {
-                let path = self.dir.join(name);
-                self.fs.remove(&path).map_err(|e| Error::io("remove", &path, e))?;
-                removed.push(path);
-            }
-        }
-        Ok(removed)
+    /// Removes a run's file. Who has the run open can go on reading it.
+    ///
+    /// A file that stays behind, because this fails or because a power loss brings its name back, is removed at the
+    /// next start: no version names it.
+    pub fn remove(&self, id: RunId) -> Result<(), Error> {
+        let path = self.path(id);
+        self.fs.remove(&path).map_err(|e| Error::io("remove", &path, e))
     }
 
-    /// Begins a run. `id` must never have been used.
+    /// Gives a run's file a name that makes it no run, and that stays: the new path, `None` if there is no such file.
+    pub(crate) fn set_aside(&self, id: RunId) -> Result<Option<PathBuf>, Error> {
+        let (path, aside) = (self.path(id), self.dir.join(format!("{id}{SUFFIX}{ASIDE_SUFFIX}")));
+        match self.fs.rename(&path, &aside) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            renamed => renamed.map(|()| Some(aside)).map_err(|e| Error::io("rename", &path, e)),
+        }
+    }
+
+    /// Begins a run. No file may have the run's name.
     pub fn build(&self, id: RunId, options: BuildOptions) -> Result<Builder, Error> {
         Builder::new(self, id, options)
     }

@@ -4,11 +4,10 @@
 //! * [`Run::read_block`] reads and checks a block; it takes no lock, so any thread may do it while others use the run.
 //! * [`Run::get`] and [`Run::scan`] are both together.
 //!
-//! A run's file is removed by the drop of its last reference if the run was declared obsolete: the last one to let go
-//! waits for the file system, so workers hand such references to another thread.
+//! An open run is read even when its file has lost its name: who removes it, and when, is not the run's business.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crc32fast::Hasher;
@@ -27,14 +26,13 @@ const WINDOW_BYTES: usize = 1 << 20;
 
 /// An open run.
 pub struct Run {
-    runs: RunDir,
-    path: PathBuf,
-    file: Arc<dyn File>,
-    info: RunInfo,
-    sections: Sections,
-    index: Index,
-    filter: OnceLock<Filter>,
-    obsolete: AtomicBool,
+    pub(super) runs: RunDir,
+    pub(super) path: PathBuf,
+    pub(super) file: Arc<dyn File>,
+    pub(super) info: RunInfo,
+    pub(super) sections: Sections,
+    pub(super) index: Index,
+    pub(super) filter: OnceLock<Filter>,
 }
 
 impl Run {
@@ -57,7 +55,6 @@ impl Run {
             sections,
             index: Index::default(),
             filter: OnceLock::new(),
-            obsolete: AtomicBool::new(false),
         };
         run.index = run.read_index()?;
         Ok(run)
@@ -139,11 +136,6 @@ impl Run {
         let mut scan = Scan { run: self.clone(), next: 0, block: None, at: 0 };
         scan.enter(from)?;
         Ok(scan)
-    }
-
-    /// Says that the run is part of no version any more: its file goes with its last reference.
-    pub fn mark_obsolete(&self) {
-        self.obsolete.store(true, Ordering::Relaxed);
     }
 
     /// Reads the whole file and checks everything that can be checked: each part, the order of the entries, what the
@@ -243,15 +235,13 @@ impl Run {
     }
 }
 
-impl Drop for Run {
-    fn drop(&mut self) {
-        if *self.obsolete.get_mut() {
-            let _swept_at_the_next_start = self.runs.fs.remove(&self.path);
-        }
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Run({})", self.info.id)
     }
 }
 
-/// Goes through a run's entries. It keeps the run's file from being removed.
+/// Goes through a run's entries.
 pub struct Scan {
     run: Arc<Run>,
     /// The block behind the current one.

@@ -9,8 +9,8 @@
 //!                              first namespace, first hash (8 bytes), last namespace − first, last hash (8 bytes),
 //!                              first epoch, last epoch − first,
 //!                              number of shares, then for each: namespace − the one before, records, tombstones
-//! tag 3  cut                   epoch, LSN, log segment
-//! tag 4  live counts           namespace, keys, expires
+//! tag 3  cut                   epoch, LSN, log segment, durable LSN − LSN
+//! tag 4  live counts           namespace, partition, keys, expires
 //! tag 5  database              index, namespace + 1, or 0 if the database has none any more
 //! tag 6  drop a namespace      namespace
 //! tag 7  next namespace        namespace
@@ -22,10 +22,10 @@
 
 use super::version::{Counts, Cut};
 use crate::coding::{put_varint, take_u64, take_varint};
+use crate::entry::{NamespaceId, Position};
 use crate::record::{Epoch, Lsn};
-use crate::run::RunId;
-use crate::version::Position;
-use crate::version::{NamespaceId, NamespaceShare, RunMeta};
+use crate::run::{NamespaceShare, RunId};
+use crate::version::RunMeta;
 
 const REMOVE: u64 = 1;
 const ADD: u64 = 2;
@@ -46,8 +46,8 @@ pub struct Edit {
     pub add: Vec<RunMeta>,
     /// A round was committed: the new place where replay begins.
     pub cut: Option<Cut>,
-    /// The live counts of namespaces that changed.
-    pub counts: Vec<(NamespaceId, Counts)>,
+    /// The live counts that changed, by namespace and partition.
+    pub counts: Vec<((NamespaceId, u8), Counts)>,
     /// Databases that have another namespace now, or none.
     pub databases: Vec<(u32, Option<NamespaceId>)>,
     /// Namespaces that no database has any more.
@@ -69,9 +69,12 @@ impl Edit {
         let out = &mut Vec::new();
         self.remove.iter().for_each(|id| put(out, &[REMOVE, id.0]));
         self.add.iter().for_each(|run| put_run(out, run));
-        self.cut.iter().for_each(|cut| put(out, &[CUT, cut.epoch.0, cut.lsn.0, cut.segment]));
-        for (namespace, counts) in &self.counts {
-            put(out, &[COUNTS, namespace.0.into(), counts.keys, counts.expires]);
+        if let Some(Cut { epoch, lsn, segment, durable }) = self.cut {
+            // Wrapping, for the same reason as in `put_run`.
+            put(out, &[CUT, epoch.0, lsn.0, segment, durable.0.wrapping_sub(lsn.0)]);
+        }
+        for &((namespace, partition), counts) in &self.counts {
+            put(out, &[COUNTS, namespace.0.into(), partition.into(), counts.keys, counts.expires]);
         }
         for &(index, namespace) in &self.databases {
             put(out, &[DATABASE, index.into(), namespace.map_or(0, |namespace| u64::from(namespace.0) + 1)]);
@@ -108,12 +111,14 @@ impl Edit {
             ADD => self.add.push(take_run(bytes)?),
             CUT => {
                 let (epoch, lsn) = (Epoch(take_varint(bytes)?), Lsn(take_varint(bytes)?));
-                self.cut = Some(Cut { epoch, lsn, segment: take_varint(bytes)? });
+                let segment = take_varint(bytes)?;
+                let durable = Lsn(lsn.0.wrapping_add(take_varint(bytes)?));
+                self.cut = Some(Cut { epoch, lsn, segment, durable });
             }
             COUNTS => {
-                let namespace = take_namespace(bytes)?;
+                let part = (take_namespace(bytes)?, take_varint(bytes)?.try_into().ok()?);
                 let counts = Counts { keys: take_varint(bytes)?, expires: take_varint(bytes)? };
-                self.counts.push((namespace, counts));
+                self.counts.push((part, counts));
             }
             DATABASE => {
                 let index = take_varint(bytes)?.try_into().ok()?;
@@ -197,8 +202,8 @@ mod tests {
         Edit {
             remove: vec![RunId(3), RunId(1)],
             add: vec![run.clone(), RunMeta { id: RunId(10), shares: Vec::new(), ..run }],
-            cut: Some(Cut { epoch: Epoch(8), lsn: Lsn(1 << 40), segment: 17 }),
-            counts: vec![(NamespaceId(1), Counts { keys: 298, expires: 7 })],
+            cut: Some(Cut { epoch: Epoch(8), lsn: Lsn(1 << 40), segment: 17, durable: Lsn((1 << 40) + 3) }),
+            counts: vec![((NamespaceId(1), 63), Counts { keys: 298, expires: 7 })],
             databases: vec![(0, Some(NamespaceId(1))), (15, None)],
             drop: vec![NamespaceId(4)],
             next_namespace: Some(NamespaceId(u32::MAX)),

@@ -84,11 +84,13 @@ pub struct Found {
     dir: PathBuf,
     dataset_id: u64,
     /// The last version that was made durable.
-    pub version: Version,
+    pub version: Arc<Version>,
     /// What was left out, if anything.
     pub torn: Option<Torn>,
     /// Files that nothing names: unfinished ones, runs of no version, older manifests. [`Found::start`] deletes them.
     pub stale: Vec<PathBuf>,
+    /// Runs that the manifest names, and that are not there.
+    missing: Vec<RunId>,
     end: Option<End>,
 }
 
@@ -108,6 +110,17 @@ struct End {
 ///
 /// Fails with `Corrupt` where durable bytes are damaged, or where a file that must be there is missing.
 pub fn read(fs: Arc<dyn Fs>, dir: &Path, dataset_id: u64) -> Result<Found, Error> {
+    let found = look(fs, dir, dataset_id)?;
+    match found.missing.first() {
+        Some(missing) => {
+            Err(Error::corrupt(&missing.path(dir), 0, "the manifest names it, and it is missing"))
+        }
+        None => Ok(found),
+    }
+}
+
+/// Like [`read`], for whoever goes on when runs are missing.
+pub(crate) fn look(fs: Arc<dyn Fs>, dir: &Path, dataset_id: u64) -> Result<Found, Error> {
     let names = fs.list(dir).map_err(|e| Error::io("list", dir, e))?;
     let runs = list_runs(&*fs, dir)?;
     let (version, torn, end) = match names.iter().any(|name| name == CURRENT) {
@@ -119,9 +132,7 @@ pub fn read(fs: Arc<dyn Fs>, dir: &Path, dataset_id: u64) -> Result<Found, Error
     };
     let present: BTreeSet<RunId> = runs.iter().filter_map(|name| RunId::of_file_name(name)).collect();
     let named: BTreeSet<RunId> = version.runs().map(|run| run.meta().id).collect();
-    if let Some(missing) = named.difference(&present).next() {
-        return Err(Error::corrupt(&missing.path(dir), 0, "the manifest names it, and it is missing"));
-    }
+    let missing = named.difference(&present).copied().collect();
     let unfinished = |name: &&String| name.ends_with(TEMPORARY_SUFFIX);
     let current = end.as_ref().map(|end| end.number);
     let mut stale: Vec<PathBuf> = Vec::new();
@@ -131,10 +142,22 @@ pub fn read(fs: Arc<dyn Fs>, dir: &Path, dataset_id: u64) -> Result<Found, Error
     stale.extend(present.difference(&named).map(|id| id.path(dir)));
     stale.extend(runs.iter().filter(unfinished).map(|name| dir.join(run::DIR).join(name)));
     stale.sort();
-    Ok(Found { fs, dir: dir.to_path_buf(), dataset_id, version, torn, stale, end })
+    let dir = dir.to_path_buf();
+    Ok(Found { fs, dir, dataset_id, version: Arc::new(version), torn, stale, missing, end })
+}
+
+/// Writes the first manifest of a directory that has none: `version` is all that it says.
+pub(crate) fn write(fs: Arc<dyn Fs>, dir: &Path, dataset_id: u64, version: &Version) -> Result<(), Error> {
+    Manifest::create(fs, dir.to_path_buf(), dataset_id, 0, 1, version).map(drop)
 }
 
 impl Found {
+    /// Has the directory say `version` instead of what was read.
+    pub(crate) fn replace(self, version: &Version) -> Result<(), Error> {
+        let number = self.end.map_or(1, |end| end.number + 1);
+        Manifest::create(self.fs, self.dir, self.dataset_id, 0, number, version).map(drop)
+    }
+
     /// Makes durable what was read, deletes what nothing names, and goes on from there. The manifest is written anew
     /// whenever it has grown by `rotate_bytes`.
     ///

@@ -1,40 +1,8 @@
-//! What the manifest keeps of a run: the facts that the rest of the engine needs without opening its file.
-//!
-//! [`Position`] is [`entry::Position`](crate::entry::Position) with the namespace as a type of its own.
+//! What the manifest keeps of a run: the facts that choosing what to read and what to merge needs.
 
+use crate::entry::Position;
 use crate::record::Epoch;
-use crate::run::RunId;
-
-/// A namespace: the contents of one logical database between two flushes. Never used again once dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct NamespaceId(pub u32);
-
-/// A place in the order of all records: namespace, then hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
-    /// The namespace.
-    pub namespace: NamespaceId,
-    /// The key's hash.
-    pub hash: u64,
-}
-
-impl Position {
-    /// Before every record.
-    pub const MIN: Self = Self { namespace: NamespaceId(0), hash: 0 };
-    /// After every record.
-    pub const MAX: Self = Self { namespace: NamespaceId(u32::MAX), hash: u64::MAX };
-}
-
-/// How much of a run belongs to one namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NamespaceShare {
-    /// The namespace.
-    pub namespace: NamespaceId,
-    /// Its records, tombstones included; at least 1.
-    pub records: u64,
-    /// Its tombstones.
-    pub tombstones: u64,
-}
+use crate::run::{Built, NamespaceShare, RunId, RunInfo};
 
 /// What is known about a run without opening its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +24,21 @@ pub struct RunMeta {
 }
 
 impl RunMeta {
+    /// The facts of a run that is to enter `level`.
+    pub fn new(built: &Built, level: u8) -> Self {
+        let &RunInfo { id, size_bytes, first, last, span, .. } = built.run.info();
+        let epochs = (span.first_epoch, span.last_epoch);
+        Self { id, level, size_bytes, first, last, epochs, shares: built.shares.clone() }
+    }
+
+    /// Whether the run's own footer says the same.
+    pub fn agrees_with(&self, info: &RunInfo) -> bool {
+        let epochs = (info.span.first_epoch, info.span.last_epoch);
+        (self.id, self.size_bytes, self.first, self.last, self.epochs)
+            == (info.id, info.size_bytes, info.first, info.last, epochs)
+            && (self.records(), self.tombstones()) == (info.entries, info.tombstones)
+    }
+
     /// The number of records, tombstones included.
     pub fn records(&self) -> u64 {
         self.shares.iter().map(|share| share.records).sum()

@@ -3,6 +3,7 @@
 //! * `version`: one immutable set of runs with its facts, and what makes it valid.
 //! * `edit`: the step from one version to the next, and its bytes (drawn there).
 //! * `manifest`: the durable log of edits, and the file that names it (drawn there).
+//! * `read`: reading through a version: opening its runs, one key, everything in order.
 //! * this file: the current version, the switch to the next, and when a run's file is no longer needed.
 //!
 //! Invariants:
@@ -16,27 +17,30 @@
 //! no other lock held. The lock of the current version and that of the unused runs are leaves, held for a pointer's
 //! copy or swap; letting go of a version does no I/O, so a worker may do it under its shard's lock.
 //!
-//! It deliberately deletes no file and opens no run.
+//! It deliberately deletes no file: a checkpoint or a compaction does, when nobody waits for it.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 mod edit;
 mod manifest;
 mod meta;
+mod read;
 #[expect(clippy::module_inception, reason = "the type that the module is about has a file of its own")]
 mod version;
 
 pub use edit::Edit;
 pub use manifest::{Found, Torn, read};
-pub use meta::{NamespaceId, NamespaceShare, Position, RunMeta};
+pub(crate) use manifest::{look, write};
+pub use meta::RunMeta;
+pub use read::Scan;
 pub use version::{Counts, Cut, InvalidEdit, LAST_LEVEL, LEVELS, Run, Version};
 
 use crate::error::Error;
-use crate::run::RunId;
+use crate::run::{self, RunId};
 use manifest::Manifest;
 
 /// The current version and its manifest. Shared by reference among all threads.
@@ -48,12 +52,12 @@ pub struct VersionSet {
 }
 
 impl VersionSet {
-    fn new(version: Version, manifest: Manifest) -> Self {
+    fn new(version: Arc<Version>, manifest: Manifest) -> Self {
         Self {
             manifest: Mutex::new(manifest),
             next_run: AtomicU64::new(version.next_run().0),
             graveyard: version.graveyard().clone(),
-            current: RwLock::new(Arc::new(version)),
+            current: RwLock::new(version),
         }
     }
 
@@ -68,18 +72,22 @@ impl VersionSet {
         RunId(self.next_run.fetch_add(1, Relaxed))
     }
 
-    /// Makes `edit` durable and the version after it current. The files of the runs it adds must be durable already.
+    /// Makes `edit` durable and the version after it current. `built` are the runs it adds, which are durable already.
     ///
     /// Fails with `Io` if the disk is full: nothing has changed, and the same edit may be tried again. Any other
     /// failure is `Poisoned` and final (D3); so is an edit that does not fit, because whoever made it has lost track
     /// of what is on the disk.
-    pub fn commit(&self, edit: &Edit) -> Result<Arc<Version>, Error> {
+    pub fn commit(&self, edit: &Edit, built: &[Arc<run::Run>]) -> Result<Arc<Version>, Error> {
         let mut manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current();
         let next = match before.apply(edit) {
             Ok(next) => Arc::new(next),
             Err(misfit) => return Err(manifest.fail(format!("An edit does not fit its version: {misfit}."))),
         };
+        for run in built {
+            let added = next.run(run.info().id).expect("a run that was built for an edit is added by it");
+            let _moved = added.file().reader.set(run.clone());
+        }
         manifest.append(edit, &next)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
         // Marked while `before` still holds them, so that the last holder, whoever it is, sees the mark.
@@ -92,8 +100,11 @@ impl VersionSet {
 
     /// The runs that nobody needs any more: their files can be deleted. Each is told once; what is told and not
     /// deleted before a crash is deleted at the next start.
+    ///
+    /// It closes their files, and is meant for a thread that nobody waits for.
     pub fn take_unused(&self) -> Vec<RunId> {
-        std::mem::take(&mut *self.graveyard.unused.lock().unwrap_or_else(PoisonError::into_inner))
+        let unused = std::mem::take(&mut *self.graveyard.lock());
+        unused.into_iter().map(|(id, _closed)| id).collect()
     }
 
     /// Says in the manifest that its last edit is durable, so that its loss would be noticed. For a clean close.
@@ -108,16 +119,25 @@ impl VersionSet {
     }
 }
 
-/// Where the last holder of an obsolete run leaves its number.
+/// Where the last holder of an obsolete run leaves its number; and its reader, because closing a file and freeing a
+/// big filter take time that a worker does not have.
 #[derive(Debug, Default)]
 struct Graveyard {
-    unused: Mutex<Vec<RunId>>,
+    unused: Mutex<Vec<(RunId, Option<Arc<run::Run>>)>>,
+}
+
+impl Graveyard {
+    fn lock(&self) -> MutexGuard<'_, Vec<(RunId, Option<Arc<run::Run>>)>> {
+        self.unused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The claim on a run's file, shared by all versions that have the run, at whatever level.
 #[derive(Debug)]
 struct RunFile {
     id: RunId,
+    /// Set before the first version that has the run is published.
+    reader: OnceLock<Arc<run::Run>>,
     /// Whether the run has left the current version. Without it the last holder leaves the file alone: the process
     /// ends, or the run never entered a version.
     obsolete: AtomicBool,
@@ -126,14 +146,14 @@ struct RunFile {
 
 impl RunFile {
     fn new(id: RunId, graveyard: Arc<Graveyard>) -> Self {
-        Self { id, obsolete: AtomicBool::new(false), graveyard }
+        Self { id, reader: OnceLock::new(), obsolete: AtomicBool::new(false), graveyard }
     }
 }
 
 impl Drop for RunFile {
     fn drop(&mut self) {
         if self.obsolete.load(Relaxed) {
-            self.graveyard.unused.lock().unwrap_or_else(PoisonError::into_inner).push(self.id);
+            self.graveyard.lock().push((self.id, self.reader.take()));
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::*;
+use crate::entry::{NamespaceId, Position};
 use crate::fs::sim::Sim;
 use crate::record::{Epoch, Lsn};
-use crate::version::Position;
-use crate::version::{NamespaceId, NamespaceShare, RunMeta};
+use crate::run::NamespaceShare;
+use crate::version::RunMeta;
 
 fn set() -> VersionSet {
     read(Arc::new(Sim::new(1)), Path::new("/data"), 7).unwrap().start(1 << 20).unwrap()
@@ -29,7 +30,7 @@ fn run(id: RunId, level: u8, epoch: u64) -> RunMeta {
 fn first_round(id: RunId) -> Edit {
     Edit {
         add: vec![run(id, 0, 1)],
-        cut: Some(Cut { epoch: Epoch(1), lsn: Lsn(10), segment: 1 }),
+        cut: Some(Cut { epoch: Epoch(1), lsn: Lsn(10), segment: 1, durable: Lsn(10) }),
         databases: vec![(0, Some(NamespaceId(0)))],
         next_namespace: Some(NamespaceId(1)),
         ..Edit::default()
@@ -40,9 +41,9 @@ fn first_round(id: RunId) -> Edit {
 fn a_run_is_unused_when_the_last_holder_of_its_version_lets_go() {
     let set = set();
     let (a, b) = (set.begin_run(), set.begin_run());
-    set.commit(&first_round(a)).unwrap();
+    set.commit(&first_round(a), &[]).unwrap();
     let (pin, second_pin) = (set.current(), set.current());
-    set.commit(&Edit { remove: vec![a], add: vec![run(b, 3, 1)], ..Edit::default() }).unwrap();
+    set.commit(&Edit { remove: vec![a], add: vec![run(b, 3, 1)], ..Edit::default() }, &[]).unwrap();
     assert_eq!(set.take_unused(), [], "a pinned run was given up");
     drop(pin);
     assert_eq!(set.take_unused(), []);
@@ -58,11 +59,11 @@ fn a_run_is_unused_when_the_last_holder_of_its_version_lets_go() {
 fn a_run_that_changes_its_level_keeps_its_file() {
     let set = set();
     let a = set.begin_run();
-    set.commit(&first_round(a)).unwrap();
-    set.commit(&Edit { remove: vec![a], add: vec![run(a, 2, 1)], ..Edit::default() }).unwrap();
+    set.commit(&first_round(a), &[]).unwrap();
+    set.commit(&Edit { remove: vec![a], add: vec![run(a, 2, 1)], ..Edit::default() }, &[]).unwrap();
     assert_eq!(set.take_unused(), []);
     assert_eq!(set.current().run(a).unwrap().meta().level, 2);
-    set.commit(&Edit { remove: vec![a], ..Edit::default() }).unwrap();
+    set.commit(&Edit { remove: vec![a], ..Edit::default() }, &[]).unwrap();
     assert_eq!(set.take_unused(), [a]);
 }
 
@@ -70,24 +71,24 @@ fn a_run_that_changes_its_level_keeps_its_file() {
 fn the_end_of_the_process_gives_up_no_run() {
     let set = set();
     let graveyard = set.graveyard.clone();
-    set.commit(&first_round(set.begin_run())).unwrap();
+    set.commit(&first_round(set.begin_run()), &[]).unwrap();
     let pin = set.current();
     drop(set);
     drop(pin);
-    assert_eq!(*graveyard.unused.lock().unwrap(), []);
+    assert_eq!(graveyard.lock().len(), 0);
 }
 
 #[test]
 fn an_edit_that_does_not_fit_ends_the_service() {
     let set = set();
-    set.commit(&first_round(set.begin_run())).unwrap();
+    set.commit(&first_round(set.begin_run()), &[]).unwrap();
     let before = set.current();
-    let error = set.commit(&Edit { remove: vec![RunId(77)], ..Edit::default() }).unwrap_err();
+    let error = set.commit(&Edit { remove: vec![RunId(77)], ..Edit::default() }, &[]).unwrap_err();
     assert!(
         matches!(&error, Error::Poisoned { cause } if cause.contains("removes run 000000000000004d")),
         "{error}"
     );
-    assert!(matches!(set.commit(&Edit::default()), Err(Error::Poisoned { .. })));
+    assert!(matches!(set.commit(&Edit::default(), &[]), Err(Error::Poisoned { .. })));
     assert!(matches!(set.seal(), Err(Error::Poisoned { .. })));
     assert_eq!(set.current(), before);
 }
@@ -99,8 +100,8 @@ fn run_numbers_go_on_where_they_ended() {
     let set = open();
     let id = (0..5).map(|_| set.begin_run()).last().unwrap();
     sim.put(&id.path(Path::new("/data")), b"run");
-    set.commit(&first_round(id)).unwrap();
-    set.commit(&Edit { remove: vec![id], ..Edit::default() }).unwrap();
+    set.commit(&first_round(id), &[]).unwrap();
+    set.commit(&Edit { remove: vec![id], ..Edit::default() }, &[]).unwrap();
     drop(set);
     assert_eq!(open().begin_run(), RunId(id.0 + 1), "a number was used again");
 }

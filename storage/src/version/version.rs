@@ -10,7 +10,7 @@
 //! * A dropped namespace is remembered exactly as long as some run holds records of it.
 //! * The cut and the numbers given out never go back.
 //!
-//! A version does no I/O and opens no run.
+//! This file does no I/O: reading through a version is in `read`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,10 +18,10 @@ use std::sync::Arc;
 
 use super::edit::Edit;
 use super::{Graveyard, RunFile};
+use crate::entry::{NamespaceId, PARTITIONS, Position};
 use crate::record::{Epoch, Lsn};
-use crate::run::RunId;
-use crate::version::Position;
-use crate::version::{NamespaceId, RunMeta};
+use crate::run::{self, RunId};
+use crate::version::RunMeta;
 
 /// The number of levels.
 pub const LEVELS: usize = 7;
@@ -41,14 +41,17 @@ pub struct Cut {
     pub lsn: Lsn,
     /// The first segment of the log that may hold records of a later epoch; earlier segments can go.
     pub segment: u64,
+    /// The log was durable up to here when the cut was committed, and at least to [`Cut::lsn`]: every record whose effect
+    /// the runs may hold.
+    pub durable: Lsn,
 }
 
 impl Cut {
     /// Before the first round: everything is in the log.
-    pub const START: Self = Self { epoch: Epoch(0), lsn: Lsn(0), segment: 1 };
+    pub const START: Self = Self { epoch: Epoch(0), lsn: Lsn(0), segment: 1, durable: Lsn(0) };
 }
 
-/// What DBSIZE and INFO say about a namespace, as of the cut.
+/// What DBSIZE and INFO say about a part of a namespace, as of the cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// The keys that exist.
@@ -68,6 +71,15 @@ impl Run {
     /// What is known about the run.
     pub fn meta(&self) -> &RunMeta {
         &self.meta
+    }
+
+    /// The open run.
+    ///
+    /// # Panics
+    /// If it was not opened: neither handed to [`VersionSet::commit`](super::VersionSet::commit) nor
+    /// [opened](Version::open_runs) after the manifest was read.
+    pub fn reader(&self) -> &Arc<run::Run> {
+        self.file.reader.get().expect("the runs of a version in use are open")
     }
 
     pub(super) fn file(&self) -> &Arc<RunFile> {
@@ -90,7 +102,7 @@ impl fmt::Display for InvalidEdit {
 pub struct Version {
     levels: [Vec<Run>; LEVELS],
     cut: Cut,
-    counts: BTreeMap<NamespaceId, Counts>,
+    counts: BTreeMap<(NamespaceId, u8), Counts>,
     databases: BTreeMap<u32, NamespaceId>,
     dropped: BTreeSet<NamespaceId>,
     next_namespace: NamespaceId,
@@ -162,9 +174,14 @@ impl Version {
         self.cut
     }
 
-    /// The live counts of a namespace, as of the cut.
-    pub fn counts(&self, namespace: NamespaceId) -> Counts {
-        self.counts.get(&namespace).copied().unwrap_or_default()
+    /// The live counts of a [partition](Position::partition) of a namespace, as of the cut.
+    pub fn counts(&self, namespace: NamespaceId, partition: u8) -> Counts {
+        self.counts.get(&(namespace, partition)).copied().unwrap_or_default()
+    }
+
+    /// All live counts that are not zero, as of the cut, by namespace and partition.
+    pub fn all_counts(&self) -> &BTreeMap<(NamespaceId, u8), Counts> {
+        &self.counts
     }
 
     /// The keys of all databases, as of the cut.
@@ -202,7 +219,7 @@ impl Version {
             remove: Vec::new(),
             add: self.runs().map(|run| (*run.meta).clone()).collect(),
             cut: Some(self.cut),
-            counts: self.counts.iter().map(|(&namespace, &counts)| (namespace, counts)).collect(),
+            counts: self.counts.iter().map(|(&part, &counts)| (part, counts)).collect(),
             databases: self.databases.iter().map(|(&index, &namespace)| (index, Some(namespace))).collect(),
             drop: self.dropped.iter().copied().collect(),
             next_namespace: Some(self.next_namespace),
@@ -261,9 +278,12 @@ impl Version {
 
     fn apply_numbers(&mut self, edit: &Edit) -> Result<(), InvalidEdit> {
         if let Some(cut) = edit.cut {
-            let Cut { epoch, lsn, segment } = self.cut;
-            if cut.epoch < epoch || cut.lsn < lsn || cut.segment < segment {
-                return invalid("its cut lies before the one that was committed".into());
+            let Cut { epoch, lsn, segment, durable } = self.cut;
+            let falls = cut.epoch < epoch || cut.lsn < lsn || cut.segment < segment || cut.durable < durable;
+            if falls || cut.durable < cut.lsn {
+                return invalid(
+                    "its cut lies before the one that was committed, or behind what was durable".into(),
+                );
             }
             self.cut = cut;
         }
@@ -294,11 +314,14 @@ impl Version {
             }
         }
         self.dropped.extend(&edit.drop);
-        for &(namespace, counts) in &edit.counts {
-            if counts.expires > counts.keys {
-                return invalid(format!("namespace {} has more expires than keys", namespace.0));
+        for &(part @ (namespace, partition), counts) in &edit.counts {
+            if usize::from(partition) >= PARTITIONS {
+                return invalid(format!("namespace {namespace} has no partition {partition}"));
             }
-            self.counts.insert(namespace, counts);
+            if counts.expires > counts.keys {
+                return invalid(format!("namespace {namespace} has more expires than keys"));
+            }
+            self.counts.insert(part, counts);
         }
         let live: BTreeSet<NamespaceId> = self.databases.values().copied().collect();
         if live.len() != self.databases.len() {
@@ -315,10 +338,11 @@ impl Version {
         if let Some(lost) = before.values().find(lost) {
             return invalid(format!("namespace {} has no database any more, and is not dropped", lost.0));
         }
-        self.counts
-            .retain(|namespace, counts| !self.dropped.contains(namespace) && *counts != Counts::default());
-        match self.counts.keys().find(|namespace| !live.contains(namespace)) {
-            Some(stray) => invalid(format!("namespace {} has counts and no database", stray.0)),
+        self.counts.retain(|(namespace, _), counts| {
+            !self.dropped.contains(namespace) && *counts != Counts::default()
+        });
+        match self.counts.keys().find(|(namespace, _)| !live.contains(namespace)) {
+            Some((stray, _)) => invalid(format!("namespace {stray} has counts and no database")),
             None => Ok(()),
         }
     }

@@ -16,7 +16,7 @@ fn model() -> Model {
 fn read(runs: &RunDir) -> Result<Model, Error> {
     let run = runs.open_run(ID)?;
     run.verify()?;
-    drain(run.scan(Position::START)?)
+    drain(run.scan(Position::MIN)?)
 }
 
 fn is_there(sim: &Sim, runs: &RunDir) -> bool {
@@ -89,8 +89,9 @@ fn crash_at(nth: u64, seed: u64, model: &Model, lie: Option<Lie>) -> Result<bool
     if there {
         assert!(read(&runs)? == *model, "seed {seed}, {nth}: a run holds something else");
     }
-    runs.sweep(|_| there)?;
-    assert_eq!(sim.paths().len(), usize::from(there), "seed {seed}, {nth}: the sweep left something");
+    let unfinished = sim.paths().iter().filter(|path| path.to_string_lossy().ends_with(".tmp")).count();
+    let others = sim.paths().len() - unfinished;
+    assert_eq!(others, usize::from(there), "seed {seed}, {nth}: a file that no start would remove");
     Ok(there)
 }
 

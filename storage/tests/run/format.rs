@@ -1,7 +1,7 @@
 //! The bytes of a run, kept: a change here is a new format version.
 
 use storage::fs::sim::Sim;
-use storage::run::{Content, Position};
+use storage::run::{Content, NamespaceId, Position};
 
 use super::{ID, Model, RAW, build, drain, runs};
 
@@ -46,7 +46,9 @@ fn value(bytes: &[u8], expiry_ms: Option<u64>) -> Content<Vec<u8>> {
 }
 
 fn model() -> Model {
-    let row = |namespace, hash, key: &[u8], content| ((Position { namespace, hash }, key.to_vec()), content);
+    let row = |namespace, hash, key: &[u8], content| {
+        ((Position { namespace: NamespaceId(namespace), hash }, key.to_vec()), content)
+    };
     Model::from([
         row(0, 0x10, b"alpha", value(b"one", None)),
         row(0, 0x1234_5678_90ab_cdef, b"beta", value(b"two", Some(1_700_000_000_000))),
@@ -61,7 +63,7 @@ fn read(bytes: &[u8]) -> Model {
     sim.put(&runs.path(ID), bytes);
     let run = runs.open_run(ID).unwrap();
     run.verify().unwrap();
-    drain(run.scan(Position::START).unwrap()).unwrap()
+    drain(run.scan(Position::MIN).unwrap()).unwrap()
 }
 
 #[test]
@@ -78,7 +80,7 @@ fn a_run_is_written_as_it_always_was() {
 #[test]
 fn kept_runs_are_read() {
     assert_eq!(read(&hex(STORED)), model());
-    let position = Position { namespace: 0, hash: 0x10 };
+    let position = Position { namespace: NamespaceId(0), hash: 0x10 };
     let compressed = Model::from([((position, b"alpha".to_vec()), value(&b"abcabcab".repeat(15), None))]);
     assert_eq!(read(&hex(COMPRESSED)), compressed);
 }

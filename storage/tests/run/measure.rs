@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use storage::fs::os::Os;
 use storage::merge::{KEEP_ALL, Merge, Source};
-use storage::run::{BuildOptions, Builder, Compression, Content, Entry, Position, Run, RunDir, RunId};
+use storage::run::{
+    BuildOptions, Builder, Compression, Content, Entry, NamespaceId, Position, Run, RunDir, RunId,
+};
 
 use super::{DATASET_ID, SPAN};
 use crate::support::Random;
@@ -17,7 +19,7 @@ const ENTRIES: u64 = 1_000_000;
 /// Evenly spread hashes, ascending.
 fn position(i: u64) -> Position {
     let step = u64::MAX / ENTRIES;
-    Position { namespace: 0, hash: i * step + i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % step }
+    Position { namespace: NamespaceId(0), hash: i * step + i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % step }
 }
 
 /// In the order of their hashes keys come in no order.
@@ -48,7 +50,8 @@ fn build(runs: &RunDir, id: RunId, compression: Compression, noise: bool) -> (Ar
         push(&mut builder, i, &values[(i * 64 % 65_000) as usize..][..64]);
     }
     let pushed = begun.elapsed().as_secs_f64();
-    let info = builder.finish(SPAN).unwrap().unwrap();
+    let run = builder.finish(SPAN).unwrap().unwrap().run;
+    let info = run.info();
     let whole = begun.elapsed().as_secs_f64();
     let payload = (info.key_bytes + info.value_bytes) as f64;
     let report = format!(
@@ -106,19 +109,20 @@ fn drain(mut source: impl Source) -> u64 {
 #[ignore = "a measurement"]
 fn size_and_speed_of_a_run() {
     let dir = TempDir::new();
-    let runs = RunDir::open(Arc::new(Os), &dir.0, DATASET_ID).unwrap();
+    let runs = RunDir::new(Arc::new(Os), &dir.0, DATASET_ID);
+    runs.create().unwrap();
     let forms = [(Compression::None, true), (Compression::Lz4, true), (Compression::Lz4, false)];
     for (i, (compression, noise)) in forms.into_iter().enumerate() {
         let (run, report) = build(&runs, RunId(i as u64), compression, noise);
         println!("{report}\n{}", lookups(&run));
         let begun = Instant::now();
-        assert_eq!(drain(run.scan(Position::START).unwrap()), ENTRIES);
+        assert_eq!(drain(run.scan(Position::MIN).unwrap()), ENTRIES);
         let scan = ns_each(begun, ENTRIES);
         let begun = Instant::now();
         run.verify().unwrap();
         println!("    scan {scan:.0} ns an entry, verify {:.0} ns", ns_each(begun, ENTRIES));
     }
-    let scans = (0..3).map(|id| runs.open_run(RunId(id)).unwrap().scan(Position::START).unwrap()).collect();
+    let scans = (0..3).map(|id| runs.open_run(RunId(id)).unwrap().scan(Position::MIN).unwrap()).collect();
     let begun = Instant::now();
     assert_eq!(drain(Merge::new(scans, KEEP_ALL).unwrap()), ENTRIES);
     println!("merge of the three: {:.0} ns an entry read", ns_each(begun, 3 * ENTRIES));

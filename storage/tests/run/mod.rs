@@ -13,7 +13,9 @@ use std::sync::Arc;
 use storage::fs::Fs;
 use storage::fs::sim::Sim;
 use storage::merge::Source;
-use storage::run::{BuildOptions, Compression, Content, Entry, Position, RunDir, RunId, RunInfo, Span};
+use storage::run::{
+    BuildOptions, Compression, Content, Entry, NamespaceId, Position, RunDir, RunId, RunInfo, Span,
+};
 use storage::{Epoch, Error, Lsn};
 
 use crate::support::{DIR, Random};
@@ -28,16 +30,14 @@ pub const LZ4: BuildOptions = BuildOptions { entries_max: 100, compression: Comp
 pub type Model = BTreeMap<(Position, Vec<u8>), Content<Vec<u8>>>;
 
 pub fn runs(fs: impl Fs + 'static) -> RunDir {
-    RunDir::open(Arc::new(fs), Path::new(DIR), DATASET_ID).unwrap()
+    let runs = RunDir::new(Arc::new(fs), Path::new(DIR), DATASET_ID);
+    runs.create().unwrap();
+    runs
 }
 
 pub fn entry<'a>(row: (&'a (Position, Vec<u8>), &'a Content<Vec<u8>>)) -> Entry<'a> {
     let ((position, key), content) = row;
-    let content = match content {
-        Content::Value { bytes, expiry_ms } => Content::Value { bytes: &bytes[..], expiry_ms: *expiry_ms },
-        Content::Tombstone => Content::Tombstone,
-    };
-    Entry { position: *position, key, content }
+    Entry { position: *position, key, content: content.borrowed() }
 }
 
 pub fn build(
@@ -50,7 +50,7 @@ pub fn build(
     for row in model {
         builder.push(&entry(row))?;
     }
-    builder.finish(SPAN)
+    Ok(builder.finish(SPAN)?.map(|built| *built.run.info()))
 }
 
 /// All that a source yields.
@@ -76,7 +76,7 @@ pub fn random_model(random: &mut Random, entries: u64) -> Model {
 pub fn random_model_of(random: &mut Random, entries: u64, spread: u64) -> Model {
     let row = |random: &mut Random| {
         let namespace = [0, 1, 1, 1, 9, u32::MAX][random.below(6) as usize];
-        let position = Position { namespace, hash: random.next() % spread };
+        let position = Position { namespace: NamespaceId(namespace), hash: random.next() % spread };
         let key = format!("key:{}", random.below(20)).into_bytes();
         let length = match random.below(60) {
             0 => random.below(40_000),
@@ -102,7 +102,7 @@ pub fn small_run() -> (Sim, RunDir, Model) {
     let mut random = Random(11);
     let mut model = Model::new();
     for i in 0..30_u64 {
-        let position = Position { namespace: (i / 20) as u32, hash: i << 58 | i };
+        let position = Position { namespace: NamespaceId((i / 20) as u32), hash: i << 58 | i };
         let bytes = match i % 10 {
             3 => (0..300).map(|_| random.next() as u8).collect(),
             7 => vec![7; 9000],

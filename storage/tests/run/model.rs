@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use storage::Error;
-use storage::fs::Fs;
 use storage::fs::os::Os;
 use storage::fs::sim::Sim;
 use storage::merge::{KEEP_ALL, Merge, Retention, Source};
-use storage::run::{BuildOptions, Compression, Content, Position, RunDir, RunId};
+use storage::run::{BuildOptions, Compression, Content, NamespaceId, Position, RunDir, RunId};
 
 use super::{DATASET_ID, ID, LZ4, Model, RAW, SPAN, build, drain, random_model, random_model_of, runs};
 use crate::support::Random;
@@ -19,9 +18,9 @@ fn positions(random: &mut Random, model: &Model) -> Vec<Position> {
     for i in 0..positions.len() {
         let Position { namespace, hash } = positions[i];
         positions.push(Position { namespace, hash: hash.wrapping_add(1) });
-        positions.push(Position { namespace: namespace.wrapping_sub(1), hash });
+        positions.push(Position { namespace: NamespaceId(namespace.0.wrapping_sub(1)), hash });
     }
-    positions.push(Position { namespace: 5, hash: random.next() });
+    positions.push(Position { namespace: NamespaceId(5), hash: random.next() });
     positions
 }
 
@@ -46,7 +45,7 @@ fn a_run_holds_what_was_put_into_it_and_nothing_else() {
         assert_eq!(info.least_expiry_ms, model.values().filter_map(Content::expiry_ms).min());
         assert_eq!(info.span, SPAN);
 
-        assert!(drain(run.scan(Position::START).unwrap()).unwrap() == model, "seed {seed}: a scan");
+        assert!(drain(run.scan(Position::MIN).unwrap()).unwrap() == model, "seed {seed}: a scan");
         if random.one_in(2) {
             run.load_filter().unwrap();
             assert!(run.memory_bytes() > 24 * info.blocks);
@@ -72,8 +71,8 @@ fn a_scan_begins_at_or_behind_where_it_is_told_to() {
         let model = random_model(&mut random, 300);
         build(&runs, ID, LZ4, &model).unwrap();
         let run = runs.open_run(ID).unwrap();
-        let mut sought = run.scan(Position::START).unwrap();
-        let mut furthest = Position::START;
+        let mut sought = run.scan(Position::MIN).unwrap();
+        let mut furthest = Position::MIN;
         let positions = positions(&mut random, &model);
         for _ in 0..60 {
             let from = positions[random.below(positions.len() as u64) as usize];
@@ -124,14 +123,14 @@ fn big_values_make_big_blocks() {
         (4, big(5, 17 << 20)),
     ]
     .into_iter()
-    .map(|(hash, content)| ((Position { namespace: 0, hash }, b"key".to_vec()), content))
+    .map(|(hash, content)| ((Position { namespace: NamespaceId(0), hash }, b"key".to_vec()), content))
     .collect();
     let info = build(&runs, ID, LZ4, &model).unwrap().unwrap();
     assert_eq!(info.blocks, 5);
     let run = runs.open_run(ID).unwrap();
     assert!(run.block(1).length < 30_000, "three million equal bytes are compressed");
     assert!(run.block(3).length > 17 << 20, "a body beyond 16 MiB is stored as it is");
-    assert!(drain(run.scan(Position::START).unwrap()).unwrap() == model);
+    assert!(drain(run.scan(Position::MIN).unwrap()).unwrap() == model);
     run.verify().unwrap();
 }
 
@@ -149,12 +148,13 @@ fn the_newest_run_decides_and_dead_entries_are_dropped() {
             expected.extend(model);
             open.insert(0, runs.open_run(RunId(id)).unwrap());
         }
-        let scans = || open.iter().map(|run| run.scan(Position::START).unwrap()).collect::<Vec<_>>();
+        let scans = || open.iter().map(|run| run.scan(Position::MIN).unwrap()).collect::<Vec<_>>();
         assert!(drain(Merge::new(scans(), KEEP_ALL).unwrap()).unwrap() == expected, "seed {seed}");
 
-        let retention = Retention { tombstones: false, is_live: |namespace| namespace != 1 };
+        let retention = Retention { tombstones: false, is_live: |namespace| namespace != NamespaceId(1) };
         let compacted = drain(Merge::new(scans(), retention).unwrap()).unwrap();
-        expected.retain(|(position, _), content| position.namespace != 1 && !content.is_tombstone());
+        expected
+            .retain(|(position, _), content| position.namespace != NamespaceId(1) && !content.is_tombstone());
         assert!(compacted == expected, "seed {seed}");
     }
 }
@@ -165,7 +165,8 @@ fn an_absent_hash_is_excluded_without_a_read_once_the_filter_is_loaded() {
     let runs = runs(sim.clone());
     let mut random = Random(5);
     let content = Content::Value { bytes: b"value".to_vec(), expiry_ms: None };
-    let key = |random: &mut Random| (Position { namespace: 0, hash: random.next() }, b"key".to_vec());
+    let key =
+        |random: &mut Random| (Position { namespace: NamespaceId(0), hash: random.next() }, b"key".to_vec());
     let model: Model = (0..2000).map(|_| (key(&mut random), content.clone())).collect();
     build(&runs, ID, BuildOptions { entries_max: 10_000, ..LZ4 }, &model).unwrap();
     let run = runs.open_run(ID).unwrap();
@@ -179,15 +180,35 @@ fn an_absent_hash_is_excluded_without_a_read_once_the_filter_is_loaded() {
 }
 
 #[test]
-fn an_obsolete_run_is_removed_when_its_last_reader_lets_go() {
+fn a_run_can_be_read_when_its_file_is_removed() {
     let (sim, runs, model) = super::small_run();
-    let run = runs.open_run(ID).unwrap();
-    let scan = run.scan(Position::START).unwrap();
-    run.mark_obsolete();
-    drop(run);
-    assert_eq!(sim.paths(), [runs.path(ID)]);
+    let scan = runs.open_run(ID).unwrap().scan(Position::MIN).unwrap();
+    runs.remove(ID).unwrap();
+    assert_eq!(sim.paths().len(), 0);
     assert_eq!(drain(scan).unwrap(), model);
-    assert_eq!(sim.paths(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_run_that_was_just_built_is_the_run_that_is_opened() {
+    let runs = runs(Sim::new(1));
+    let model = random_model_of(&mut Random(3), 2000, u64::MAX);
+    let mut builder = runs.build(ID, LZ4).unwrap();
+    model.iter().try_for_each(|row| builder.push(&super::entry(row))).unwrap();
+    let built = builder.finish(SPAN).unwrap().unwrap();
+    assert_eq!(drain(built.run.scan(Position::MIN).unwrap()).unwrap(), model);
+    let opened = runs.open_run(ID).unwrap();
+    opened.load_filter().unwrap();
+    assert_eq!((built.run.info(), built.run.memory_bytes()), (opened.info(), opened.memory_bytes()));
+    let hashes =
+        |run: &storage::run::Run| (0..5000).map(|hash| run.may_contain(hash << 50)).collect::<Vec<_>>();
+    assert_eq!(hashes(&built.run), hashes(&opened));
+    for share in &built.shares {
+        let rows = || model.iter().filter(|((position, _), _)| position.namespace == share.namespace);
+        let tombstones = rows().filter(|(_, content)| content.is_tombstone()).count() as u64;
+        assert_eq!((share.records, share.tombstones), (rows().count() as u64, tombstones));
+    }
+    assert!(built.shares.is_sorted_by(|a, b| a.namespace < b.namespace));
+    assert!(storage::version::RunMeta::new(&built, 0).agrees_with(opened.info()));
 }
 
 #[test]
@@ -203,7 +224,7 @@ fn a_run_is_never_replaced() {
     let (_, runs, model) = super::small_run();
     let error = runs.build(ID, LZ4).err().unwrap();
     assert!(matches!(error, Error::Io { op: "create", .. }), "{error}");
-    assert_eq!(drain(runs.open_run(ID).unwrap().scan(Position::START).unwrap()).unwrap(), model);
+    assert_eq!(drain(runs.open_run(ID).unwrap().scan(Position::MIN).unwrap()).unwrap(), model);
 }
 
 #[test]
@@ -218,25 +239,10 @@ fn entries_out_of_order_are_refused() {
 }
 
 #[test]
-fn a_sweep_removes_what_no_version_names_and_nothing_else() {
-    let (sim, runs, model) = super::small_run();
-    build(&runs, RunId(0xcd), LZ4, &model).unwrap();
-    let dir = runs.path(ID).parent().unwrap().to_path_buf();
-    for name in ["0000000000000077.run.tmp", "notes.txt", "77.run"] {
-        sim.put(&dir.join(name), b"x");
-    }
-    let mut removed = runs.sweep(|id| id == ID).unwrap();
-    removed.sort();
-    assert_eq!(removed, [dir.join("0000000000000077.run.tmp"), dir.join("00000000000000cd.run")]);
-    let mut left = sim.list(&dir).unwrap();
-    left.sort();
-    assert_eq!(left, ["00000000000000ab.run", "77.run", "notes.txt"]);
-}
-
-#[test]
 fn a_run_is_read_by_many_threads_at_once() {
     let dir = TempDir::new();
-    let runs = RunDir::open(Arc::new(Os), &dir.0, DATASET_ID).unwrap();
+    let runs = RunDir::new(Arc::new(Os), &dir.0, DATASET_ID);
+    runs.create().unwrap();
     let model = random_model_of(&mut Random(8), 2000, u64::MAX);
     build(&runs, ID, LZ4, &model).unwrap();
     let run = runs.open_run(ID).unwrap();
@@ -248,12 +254,7 @@ fn a_run_is_read_by_many_threads_at_once() {
                     run.load_filter().unwrap();
                     assert_eq!(run.get(*position, key).unwrap().as_ref(), Some(content));
                 }
-                run.mark_obsolete();
             });
         }
     });
-    assert!(run.path().exists());
-    let path = run.path().to_path_buf();
-    drop(run);
-    assert!(!path.exists());
 }

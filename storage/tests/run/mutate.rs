@@ -55,7 +55,7 @@ fn meets_damage(bytes: &[u8], model: &Model, what: &str) -> bool {
 }
 
 fn drain_from_start(run: &Arc<Run>) -> Result<Model, Error> {
-    drain(run.scan(Position::START)?)
+    drain(run.scan(Position::MIN)?)
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_run_under_another_name_or_of_another_dataset_is_refused() {
     sim.put(&runs.path(renamed), &bytes);
     let error = runs.open_run(renamed).err().unwrap().to_string();
     assert!(error.contains("it is run 00000000000000ab under another name"), "{error}");
-    let foreign = RunDir::open(Arc::new(sim), Path::new(DIR), 1).unwrap();
+    let foreign = RunDir::new(Arc::new(sim), Path::new(DIR), 1);
     let error = foreign.open_run(ID).err().unwrap().to_string();
     assert!(error.contains("another dataset"), "{error}");
 }

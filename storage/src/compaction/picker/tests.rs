@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::record::Lsn;
-use crate::version::NamespaceShare;
+use crate::run::NamespaceShare;
 use crate::version::{Counts, Cut};
 
 /// SplitMix64.
@@ -83,7 +83,8 @@ impl World {
     fn round(&mut self, changes: Records, flush: Option<u32>) {
         let cut = self.version.cut();
         let epoch = Epoch(cut.epoch.0 + 1);
-        let mut edit = Edit { cut: Some(Cut { epoch, lsn: Lsn(cut.lsn.0 + 1), ..cut }), ..Edit::default() };
+        let lsn = Lsn(cut.lsn.0 + 1);
+        let mut edit = Edit { cut: Some(Cut { epoch, lsn, durable: lsn, ..cut }), ..Edit::default() };
         self.taken += size_of(&changes);
         for (&position, value) in &changes {
             match value {
@@ -101,11 +102,11 @@ impl World {
                 edit.drop.push(*old);
             }
         }
-        let mut counts: BTreeMap<NamespaceId, Counts> = BTreeMap::new();
+        let mut counts: BTreeMap<(NamespaceId, u8), Counts> = BTreeMap::new();
         for &namespace in self.version.databases().values().filter(|old| !edit.drop.contains(old)) {
-            counts.insert(namespace, Counts::default());
+            counts.insert((namespace, 0), Counts::default());
         }
-        self.truth.keys().for_each(|position| counts.entry(position.namespace).or_default().keys += 1);
+        self.truth.keys().for_each(|position| counts.entry((position.namespace, 0)).or_default().keys += 1);
         edit.counts.extend(counts);
         self.version = self.version.apply(&edit).unwrap();
     }

@@ -1,7 +1,7 @@
 //! Tests of the module above.
 
 use super::*;
-use crate::version::NamespaceShare;
+use crate::run::NamespaceShare;
 
 const NS: NamespaceId = NamespaceId(3);
 
@@ -29,9 +29,9 @@ fn add(runs: &[RunMeta]) -> Edit {
 /// Database 0 is namespace 3; epochs up to 9 are committed.
 fn base() -> Version {
     let edit = Edit {
-        cut: Some(Cut { epoch: Epoch(9), lsn: Lsn(90), segment: 4 }),
+        cut: Some(Cut { epoch: Epoch(9), lsn: Lsn(90), segment: 4, durable: Lsn(95) }),
         databases: vec![(0, Some(NS))],
-        counts: vec![(NS, Counts { keys: 5, expires: 1 })],
+        counts: vec![((NS, 0), Counts { keys: 5, expires: 1 })],
         next_namespace: Some(NamespaceId(6)),
         next_run: Some(RunId(20)),
         ..Edit::default()
@@ -124,7 +124,13 @@ fn facts_that_contradict_each_other_are_refused() {
 #[test]
 fn what_was_given_out_or_committed_never_goes_back() {
     let cut = base().cut();
-    let earlier = [Cut { epoch: Epoch(8), ..cut }, Cut { lsn: Lsn(89), ..cut }, Cut { segment: 3, ..cut }];
+    let earlier = [
+        Cut { epoch: Epoch(8), ..cut },
+        Cut { lsn: Lsn(89), ..cut },
+        Cut { segment: 3, ..cut },
+        Cut { durable: Lsn(94), ..cut },
+        Cut { lsn: Lsn(96), ..cut },
+    ];
     for cut in earlier {
         assert!(refusal(&base(), &Edit { cut: Some(cut), ..Edit::default() }).contains("cut"));
     }
@@ -145,7 +151,7 @@ fn a_flushed_database_leaves_a_dropped_namespace_until_its_last_record_is_gone()
     assert!(refusal(&version, &flush).contains("is not dropped"));
     flush.drop = vec![NS];
     let flushed = version.apply(&flush).unwrap();
-    assert_eq!(flushed.counts(NS), Counts::default());
+    assert_eq!(flushed.counts(NS, 0), Counts::default());
     assert_eq!(flushed.live_keys(), 0);
     assert!(flushed.dropped().contains(&NS));
     let gone = flushed.apply(&Edit { remove: vec![RunId(1)], ..Edit::default() }).unwrap();
@@ -162,13 +168,15 @@ fn namespaces_that_make_no_sense_are_refused() {
     let drop = Edit { drop: vec![NS], ..Edit::default() };
     assert!(refusal(&base(), &drop).contains("a database has it"));
     let counts = |namespace, keys, expires| Edit {
-        counts: vec![(NamespaceId(namespace), Counts { keys, expires })],
+        counts: vec![((NamespaceId(namespace), 63), Counts { keys, expires })],
         ..Edit::default()
     };
     assert!(refusal(&base(), &counts(3, 1, 2)).contains("more expires than keys"));
     assert!(refusal(&base(), &counts(4, 1, 0)).contains("no database"));
+    let beyond = Edit { counts: vec![((NS, 64), Counts::default())], ..Edit::default() };
+    assert!(refusal(&base(), &beyond).contains("no partition 64"));
     let swapped = databases(&[(0, Some(NamespaceId(4))), (1, Some(NS))]);
     let version = base().apply(&swapped).unwrap();
-    assert_eq!(version.counts(NS).keys, 5, "a swap changed what a namespace holds");
+    assert_eq!(version.counts(NS, 0).keys, 5, "a swap changed what a namespace holds");
     assert_eq!(version.databases()[&1], NS);
 }

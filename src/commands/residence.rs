@@ -1,0 +1,58 @@
+//! Having a request's keys in RAM before it runs (DESIGN §7).
+//!
+//! A command whose keys are not all there leaves a ticket in line for each that is missing, and comes again when the last one
+//! is there; nothing has happened then. EXEC and scripts will ask for all their declared keys at once in the same way.
+
+use std::sync::atomic::Ordering;
+
+use super::dispatch::Request;
+use super::keyspecs;
+use super::state::ServerState;
+use super::table::Row;
+use crate::client::Client;
+use crate::store::loading::Ticket;
+use crate::store::lock::Locked;
+use crate::store::residence::Errand;
+use crate::store::{DbIndex, Key, Waiter};
+
+/// Are all keys of the request in RAM, or certain not to exist? If not, the locks are released and the client waits.
+pub fn is_resident(
+    state: &ServerState,
+    client: &mut Client,
+    row: &Row,
+    request: Request<'_>,
+    locked: &mut Locked<'_>,
+) -> bool {
+    let keyspace = &state.keyspace;
+    let (mut ticket, mut errands) = (None, Vec::new());
+    let mut look_at = |db: DbIndex, key: &Key<'_>| {
+        if keyspace.is_missing(locked, db, key) {
+            let ticket = ticket.get_or_insert_with(|| Ticket::new(waiter(client)));
+            errands.extend(keyspace.request(locked, db, key, ticket));
+        }
+    };
+    match (row.only_key, request.hash) {
+        (Some(position), Some(hash)) if row.command.elsewhere.is_none() => {
+            look_at(client.db, &Key { bytes: request.argv.get(position), hash });
+        }
+        _ => keyspecs::for_each_looked_up(row, request.argv, |position, elsewhere| {
+            let bytes = request.argv.get(position);
+            let db = elsewhere.unwrap_or(client.db);
+            if (db.0 as usize) < keyspace.databases() {
+                look_at(db, &Key { bytes, hash: keyspace.hasher().hash_of(bytes) });
+            }
+        }),
+    }
+    let Some(ticket) = ticket else { return true };
+    locked.release();
+    client.waiting = Some(ticket.clone());
+    errands.into_iter().for_each(|wanted| keyspace.send(Errand::Load(wanted)));
+    keyspace.punch(&ticket);
+    false
+}
+
+/// The connection that brings the client's requests.
+pub fn waiter(client: &Client) -> Waiter {
+    let info = &client.info;
+    Waiter { worker: info.worker, connection: info.token.load(Ordering::Relaxed) }
+}

@@ -1,0 +1,149 @@
+//! The budget for what is kept in RAM: `memtable_size_mb`.
+//!
+//! ```text
+//! used   0 ……………… 90 % ……………… 100 % ……………… 112 %
+//!        as it is   the hand goes   a round as well   writers wait, too
+//! ```
+//!
+//! * A clock hand goes over the shards in hash order. Clean entries that were not used since it last passed leave RAM (E2);
+//!   what was read from disk for one command and never asked for again goes at the first pass.
+//! * Dirty entries can't leave before a round has captured them: a round is asked for when they are a third of the budget, or
+//!   when the hand went round and found too little.
+//! * Beyond the last mark commands that write are put off for a millisecond at a time, never refused.
+//! * E1: nobody can tell whether a key is in RAM, but by the time it takes.
+//! * The dataset is measured every few milliseconds when it is near the first mark and less often when not, so commands pay nothing for the budget but a look at one flag.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::checkpoint::first_hash;
+use super::keyspace::{Garbage, Keyspace};
+use super::table::Cooled;
+use super::{DbIndex, SHARD_COUNT, ShardId};
+use crate::sys;
+
+/// Buckets that the hand passes per lock hold.
+const SLICE_BUCKETS: usize = 8;
+
+/// The budget and whether it is exceeded.
+#[derive(Default)]
+pub struct Cache {
+    budget_bytes: AtomicU64,
+    is_crowded: AtomicBool,
+}
+
+/// Where the clock hand is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hand {
+    shard: u8,
+    db: u32,
+    hash: Option<u64>,
+}
+
+/// The budget that `memtable_size_mb` asks for; 0 leaves four tenths of the machine's memory to everything else.
+pub fn budget_bytes(memtable_size_mb: u64) -> u64 {
+    match memtable_size_mb {
+        0 => sys::total_memory_bytes() / 10 * 6,
+        mb => mb << 20,
+    }
+}
+
+/// What the cache needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// A round, so that more entries can leave.
+    pub round: bool,
+    /// When it should be looked at again: the nearer the mark the sooner.
+    pub look_after: Duration,
+}
+
+/// More than commands fill in a millisecond, in bytes.
+const FILLED_PER_MS: u64 = 500 << 10;
+/// The bounds of the time between two looks, in milliseconds.
+const LOOK_MS: (u64, u64) = (2, 50);
+
+impl Keyspace {
+    /// Sets the budget in bytes.
+    pub fn set_budget(&self, bytes: u64) {
+        self.cache.budget_bytes.store(bytes, Ordering::Relaxed);
+        self.cache.is_crowded.store(false, Ordering::Relaxed);
+    }
+
+    /// Must commands that write wait until there is room?
+    #[inline]
+    pub fn is_crowded(&self) -> bool {
+        self.cache.is_crowded.load(Ordering::Relaxed)
+    }
+
+    /// Lets entries leave until the budget is kept, or the hand went round. To be called again and again by one thread.
+    pub fn keep_budget(&self, hand: &mut Hand) -> Needs {
+        let budget = self.cache.budget_bytes.load(Ordering::Relaxed);
+        let (mark, mut load) = (budget / 10 * 9, self.load());
+        if load.bytes > mark {
+            self.go_round(hand, load.bytes - mark + budget / 100);
+            load = self.load();
+        }
+        self.cache.is_crowded.store(load.bytes > budget + budget / 8, Ordering::Relaxed);
+        let dirty = load.dirty_bytes();
+        let round = dirty > budget / 3 || (load.bytes > budget && dirty > budget / 16);
+        let look_ms = (mark.saturating_sub(load.bytes) / FILLED_PER_MS).clamp(LOOK_MS.0, LOOK_MS.1);
+        Needs { round, look_after: Duration::from_millis(look_ms) }
+    }
+
+    /// Moves the hand on until `bytes` have left, but no further than where it began.
+    fn go_round(&self, hand: &mut Hand, bytes: u64) {
+        let mut left = bytes;
+        for _ in 0..SHARD_COUNT * self.databases() {
+            while left > 0 {
+                let (freed, is_over) = self.cool_slice(hand);
+                left = left.saturating_sub(freed);
+                if is_over {
+                    break;
+                }
+            }
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// One lock hold. Returns the bytes that left, and whether the end of a table was reached.
+    fn cool_slice(&self, hand: &mut Hand) -> (u64, bool) {
+        let id = ShardId(hand.shard);
+        let mut cooled = Cooled::default();
+        let mut next = Some(hand.hash.unwrap_or_else(|| first_hash(id)));
+        {
+            let mut locked = self.locks().lock_one(id);
+            let shard = locked.shard_mut(id);
+            for _ in 0..SLICE_BUCKETS {
+                let Some(from) = next else { break };
+                next = shard.cool(self.hasher(), DbIndex(hand.db), from, &mut cooled);
+            }
+            if self.limits_memory() {
+                self.publish_memory(id, shard.load().bytes);
+            }
+            if cooled.keys > 0 {
+                self.set_has_cold();
+            }
+        }
+        for object in cooled.objects {
+            self.discard(Garbage::Object(object));
+        }
+        hand.hash = next;
+        if next.is_none() {
+            hand.advance(self.databases() as u32);
+        }
+        (cooled.bytes as u64, next.is_none())
+    }
+}
+
+impl Hand {
+    /// On to the next table.
+    fn advance(&mut self, databases: u32) {
+        self.db += 1;
+        if self.db == databases {
+            self.db = 0;
+            self.shard = (self.shard + 1) % SHARD_COUNT as u8;
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! One checkpoint round: the dataset at one cut becomes an image on disk, and nobody is stopped for it (DESIGN §5).
+//!
+//! 1. Flip: the epoch moves on. Operations that hold their locks already are before the cut, all later ones behind it.
+//! 2. Visit: every shard is told once, so that its facts of the cut are kept, and so that no operation which comes after can
+//!    still take the old epoch.
+//! 3. Capture: namespace by namespace and shard by shard, in the order of runs, in short slices. What a writer changes
+//!    before it was captured, the writer captures ([`Shard::change`](super::shard::Shard::change)).
+//! 4. Commit: the engine makes run, log and manifest durable, in this order, and publishes the version.
+//! 5. Settle: the entries that were captured are clean; after a failure they are dirty again, in the new epoch.
+//!
+//! * **C1** Manifest, runs of round r and log records of epochs behind r, in LSN order, are the exact dataset.
+//! * **C2** A round that fails changes nothing but the epoch's number.
+//! * One round at a time: the checkpoint thread's, or that of whoever stops the server after it.
+
+use std::collections::BTreeSet;
+
+use storage::{Counts, Engine, Entry, Epoch, Error, Facts, NamespaceId};
+
+use super::entry::Parity;
+use super::image::Slice;
+use super::keyspace::{Garbage, Keyspace};
+use super::residence::position;
+use super::{SHARD_BITS, SHARD_COUNT, ShardId, ShardSet};
+
+#[cfg(test)]
+mod tests;
+
+/// Entries captured per lock hold: about ten microseconds.
+const SLICE_KEYS: usize = 48;
+/// Entries settled per lock hold.
+const SETTLE_KEYS: usize = 128;
+
+/// What a round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Captured {
+    /// Keys captured, deleted ones included.
+    pub keys: u64,
+    /// Bytes of keys and values.
+    pub bytes: u64,
+}
+
+/// The dataset's facts at a cut.
+#[derive(Default)]
+struct Cut {
+    databases: Vec<(u32, NamespaceId)>,
+    counts: Vec<((NamespaceId, u8), Counts)>,
+}
+
+impl Keyspace {
+    /// Runs a round. The caller sees to it that there is one at a time.
+    pub fn checkpoint(&self, engine: &Engine) -> Result<Captured, Error> {
+        let mut round = engine.begin_round(self.dirty_keys())?;
+        let epoch = self.flip();
+        let cut = self.visit();
+        let result = self.capture(&cut, |entry| round.push(entry)).and_then(|captured| {
+            let facts = Facts {
+                epoch: Epoch(epoch - 1),
+                last_lsn: engine.last_lsn(),
+                databases: cut.databases.clone(),
+                counts: cut.counts.clone(),
+                next_namespace: self.next_namespace(),
+            };
+            round.commit(facts).map(|_version| captured)
+        });
+        self.settle(&cut, result.is_ok());
+        result
+    }
+
+    /// Entries that are dirty now.
+    pub fn dirty_keys(&self) -> u64 {
+        let parity = Parity::of(self.epoch());
+        let dirty = |id: ShardId| {
+            let locked = self.locks().lock_one(id);
+            let shard = locked.shard(id);
+            (0..self.databases() as u32)
+                .map(|db| shard.table(super::DbIndex(db)).dirty(parity))
+                .sum::<usize>()
+        };
+        ShardSet::ALL.iter().map(dirty).sum::<usize>() as u64
+    }
+
+    fn visit(&self) -> Cut {
+        let epoch = self.epoch();
+        let mut cut = Cut::default();
+        for id in ShardSet::ALL.iter() {
+            let mut locked = self.locks().lock_one(id);
+            let shard = locked.shard_mut(id);
+            shard.enter(epoch);
+            if cut.databases.is_empty() {
+                let namespaces = shard.at_cut().iter().map(|facts| facts.namespace);
+                cut.databases = (0..).zip(namespaces).collect();
+            }
+            let counted = shard.at_cut().iter().filter(|facts| facts.counts != Counts::default());
+            cut.counts.extend(counted.map(|facts| ((facts.namespace, id.0), facts.counts)));
+        }
+        cut
+    }
+
+    fn capture(
+        &self,
+        cut: &Cut,
+        mut push: impl FnMut(&Entry<'_>) -> Result<(), Error>,
+    ) -> Result<Captured, Error> {
+        let (mut slice, mut captured) = (Slice::default(), Captured::default());
+        let mut steps = Steps::over(cut.databases.iter().map(|&(_, namespace)| namespace));
+        while let Some((id, namespace, from)) = steps.next() {
+            steps.go_on(self.capture_step(id, namespace, from, &mut slice));
+            captured.keys += slice.keys() as u64;
+            slice.drain(|hash, key, content| {
+                let entry = Entry { position: position(namespace, hash), key, content };
+                captured.bytes += (key.len() + entry.value_bytes()) as u64;
+                push(&entry)
+            })?;
+        }
+        Ok(captured)
+    }
+
+    fn capture_step(&self, id: ShardId, namespace: NamespaceId, from: u64, slice: &mut Slice) -> Option<u64> {
+        let mut locked = self.locks().lock_one(id);
+        locked.shard_mut(id).capture(self.hasher(), namespace, from, SLICE_KEYS, slice)
+    }
+
+    fn settle(&self, cut: &Cut, was_committed: bool) {
+        let mut steps = Steps::over(cut.databases.iter().map(|&(_, namespace)| namespace));
+        while let Some((id, namespace, from)) = steps.next() {
+            let mut locked = self.locks().lock_one(id);
+            let shard = locked.shard_mut(id);
+            steps.go_on(shard.settle(self.hasher(), namespace, from, SETTLE_KEYS, was_committed));
+        }
+        self.end_round();
+    }
+
+    fn end_round(&self) {
+        for id in ShardSet::ALL.iter() {
+            let flushed = self.locks().lock_one(id).shard_mut(id).end_round();
+            if !flushed.is_empty() {
+                self.discard(Garbage::Tables(flushed));
+            }
+        }
+    }
+}
+
+/// Goes over namespaces and shards in the order of runs.
+struct Steps {
+    namespaces: Vec<NamespaceId>,
+    /// The namespace, the shard and the hash to go on with.
+    at: usize,
+    shard: u8,
+    from: Option<u64>,
+}
+
+impl Steps {
+    fn over(namespaces: impl Iterator<Item = NamespaceId>) -> Self {
+        let ordered: BTreeSet<NamespaceId> = namespaces.collect();
+        Steps { namespaces: ordered.into_iter().collect(), at: 0, shard: 0, from: None }
+    }
+
+    /// What the next step is of; `None` at the end.
+    fn next(&self) -> Option<(ShardId, NamespaceId, u64)> {
+        let (namespace, id) = (*self.namespaces.get(self.at)?, ShardId(self.shard));
+        Some((id, namespace, self.from.unwrap_or_else(|| first_hash(id))))
+    }
+
+    /// The step was done, and this is where to go on in its shard, if there is more.
+    fn go_on(&mut self, next: Option<u64>) {
+        self.from = next;
+        if next.is_some() {
+            return;
+        }
+        self.shard += 1;
+        if usize::from(self.shard) == SHARD_COUNT {
+            (self.at, self.shard) = (self.at + 1, 0);
+        }
+    }
+}
+
+/// The lowest hash of a shard.
+pub(super) const fn first_hash(id: ShardId) -> u64 {
+    (id.0 as u64) << (u64::BITS - SHARD_BITS)
+}

@@ -1,0 +1,182 @@
+//! Changing keys.
+//!
+//! * Every change of an entry goes through [`Db::changing`] or the shard's own `delete`: capture before write, then the
+//!   dirty mark, then the change (C1).
+
+use std::sync::Arc;
+
+use super::{Db, Expiry, Key, Slot, WrongType};
+use crate::store::UnixMs;
+use crate::store::effect::Before;
+use crate::store::entry::{INLINE_MAX, NewValue, Object, Value};
+use crate::store::table::Table;
+use crate::types::string::encoding::EMBSTR_MAX;
+
+impl Db<'_> {
+    /// Writes a value under a key that was looked up before: `slot` is what the lookup gave.
+    #[inline]
+    pub fn set(&mut self, key: &Key<'_>, slot: Option<Slot>, value: NewValue<'_>, expiry: Expiry) -> Slot {
+        self.dirty += 1;
+        self.writes += 1;
+        let Some(slot) = slot else {
+            self.before = Before::Absent;
+            return self.insert(key, value, expiry);
+        };
+        let table = self.changing(key.hash, slot);
+        let had_expiry = table.entry(slot.handle).expire_at().is_some();
+        let (mut handle, old) = table.set_value(key.hash, slot.handle, value);
+        let expires = match expiry {
+            Expiry::Keep => None,
+            Expiry::Clear => had_expiry.then_some(None),
+            Expiry::At(at) => Some(Some(at.0)),
+        };
+        if let Some(expires) = expires {
+            handle = table.set_expire(key.hash, handle, expires);
+        }
+        self.before = if had_expiry { Before::Expiring } else { Before::Lasting };
+        self.bury(old);
+        Slot { handle, ..slot }
+    }
+
+    fn insert(&mut self, key: &Key<'_>, value: NewValue<'_>, expiry: Expiry) -> Slot {
+        let shard = key.shard();
+        let expire = if let Expiry::At(at) = expiry { Some(at.0) } else { None };
+        let access = self.access.fresh();
+        let (hasher, db, hash) = (self.keyspace.hasher(), self.index, key.hash);
+        let shard_data = self.locked.shard_mut(shard);
+        shard_data.enter(self.epoch);
+        let state = shard_data.added();
+        let handle = match shard_data.table(db).find_tombstone(hash, key.bytes) {
+            Some(handle) => {
+                shard_data.change(db, hash, handle);
+                shard_data.table_mut(db).revive(hash, handle, value, expire, access)
+            }
+            None => shard_data.table_mut(db).insert(hasher, hash, key.bytes, value, (expire, access, state)),
+        };
+        Slot { shard, db, handle }
+    }
+
+    /// The table of a key that is about to be changed: it has been captured if a round needs it as it was, and it is dirty.
+    #[inline]
+    fn changing(&mut self, hash: u64, slot: Slot) -> &mut Table {
+        let shard = self.locked.shard_mut(slot.shard);
+        shard.enter(self.epoch);
+        shard.change(slot.db, hash, slot.handle);
+        shard.table_mut(slot.db)
+    }
+
+    /// Replaces an integer by another.
+    #[inline]
+    pub fn set_int(&mut self, key: &Key<'_>, slot: Option<Slot>, number: i64) -> Slot {
+        if let Some(slot) = slot
+            && self.table_of(slot).holds_int(slot.handle)
+        {
+            self.changing(key.hash, slot).set_int_in_place(slot.handle, number);
+            self.dirty += 1;
+            return slot;
+        }
+        self.set(key, slot, NewValue::Int(number), Expiry::Keep)
+    }
+
+    /// Edits a string as a growable buffer (empty when there is no key yet) and stores it with the raw encoding, as
+    /// APPEND, SETRANGE and SETBIT do. The time to live stays.
+    ///
+    /// `edit` returns its result and how many changes it made. None at all is no change of the dataset, unless the
+    /// string was not raw before: what OBJECT ENCODING shows must come back from the log. Creating a key must be a
+    /// change.
+    pub fn edit_string<R>(
+        &mut self,
+        key: &Key<'_>,
+        slot: Option<Slot>,
+        edit: impl FnOnce(&mut Vec<u8>) -> (R, u64),
+    ) -> Result<R, WrongType> {
+        let (mut buffer, is_raw) = match slot.map(|slot| (slot, self.value(slot))) {
+            None => (Vec::new(), false),
+            Some((_, Value::Int(number))) => (itoa::Buffer::new().format(number).as_bytes().to_vec(), false),
+            Some((_, Value::Bytes { bytes, raw })) => (bytes.to_vec(), raw || bytes.len() > EMBSTR_MAX),
+            Some((slot, Value::Object(Object::String(_)))) => {
+                let edited = self.changing(key.hash, slot).edit_object(slot.handle, |object| {
+                    let Object::String(shared) = object;
+                    edit(Arc::make_mut(shared))
+                });
+                let (result, changes) = edited.expect("it is an object");
+                self.dirty += changes;
+                return Ok(result);
+            }
+        };
+        let (result, changes) = edit(&mut buffer);
+        debug_assert!(changes > 0 || slot.is_some(), "a new key is a change");
+        if changes == 0 && is_raw {
+            return Ok(result);
+        }
+        let value = if buffer.len() > INLINE_MAX {
+            NewValue::Shared(Arc::new(buffer))
+        } else {
+            NewValue::Bytes(&buffer, true)
+        };
+        self.set(key, slot, value, Expiry::Keep);
+        self.dirty += changes.saturating_sub(1);
+        Ok(result)
+    }
+
+    /// Puts the value and the expiry of `source` under `key` of the selected database, in the place of `target`, which is
+    /// what the lookup of `key` gave. A big value is shared until one of the two is changed. The access time is new.
+    pub fn copy(&mut self, source: Slot, key: &Key<'_>, target: Option<Slot>) -> Slot {
+        let expiry = self.expire_at(source).map_or(Expiry::Clear, Expiry::At);
+        let copied = match self.value(source) {
+            Value::Int(number) => self.set(key, target, NewValue::Int(number), expiry),
+            Value::Bytes { bytes, raw } => {
+                let bytes = bytes.to_vec();
+                self.set(key, target, NewValue::Bytes(&bytes, raw), expiry)
+            }
+            Value::Object(Object::String(shared)) => {
+                let shared = Arc::clone(shared);
+                self.set(key, target, NewValue::Shared(shared), expiry)
+            }
+        };
+        self.set_access(copied, self.access.fresh());
+        copied
+    }
+
+    /// Puts `source` under another name or into another database: as [`Db::copy`], but the access time moves too, and
+    /// `old`, the key of `source`, is gone.
+    pub fn rename(&mut self, old: &Key<'_>, source: Slot, new: &Key<'_>, target: Option<Slot>) {
+        let access = self.entry(source).access();
+        let moved = self.copy(source, new, target);
+        self.set_access(moved, access);
+        self.take_out(source, old.hash);
+    }
+
+    /// Deletes a key.
+    #[inline]
+    pub fn remove(&mut self, key: &Key<'_>, slot: Slot) {
+        self.take_out(slot, key.hash);
+        self.dirty += 1;
+    }
+
+    pub(super) fn take_out(&mut self, slot: Slot, hash: u64) {
+        let hasher = self.keyspace.hasher();
+        let shard = self.locked.shard_mut(slot.shard);
+        shard.enter(self.epoch);
+        let old = shard.delete(hasher, slot.db, hash, slot.handle);
+        self.bury(old);
+    }
+
+    /// Sets or clears when a key expires.
+    pub fn set_expire(&mut self, key: &Key<'_>, slot: Slot, at: Option<UnixMs>) -> Slot {
+        self.dirty += 1;
+        let handle = self.changing(key.hash, slot).set_expire(key.hash, slot.handle, at.map(|at| at.0));
+        Slot { handle, ..slot }
+    }
+
+    /// Sets a key's access time or frequency (RESTORE IDLETIME, COPY).
+    pub fn set_access(&mut self, slot: Slot, access: u32) {
+        self.table_of(slot).set_access(slot.handle, access);
+    }
+
+    fn bury(&mut self, old: Option<Object>) {
+        if let Some(old) = old {
+            self.work.garbage.push(old);
+        }
+    }
+}

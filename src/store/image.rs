@@ -1,0 +1,166 @@
+//! A key's state as a run on disk holds it.
+//!
+//! Images are taken under the shard's lock, and must be cheap there: small values are encoded at once, big ones are shared
+//! and encoded later.
+
+use storage::Content;
+
+use super::entry::{NewValue, Object, Value};
+use super::table::Entry;
+use crate::rdb::Malformed;
+use crate::rdb::image::{self as codec, ImageValue};
+use crate::types::string::encoding::EMBSTR_MAX;
+
+/// A key's state at one moment.
+#[derive(Debug)]
+pub struct Image {
+    /// When the key expires, in unix milliseconds.
+    expire: Option<u64>,
+    value: Frozen,
+}
+
+#[derive(Debug)]
+enum Frozen {
+    Tombstone,
+    Encoded(Vec<u8>),
+    /// With the access information.
+    Shared(u32, Object),
+}
+
+impl Image {
+    /// The image of an entry.
+    pub(super) fn of(entry: Entry<'_>) -> Self {
+        if entry.is_tombstone() {
+            return Image { expire: None, value: Frozen::Tombstone };
+        }
+        let access = entry.access();
+        let value = match entry.value() {
+            Value::Object(object) => Frozen::Shared(access, object.clone()),
+            value => {
+                let mut bytes = Vec::new();
+                encode(&mut bytes, access, value);
+                Frozen::Encoded(bytes)
+            }
+        };
+        Image { expire: entry.expire_at(), value }
+    }
+}
+
+fn encode(out: &mut Vec<u8>, access: u32, value: Value<'_>) {
+    match value {
+        Value::Int(number) => codec::put_int(out, access, number),
+        Value::Bytes { bytes, raw } => codec::put_string(out, access, raw, bytes),
+        Value::Object(Object::String(bytes)) => {
+            // Objects are raw whatever their length; of long strings that goes without saying.
+            codec::put_string(out, access, bytes.len() <= EMBSTR_MAX, bytes);
+        }
+    }
+}
+
+/// Makes of what a run holds what a table takes: value, expiry and access information; `None` for a tombstone. `scratch` is
+/// where bytes lie that had to be decoded.
+pub fn decode<'a>(
+    content: &'a Content<Vec<u8>>,
+    scratch: &'a mut Vec<u8>,
+) -> Result<Option<(NewValue<'a>, Option<u64>, u32)>, Malformed> {
+    let Content::Value { bytes, expiry_ms } = content else { return Ok(None) };
+    let image = codec::take(bytes)?;
+    let value = match image.value {
+        ImageValue::Int(number) => NewValue::Int(number),
+        ImageValue::Bytes { bytes, raw } => {
+            scratch.clear();
+            scratch.extend_from_slice(&bytes);
+            NewValue::Bytes(scratch, raw)
+        }
+    };
+    Ok(Some((value, *expiry_ms, image.access)))
+}
+
+/// Keys of one shard and namespace, captured in one lock hold: flat, so that capturing allocates next to nothing.
+#[derive(Default)]
+pub struct Slice {
+    bytes: Vec<u8>,
+    items: Vec<Item>,
+}
+
+struct Item {
+    hash: u64,
+    /// The key is `bytes[key.0..key.1]`.
+    key: (usize, usize),
+    expire: Option<u64>,
+    value: ItemValue,
+}
+
+enum ItemValue {
+    Tombstone,
+    /// In `bytes`, from the key's end to here.
+    Encoded(usize),
+    Apart(Vec<u8>),
+    Shared(u32, Object),
+}
+
+impl Slice {
+    /// Captures an entry.
+    pub(super) fn push(&mut self, hash: u64, entry: Entry<'_>) {
+        let key = self.put_key(entry.key());
+        let (expire, value) = if entry.is_tombstone() {
+            (None, ItemValue::Tombstone)
+        } else if let Value::Object(object) = entry.value() {
+            (entry.expire_at(), ItemValue::Shared(entry.access(), object.clone()))
+        } else {
+            encode(&mut self.bytes, entry.access(), entry.value());
+            (entry.expire_at(), ItemValue::Encoded(self.bytes.len()))
+        };
+        self.items.push(Item { hash, key, expire, value });
+    }
+
+    /// Adds what was captured before.
+    pub(super) fn push_image(&mut self, hash: u64, key: &[u8], image: Image) {
+        let key = self.put_key(key);
+        let value = match image.value {
+            Frozen::Tombstone => ItemValue::Tombstone,
+            Frozen::Encoded(bytes) => ItemValue::Apart(bytes),
+            Frozen::Shared(access, object) => ItemValue::Shared(access, object),
+        };
+        self.items.push(Item { hash, key, expire: image.expire, value });
+    }
+
+    fn put_key(&mut self, key: &[u8]) -> (usize, usize) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(key);
+        (start, self.bytes.len())
+    }
+
+    /// Number of keys.
+    pub fn keys(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Hands out hash, key and content of each in the order of runs, and forgets them. An error of `each` ends it.
+    pub fn drain<E>(
+        &mut self,
+        mut each: impl FnMut(u64, &[u8], Content<&[u8]>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Self { bytes, items } = self;
+        items.sort_unstable_by_key(|item| (item.hash, &bytes[item.key.0..item.key.1]));
+        let mut scratch = Vec::new();
+        let result = items.drain(..).try_for_each(|Item { hash, key, expire, value }| {
+            let value = match &value {
+                ItemValue::Tombstone => None,
+                ItemValue::Encoded(end) => Some(&bytes[key.1..*end]),
+                ItemValue::Apart(bytes) => Some(&bytes[..]),
+                ItemValue::Shared(access, object) => {
+                    scratch.clear();
+                    encode(&mut scratch, *access, Value::Object(object));
+                    Some(&scratch[..])
+                }
+            };
+            let content =
+                value.map_or(Content::Tombstone, |bytes| Content::Value { bytes, expiry_ms: expire });
+            each(hash, &bytes[key.0..key.1], content)
+        });
+        self.items.clear();
+        self.bytes.clear();
+        result
+    }
+}

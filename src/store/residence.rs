@@ -1,0 +1,185 @@
+//! Which keys a command needs that are on disk only, and bringing them into RAM.
+//!
+//! Three states of a key (DESIGN §7): in RAM, a tombstone in RAM, or nothing in RAM, and then the disk decides.
+//!
+//! * Before a command runs, all keys that its key specs name are in RAM, as entries or as tombstones, or they do not exist:
+//!   [`Keyspace::request`] makes sure of that while the command's locks are held. So a handler never meets a cold key.
+//! * When a database has no cold key in a shard, a miss is a miss: nothing but a counter is read.
+//! * The version is read after the miss. While a key is [`Loading`](super::loading::Loading) no command changes it, so every
+//!   later version says the same of it.
+//! * What is looked for and not there leaves a clean tombstone: the command that comes again is not sent to the disk again.
+//! * E1: loading changes no count, no expiry, no watch, no event.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crossbeam_channel::Sender;
+use storage::{Content, NamespaceId, Position};
+
+use super::effect::Before;
+use super::entry::NewValue;
+use super::keyspace::Keyspace;
+use super::loading::Ticket;
+use super::lock::Locked;
+use super::table::Presence;
+use super::{DbIndex, Key, ShardId, image};
+
+/// Work for the threads that read from disk.
+pub enum Errand {
+    /// Read a key.
+    Load(Wanted),
+    /// Anything else that reads from disk.
+    Run(Box<dyn FnOnce(&Keyspace) + Send>),
+}
+
+/// A key to be read.
+pub struct Wanted {
+    pub(super) namespace: NamespaceId,
+    pub(super) hash: u64,
+    pub(super) key: Box<[u8]>,
+}
+
+impl Keyspace {
+    /// Connects the threads that read from disk, once.
+    pub fn connect_readers(&self, readers: Sender<Errand>) {
+        assert!(self.readers.set(readers).is_ok(), "the readers are connected once");
+    }
+
+    /// Sends an errand to the threads that read from disk. Before there are any, it is done here.
+    pub fn send(&self, errand: Errand) {
+        match self.readers.get() {
+            Some(readers) => drop(readers.send(errand)),
+            None => self.attend(errand),
+        }
+    }
+
+    /// Does an errand: what those threads do all day.
+    pub fn attend(&self, errand: Errand) {
+        match errand {
+            Errand::Load(wanted) => self.read(&wanted),
+            Errand::Run(work) => work(self),
+        }
+    }
+
+    /// May some key be on disk only?
+    #[inline]
+    pub fn has_cold(&self) -> bool {
+        self.has_cold.load(Ordering::Relaxed)
+    }
+
+    /// Notes that keys are on disk only from now on.
+    pub(super) fn set_has_cold(&self) {
+        self.has_cold.store(true, Ordering::Relaxed);
+    }
+
+    /// Is the key neither in RAM nor certain not to be on disk? The caller holds its shard.
+    pub fn is_missing(&self, locked: &Locked<'_>, db: DbIndex, key: &Key<'_>) -> bool {
+        let shard = locked.shard(key.shard());
+        let space = shard.space(db);
+        if space.cold.keys == 0 || !matches!(space.table.look_up(key.hash, key.bytes), Presence::Unknown) {
+            return false;
+        }
+        shard.loading.has(space.namespace, key)
+            || self.version().is_some_and(|version| version.may_contain(position(space.namespace, key.hash)))
+    }
+
+    /// Puts the ticket in line for a key that is missing. The caller holds its shard, and sends what is returned when it does
+    /// not any more.
+    pub fn request(
+        &self,
+        locked: &mut Locked<'_>,
+        db: DbIndex,
+        key: &Key<'_>,
+        ticket: &Arc<Ticket>,
+    ) -> Option<Wanted> {
+        let shard = locked.shard_mut(key.shard());
+        let namespace = shard.space(db).namespace;
+        let is_first = shard.loading.wait(namespace, key, ticket);
+        is_first.then(|| Wanted { namespace, hash: key.hash, key: Box::from(key.bytes) })
+    }
+
+    /// Brings a key into RAM here and now, for whoever may wait: recovery and background work.
+    pub fn load_now(&self, db: DbIndex, key: &Key<'_>) -> Result<(), String> {
+        let locked = self.locks().lock_one(key.shard());
+        if !self.is_missing(&locked, db, key) {
+            return Ok(());
+        }
+        let namespace = locked.shard(key.shard()).space(db).namespace;
+        drop(locked);
+        self.fetch(&Wanted { namespace, hash: key.hash, key: Box::from(key.bytes) })
+    }
+
+    /// Takes the log's word for what a cold key is that is about to be overwritten, instead of reading it. For replay.
+    pub fn assume(&self, db: DbIndex, key: &Key<'_>, before: Before) {
+        let mut locked = self.locks().lock_one(key.shard());
+        let space = locked.shard_mut(key.shard()).space_mut(db);
+        let is_there = matches!(before, Before::Lasting | Before::Expiring);
+        if !is_there || !matches!(space.table.look_up(key.hash, key.bytes), Presence::Unknown) {
+            return;
+        }
+        let expire = (before == Before::Expiring).then_some(u64::MAX);
+        space.cold.keys = space.cold.keys.saturating_sub(1);
+        space.cold.expires = space.cold.expires.saturating_sub(u64::from(expire.is_some()));
+        space.table.install(self.hasher(), key.hash, key.bytes, Some((NewValue::Int(0), expire, 0)));
+    }
+
+    fn read(&self, wanted: &Wanted) {
+        let fetched = self.fetch(wanted);
+        let key = Key { bytes: &wanted.key, hash: wanted.hash };
+        let tickets = {
+            let mut locked = self.locks().lock_one(key.shard());
+            locked.shard_mut(key.shard()).loading.done(wanted.namespace, &key)
+        };
+        for ticket in tickets {
+            if let Err(sentence) = &fetched {
+                ticket.fail(sentence);
+            }
+            self.punch(&ticket);
+        }
+    }
+
+    /// Something that a ticket waits for is there; wakes the command if it was the last.
+    pub fn punch(&self, ticket: &Ticket) {
+        if ticket.arrived() {
+            self.locks().wake(ticket.waiter());
+        }
+    }
+
+    /// Reads a key and installs what the disk says, unless somebody has changed the key meanwhile or its database is gone.
+    fn fetch(&self, wanted: &Wanted) -> Result<(), String> {
+        let Wanted { namespace, hash, key } = wanted;
+        let version = self.version().ok_or("There is no image on disk.")?;
+        let found = version.get(position(*namespace, *hash), key).map_err(|error| error.to_string())?;
+        self.install(wanted, &found.unwrap_or(Content::Tombstone))
+    }
+
+    /// Installs what the disk says of a key.
+    pub(super) fn install(&self, wanted: &Wanted, content: &Content<Vec<u8>>) -> Result<(), String> {
+        let Wanted { namespace, hash, key } = wanted;
+        let mut scratch = Vec::new();
+        let loaded = image::decode(content, &mut scratch)
+            .map_err(|what| format!("A value on disk can't be understood: {what}"))?;
+        let id = ShardId::of(*hash);
+        let mut locked = self.locks().lock_one(id);
+        let shard = locked.shard_mut(id);
+        let Some(space) = shard.space_of(*namespace) else { return Ok(()) };
+        if !matches!(space.table.look_up(*hash, key), Presence::Unknown) {
+            return Ok(());
+        }
+        if let Some((_, expire, _)) = &loaded {
+            debug_assert!(space.cold.keys > 0, "a key on disk that is nowhere else is counted as cold");
+            space.cold.keys = space.cold.keys.saturating_sub(1);
+            space.cold.expires = space.cold.expires.saturating_sub(u64::from(expire.is_some()));
+        }
+        space.table.install(self.hasher(), *hash, key, loaded);
+        if self.limits_memory() {
+            self.publish_memory(id, shard.load().bytes);
+        }
+        Ok(())
+    }
+}
+
+/// A key's place in the order of runs.
+pub(super) fn position(namespace: NamespaceId, hash: u64) -> Position {
+    Position { namespace, hash }
+}
