@@ -61,7 +61,7 @@ fn with_releases<T>(engine: &Engine, every_bytes: u64, work: impl FnOnce() -> T)
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(5));
-                if engine.stats().log_bytes > every_bytes {
+                if engine.stats().log.log_bytes > every_bytes {
                     let lsn = engine.written_lsn();
                     engine.wait_durable(lsn, Duration::from_secs(60)).unwrap();
                     engine.release_before(engine.segment_of(lsn)).unwrap();
@@ -93,7 +93,7 @@ fn recycled_segments_against_new_ones() {
             // The first pass makes the segments that the second one writes again.
             with_releases(&engine, every_bytes, run);
             let (before, begun, synced) =
-                (thread_cpu_ns("forgekv-log"), Instant::now(), engine.stats().syncs);
+                (thread_cpu_ns("forgekv-log"), Instant::now(), engine.stats().log.syncs);
             with_releases(&engine, every_bytes, run);
             let (after, elapsed) = (thread_cpu_ns("forgekv-log"), begun.elapsed());
             println!(
@@ -102,8 +102,8 @@ fn recycled_segments_against_new_ones() {
                 RECORDS as f64 / elapsed.as_secs_f64() / 1e6,
                 (after.0 - before.0) / RECORDS,
                 (after.1 - before.1) / RECORDS,
-                engine.stats().syncs - synced,
-                engine.stats().last_sync_us,
+                engine.stats().log.syncs - synced,
+                engine.stats().log.last_sync_us,
             );
         }
     }
