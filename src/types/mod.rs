@@ -9,8 +9,12 @@ pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
 pub mod set;
+mod slab;
+mod spine;
 pub mod string;
 pub mod table;
+mod tight;
+pub mod zset;
 
 /// Bytes from outside that are not what they should be: a RESTORE payload, an RDB file, a replica's full sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

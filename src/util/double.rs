@@ -1,4 +1,4 @@
-//! The text of a double as Redis 7.4 prints it: scores, `ZINCRBY`, `GEODIST`, RESP3 doubles.
+//! The text of a double as Redis 7.4 prints it: scores, `ZINCRBY`, `GEODIST`, RESP3 doubles. Reading is in [`parse()`].
 //!
 //! Clients compare these texts byte for byte (and Redis's own log replays them), so this module prints the very
 //! digits that Redis prints, not merely some text that reads back as the same number. The rules, from the public
@@ -16,6 +16,10 @@
 //!     - otherwise scientific: `d1.d2…dne±x`, the exponent without leading zeros: `1e-7`, `1.5e+300`, `1e+20`.
 //!
 //! It deliberately does not print `long double` (INCRBYFLOAT): that is fixed-point text of another width.
+
+mod parse;
+
+pub use parse::{parse, parse_lenient};
 
 /// The longest text: sign, 17 digits, and up to eight zeros or a point and an exponent.
 const TEXT_MAX: usize = 32;

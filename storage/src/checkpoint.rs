@@ -122,7 +122,7 @@ impl Round<'_> {
                 let _removed_at_the_next_start = engine.release_before(version.cut().segment);
                 images.log_bytes_at_cut.store(self.log_bytes, Relaxed);
                 images.rounds.fetch_add(1, Relaxed);
-                images.remove_unused();
+                images.compactor.poke();
             }
             // Whether the edit is durable is for the next start to see, and if it is, the run must be there.
             Err(Error::Poisoned { cause }) => engine.shared().fail(cause.clone()),

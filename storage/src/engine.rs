@@ -4,6 +4,7 @@
 //!   `flush_interval`. With nothing to write it sleeps until an append wakes it; an idle engine uses no CPU.
 //! * `forgekv-log-sync` syncs once a second with [`SyncMode::EverySecond`], while frames go on being written.
 //! * `forgekv-filters` reads the filters of the runs that a start has found, and ends.
+//! * `forgekv-compact-N` merge runs: [`compaction`].
 //!
 //! Rounds are in [`checkpoint`](crate::checkpoint), on a thread of the caller's.
 //!
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::compaction::{self, Compactor, Pool};
 use crate::error::Error;
 use crate::fs::{Fs, LockGuard};
 use crate::identity::Identity;
@@ -50,6 +52,7 @@ pub(crate) struct Images {
     pub identity: Identity,
     pub versions: Arc<VersionSet>,
     pub runs: RunDir,
+    pub compactor: Arc<Compactor>,
     /// Whether a round is in progress.
     pub round: AtomicBool,
     /// Rounds committed since the start.
@@ -58,15 +61,6 @@ pub(crate) struct Images {
     pub replayed_bytes: u64,
     /// How many of the bytes counted by [`Engine::log_bytes`] lay before the last committed cut.
     pub log_bytes_at_cut: AtomicU64,
-}
-
-impl Images {
-    /// Deletes the files of runs that nobody needs any more. Not for a thread that somebody waits for.
-    pub fn remove_unused(&self) {
-        for id in self.versions.take_unused() {
-            let _removed_at_the_next_start = self.runs.remove(id);
-        }
-    }
 }
 
 /// Counters for INFO.
@@ -84,6 +78,7 @@ pub struct Stats {
 
 struct Running {
     threads: Vec<JoinHandle<()>>,
+    compaction: Option<Pool>,
     _lock: LockGuard,
 }
 
@@ -94,7 +89,7 @@ impl Engine {
     }
 
     pub(crate) fn new(shared: Arc<Shared>, images: Images, lock: LockGuard) -> Self {
-        let running = Running { threads: Vec::new(), _lock: lock };
+        let running = Running { threads: Vec::new(), compaction: None, _lock: lock };
         Self { shared, images, running: Mutex::new(Some(running)) }
     }
 
@@ -202,6 +197,17 @@ impl Engine {
         }
     }
 
+    /// How far compaction is behind; see [`Compactor::pressure`]. It costs one load.
+    #[inline]
+    pub fn pressure(&self) -> f64 {
+        self.images.compactor.pressure()
+    }
+
+    /// What compaction is doing, for INFO.
+    pub fn compaction_stats(&self) -> compaction::Stats {
+        self.images.compactor.stats()
+    }
+
     /// Has the records up to `lsn` synced, whatever the mode, and waits until they are; `false` if that takes longer
     /// than `timeout`. Fails with `Poisoned` or `Closed` if it can never be.
     pub fn wait_durable(&self, lsn: Lsn, timeout: Duration) -> Result<bool, Error> {
@@ -225,6 +231,8 @@ impl Engine {
     pub fn close(&self) -> Result<(), Error> {
         let mut guard = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let running = guard.take().ok_or(Error::Closed)?;
+        // Before the manifest is sealed. The merges that are abandoned take no time.
+        drop(running.compaction);
         self.shared.close();
         for thread in running.threads {
             if thread.join().is_err() {
@@ -247,7 +255,7 @@ impl Engine {
     }
 
     pub(crate) fn spawn(&self, steps: Steps) -> Result<(), Error> {
-        let Steps { writer, syncer } = steps;
+        let Steps { writer, syncer, compactor } = steps;
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let name = name.to_owned();
             let thread = thread::Builder::new().name(name.clone()).spawn(run);
@@ -267,6 +275,7 @@ impl Engine {
             let _met_again = runs.try_for_each(|run| run.reader().load_filter());
         };
         running.threads.push(spawn("forgekv-filters", Box::new(load))?);
+        running.compaction = Some(Pool::start(compactor)?);
         Ok(())
     }
 }
@@ -369,6 +378,8 @@ pub struct Steps {
     pub writer: Writer,
     /// What `forgekv-log-sync` does, and `forgekv-log` with [`SyncMode::Always`].
     pub syncer: Arc<Syncer>,
+    /// What `forgekv-compact-N` do.
+    pub compactor: Arc<Compactor>,
 }
 
 impl Steps {

@@ -45,7 +45,7 @@
 //! what its records mean, and reads no wall clock.
 //!
 //! [`run`], [`merge`], [`version`] and [`compaction`] are the parts of checkpoints that stand on their own: immutable sorted
-//! files, merging them, the manifest, and which of them to compact. The engine does not write checkpoints yet.
+//! files, merging them, the manifest, and the threads that compact them. Writers follow [`Engine::pressure`].
 //!
 //! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`recovery`], [`engine`], [`fs`].
 

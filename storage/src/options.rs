@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::compaction;
 use crate::run::Compression;
 
 /// When a record is made durable.
@@ -53,6 +54,8 @@ pub struct Options {
     pub on_failure: OnFailure,
     /// Whether the blocks of runs are compressed.
     pub compression: Compression,
+    /// How runs are kept in shape.
+    pub compaction: compaction::pool::Options,
     /// The manifest is written anew whenever it has grown by so much.
     pub manifest_bytes: u64,
 }
@@ -66,6 +69,7 @@ impl Default for Options {
             buffer_limit_bytes: 64 << 20,
             on_failure: OnFailure::default(),
             compression: Compression::default(),
+            compaction: compaction::pool::Options::default(),
             manifest_bytes: 4 << 20,
         }
     }

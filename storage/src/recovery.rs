@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
+use crate::compaction::Compactor;
 use crate::engine::{Engine, Images, Steps};
 use crate::error::Error;
 use crate::fs::{Fs, LockGuard};
@@ -116,11 +117,20 @@ impl Recovery {
         let shared = Arc::new(Shared::new(options, found.end.last, segments, on_progress));
         shared.counters.log_bytes.store(found.log_bytes, Relaxed);
         let dataset_id = identity.dataset_id;
+        let poisoned = shared.clone();
+        let compactor = Arc::new(Compactor::new(
+            versions.clone(),
+            runs.clone(),
+            shared.options.compression,
+            shared.options.compaction.clone(),
+            Box::new(move |cause| poisoned.fail(cause.into())),
+        ));
         let images = Images {
             fs: fs.clone(),
             identity,
             versions,
             runs,
+            compactor: compactor.clone(),
             round: AtomicBool::new(false),
             rounds: AtomicU64::new(0),
             replayed_bytes: found.log_bytes,
@@ -129,7 +139,7 @@ impl Recovery {
         let file = found.end.file.clone();
         let syncer = Arc::new(Syncer::new(shared.clone(), fs, dir, file));
         let writer = Writer::new(shared.clone(), syncer.clone(), dataset_id, found.end);
-        Ok((Engine::new(shared, images, lock), Steps { writer, syncer }))
+        Ok((Engine::new(shared, images, lock), Steps { writer, syncer, compactor }))
     }
 }
 

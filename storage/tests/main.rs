@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; helpers are tests, too")]
 
 mod backup;
+mod compaction;
 mod crash;
 mod fault;
 mod format;

@@ -35,8 +35,8 @@ fn options(sync_mode: SyncMode) -> Options {
     Options { sync_mode, segment_bytes: 200_000, ..Options::default() }
 }
 
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < deadline, "{what} did not happen");
         std::thread::yield_now();

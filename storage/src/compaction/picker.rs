@@ -28,7 +28,7 @@
 //! * Tombstones are dropped only where no deeper level has a run. Dropped namespaces go with whatever merge meets them.
 //! * Every choice moves data down, drops records or joins runs: without new rounds, picking ends.
 //!
-//! It deliberately knows no time: keys expire by commands, and rates are the pool's business; [`pressure`] is all it says.
+//! It deliberately knows no time: keys expire by commands, and rates are the pool's business; [`backlog`] is all it says.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -148,9 +148,20 @@ pub fn pick(version: &Version, running: &[Choice], options: &Options) -> Option<
     Picker::new(version, running, options).pick()
 }
 
-/// How far compaction is behind: 0 is not at all; at 1 writes should stop, so they slow down smoothly before.
-pub fn pressure(version: &Version, options: &Options) -> f64 {
-    Picker::new(version, &[], options).pressure()
+/// How far compaction is behind.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Backlog {
+    /// 0 is not at all; at 1 writes should stop, so they slow down smoothly before.
+    pub pressure: f64,
+    /// About the bytes to be written until no level is beyond its target.
+    pub debt_bytes: u64,
+}
+
+/// How far compaction of `version` is behind.
+pub fn backlog(version: &Version, options: &Options) -> Backlog {
+    let picker = Picker::new(version, &[], options);
+    let debt_bytes = picker.debt_bytes();
+    Backlog { pressure: picker.pressure(debt_bytes), debt_bytes: debt_bytes as u64 }
 }
 
 struct Picker<'a> {
@@ -447,7 +458,7 @@ impl<'a> Picker<'a> {
         dead.map(|share| share.records).sum()
     }
 
-    fn pressure(&self) -> f64 {
+    fn pressure(&self, debt_bytes: f64) -> f64 {
         let Options { level0_runs, level0_runs_max, .. } = *self.options;
         let level0 = self.version.level(0);
         let room = level0_runs_max.saturating_sub(level0_runs).max(1);
@@ -460,11 +471,10 @@ impl<'a> Picker<'a> {
         ];
         let allowed = allowed.into_iter().max().unwrap_or(0).max(1);
         // Up to half of what is allowed is the ordinary ebb and flow.
-        let by_debt = self.debt_bytes() / allowed as f64 * 2.0 - 1.0;
+        let by_debt = debt_bytes / allowed as f64 * 2.0 - 1.0;
         by_count.max(by_debt).max(0.0)
     }
 
-    /// About the bytes to be written until no level is beyond its target.
     fn debt_bytes(&self) -> f64 {
         let bytes = self.bytes.map(|bytes| bytes as f64);
         let due = self.version.level(0).len() >= self.options.level0_runs;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use storage::compaction::{picker, pool};
 use storage::fs::sim::{Lie, Sim};
 use storage::merge::Source;
 use storage::recovery::Report;
@@ -39,7 +40,17 @@ pub enum Planted {
 
 fn options(sync_mode: SyncMode) -> Options {
     let flush_interval = Duration::from_millis(1);
-    Options { sync_mode, segment_bytes: 1500, flush_interval, manifest_bytes: 600, ..Options::default() }
+    let shape = picker::Options { level0_runs: 2, base_bytes: 2000, run_bytes: 700, ..Default::default() };
+    let compaction = pool::Options { shape, bytes_per_second_min: u64::MAX, ..Default::default() };
+    let manifest_bytes = 600;
+    Options {
+        sync_mode,
+        segment_bytes: 1500,
+        flush_interval,
+        compaction,
+        manifest_bytes,
+        ..Options::default()
+    }
 }
 
 /// The dataset that a version's image is.
@@ -157,6 +168,7 @@ impl History {
         self.rounds.committed += rounds.committed;
         self.rounds.failed += rounds.failed;
         self.rounds.given_up += rounds.given_up;
+        self.rounds.compactions += session.engine.compaction_stats().jobs;
         (self.durable, self.floor) = marks;
         match self.random.below(3) {
             0 if !session.engine.status().is_final() && !self.sim.crashed() => self.close(session),
@@ -255,15 +267,16 @@ impl History {
 
 #[test]
 fn whatever_interleaves_the_image_and_later_records_are_a_prefix() {
-    let (mut committed, mut failed) = (0, 0);
+    let (mut committed, mut failed, mut compactions) = (0, 0, 0);
     for seed in 0..1500 * stress_factor() {
         let (_, rounds) =
             History::run(seed, Trouble::None, Planted::None).unwrap_or_else(|broken| panic!("{broken}"));
         committed += rounds.committed;
         failed += rounds.given_up;
+        compactions += rounds.compactions;
     }
-    println!("{committed} rounds, {failed} given up");
-    assert!(committed > 3000 && failed > 200, "{committed}, {failed}");
+    println!("{committed} rounds, {failed} given up, {compactions} compactions");
+    assert!(committed > 2500 && failed > 200 && compactions > 1000, "{committed}, {failed}, {compactions}");
 }
 
 /// Runs `seed`'s history once undisturbed, then with trouble at every `stride`th operation. The number of runs.

@@ -2,7 +2,10 @@
 //! order, on one engine. It follows the protocol of DESIGN §4 and §5 as the store has to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
+use storage::compaction::Compactor;
+use storage::compaction::pool::Task;
 use storage::engine::Steps;
 use storage::log::Step;
 use storage::{Engine, Entry, Epoch, Facts, Lsn, NamespaceId, Round, Status, SyncMode};
@@ -35,12 +38,13 @@ pub struct World<'a> {
     pub rounds: Rounds,
 }
 
-/// How rounds have ended.
+/// How rounds have ended, and how many jobs of compaction were committed beside them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rounds {
     pub committed: u64,
     pub failed: u64,
     pub given_up: u64,
+    pub compactions: u64,
 }
 
 /// A worker in the middle of an operation.
@@ -95,12 +99,14 @@ impl<'a> World<'a> {
         let mut workers: Vec<Worker> = (0..3).map(|_| self.worker()).collect();
         let mut checkpointer = Checkpointer::Idle(self.random.below(40));
         let mut round = None;
+        let mut tasks = Vec::new();
         for _ in 0..steps {
-            match self.random.below(5) {
+            match self.random.below(6) {
                 0 => self.log(log, self.waits_for_log(&checkpointer)),
                 1 => checkpointer = self.checkpoint(engine, checkpointer, &mut round),
+                2 => self.compact(&log.compactor, &mut tasks),
                 nth => {
-                    let worker = &mut workers[nth as usize - 2];
+                    let worker = &mut workers[nth as usize - 3];
                     if self.work(engine, worker) {
                         *worker = self.worker();
                     }
@@ -237,6 +243,16 @@ impl<'a> World<'a> {
         };
         if sync || is_wanted {
             log.syncer.sync(false);
+        }
+    }
+
+    /// Begins or does a task of compaction, of which two are under way at once.
+    fn compact(&mut self, compactor: &Compactor, tasks: &mut Vec<Task>) {
+        if tasks.len() < 2 {
+            tasks.extend(compactor.next(Instant::now()));
+        }
+        if !tasks.is_empty() && self.random.one_in(2) {
+            compactor.run(tasks.remove(self.random.below(tasks.len() as u64) as usize));
         }
     }
 

@@ -220,7 +220,7 @@ impl World {
             );
         }
         assert!(self.version.dropped().len() <= self.options.dropped_max);
-        assert_eq!(pressure(&self.version, &self.options), 0.0, "a settled version presses");
+        assert_eq!(backlog(&self.version, &self.options).pressure, 0.0, "a settled version presses");
     }
 
     /// Sets, and deletes one in `deletes` keys of the first `keys`.
@@ -368,7 +368,7 @@ fn pressure_rises_smoothly_with_what_is_left_undone() {
     for round in 1..=25 {
         let changes = world.changes(200, 5_000, 1000);
         world.round(changes, None);
-        let now = pressure(&world.version, &world.options);
+        let now = backlog(&world.version, &world.options).pressure;
         assert!(now >= before && now - before < 0.3, "round {round}: {before}, then {now}");
         if now > 0.0 {
             first.get_or_insert(round);

@@ -1,0 +1,129 @@
+//! The spine against a plain vector of (handle, bound, count).
+
+use super::*;
+use crate::util::random::Random;
+
+type Model = Vec<(u32, u64, usize)>;
+
+fn places(spine: &Spine<u32, u64>) -> Vec<Place> {
+    std::iter::successors(Some(Place::FIRST), |place| spine.next(place)).collect()
+}
+
+/// Bytes and heights counted anew.
+fn walk(node: &Node<u32, u64>, is_root: bool) -> (usize, usize) {
+    assert!(is_root || !node.children.is_empty());
+    assert!(node.children.len() <= FANOUT);
+    assert_eq!((node.counts.len(), node.bounds.len()), (node.children.len(), node.children.len()));
+    let mut bytes = node.memory_bytes();
+    let mut heights = Vec::new();
+    for (child, &count) in node.children.iter().zip(&node.counts) {
+        if let Child::Node(child) = child {
+            assert_eq!(child.count(), count);
+            let (child_bytes, height) = walk(child, false);
+            bytes += child_bytes;
+            heights.push(height);
+        }
+    }
+    heights.dedup();
+    assert!(
+        heights.is_empty() || heights.len() == 1 && node.children.iter().all(|c| matches!(c, Child::Node(_)))
+    );
+    (bytes, heights.first().map_or(1, |height| height + 1))
+}
+
+fn check(spine: &Spine<u32, u64>, model: &Model) {
+    let places = places(spine);
+    let handles: Vec<u32> = places.iter().map(|place| *spine.handle(place)).collect();
+    assert_eq!(handles, model.iter().map(|entry| entry.0).collect::<Vec<_>>());
+    let (bytes, height) = walk(&spine.root, true);
+    assert_eq!(bytes, spine.memory_bytes());
+    assert!(height <= 5, "{height}");
+    let mut rank = 0;
+    for (index, (place, &(handle, bound, count))) in places.iter().zip(model).enumerate() {
+        assert_eq!(spine.rank(place), rank);
+        assert_eq!(spine.previous(place), index.checked_sub(1).map(|before| places[before]));
+        // A bound leads to its own chunk, and what is less to the one before.
+        if index > 0 {
+            assert_eq!(*spine.handle(&spine.find_by(|b| *b <= bound)), handle);
+            assert_eq!(*spine.handle(&spine.find_by(|b| *b < bound)), model[index - 1].0);
+        }
+        if count > 0 {
+            assert_eq!(spine.find_rank(rank), (*place, 0));
+            assert_eq!(spine.find_rank(rank + count - 1), (*place, count - 1));
+        }
+        rank += count;
+    }
+    assert_eq!(spine.len(), rank);
+    assert_eq!(spine.last(), *places.last().unwrap());
+    assert_eq!(*spine.handle(&spine.find_by(|_| false)), model[0].0);
+}
+
+#[test]
+fn random_growth_and_shrinking_agree_with_a_vector() {
+    let seed = 0x51_2e;
+    println!("seed {seed}");
+    let mut random = Random::new(seed);
+    let mut spine = Spine::new(0, 0, 3);
+    let mut model: Model = vec![(0, 0, 3)];
+    for round in 0..6_000u32 {
+        // Grows, shrinks to a few, grows again.
+        let grows = round % 3_000 < 1_700;
+        // As a collection does it: a key leads to a chunk, which is split at that key.
+        let key = random.next() >> 1;
+        let place = spine.find_by(|bound| *bound <= key);
+        let at = model.iter().position(|entry| entry.0 == *spine.handle(&place)).unwrap();
+        if random.below(10) < if grows { 8 } else { 1 } {
+            if model[at].1 < key {
+                let count = random.below(4);
+                spine.insert_after(&place, key, round + 1, count);
+                model.insert(at + 1, (round + 1, key, count));
+            }
+        } else if random.below(3) == 0 {
+            *spine.edit(&place, 2) = round + 1;
+            model[at] = (round + 1, model[at].1, model[at].2 + 2);
+        } else if model.len() > 1 {
+            assert_eq!(spine.remove(&place), model.remove(at).0);
+        }
+        if round % 97 == 0 {
+            check(&spine, &model);
+        }
+    }
+    check(&spine, &model);
+}
+
+#[test]
+fn growth_at_an_end_leaves_full_nodes() {
+    let mut up = Spine::new(0u32, 0u64, 1);
+    let mut down = Spine::new(10_000u32, 0u64, 1);
+    for n in 1..10_000u32 {
+        let last = up.last();
+        up.insert_after(&last, u64::from(n), n, 1);
+        // A chunk is added before the first by giving it that one's place.
+        let old = std::mem::replace(down.edit(&Place::FIRST, 0), 10_000 - n);
+        down.insert_after(&Place::FIRST, u64::from(10_001 - n), old, 1);
+    }
+    for spine in [up, down] {
+        let handles: Vec<u32> = places(&spine).iter().map(|place| *spine.handle(place)).collect();
+        assert!(handles.is_sorted() && handles.len() == 10_000);
+        let (bytes, height) = walk(&spine.root, true);
+        assert_eq!((bytes, height), (spine.memory_bytes(), 3));
+        assert!(bytes < 10_000 * 40, "{bytes}");
+    }
+}
+
+#[test]
+fn a_clone_does_not_see_later_changes() {
+    let mut spine = Spine::new(0u32, 0u64, 1);
+    for n in 1..5_000u32 {
+        let last = spine.last();
+        spine.insert_after(&last, u64::from(n), n, 1);
+    }
+    let frozen = spine.clone();
+    for n in 0..4_000 {
+        let place = spine.find_rank(n % 900).0;
+        spine.remove(&place);
+    }
+    assert_eq!((spine.len(), frozen.len()), (1_000, 5_000));
+    let handles: Vec<u32> = places(&frozen).iter().map(|place| *frozen.handle(place)).collect();
+    assert_eq!(handles, (0..5_000).collect::<Vec<_>>());
+}

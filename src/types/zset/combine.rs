@@ -1,0 +1,192 @@
+//! Union, intersection and difference of sorted sets and sets.
+//!
+//! The sources are taken in the order of their sizes, as Redis takes them: the order in which floating-point numbers are
+//! added shows in the last digit.
+
+use std::ops::ControlFlow;
+
+use super::{Limits, Zset};
+use crate::types::set::Set;
+
+/// A sorted set, or a set, whose members all have the score 1.
+pub trait Source {
+    /// The number of members.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The score of a member.
+    fn score_of(&self, member: &[u8]) -> Option<f64>;
+
+    /// Shows all elements to `visit` until it breaks.
+    fn visit(&self, visit: &mut dyn FnMut(&[u8], f64) -> ControlFlow<()>);
+}
+
+impl Source for Zset {
+    fn len(&self) -> usize {
+        Zset::len(self)
+    }
+
+    fn score_of(&self, member: &[u8]) -> Option<f64> {
+        self.score(member)
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&[u8], f64) -> ControlFlow<()>) {
+        let mut buffer = itoa::Buffer::new();
+        for (member, score) in self.iter(0..Zset::len(self)) {
+            if visit(member.text(&mut buffer), score).is_break() {
+                return;
+            }
+        }
+    }
+}
+
+impl Source for Set {
+    fn len(&self) -> usize {
+        Set::len(self)
+    }
+
+    fn score_of(&self, member: &[u8]) -> Option<f64> {
+        self.contains(member).then_some(1.0)
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&[u8], f64) -> ControlFlow<()>) {
+        let mut buffer = itoa::Buffer::new();
+        for member in self.iter() {
+            if visit(member.text(&mut buffer), 1.0).is_break() {
+                return;
+            }
+        }
+    }
+}
+
+/// What becomes of the scores of a member that several sources have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Aggregate {
+    /// Their sum.
+    #[default]
+    Sum,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+}
+
+impl Aggregate {
+    fn of(self, a: f64, b: f64) -> f64 {
+        match self {
+            Aggregate::Sum => zero_if_nan(a + b),
+            Aggregate::Min if b < a => b,
+            Aggregate::Max if b > a => b,
+            Aggregate::Min | Aggregate::Max => a,
+        }
+    }
+}
+
+/// One source: `None` is a key that does not exist.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// The set.
+    pub source: Option<&'a dyn Source>,
+    /// What its scores are multiplied by.
+    pub weight: f64,
+}
+
+impl<'a> Input<'a> {
+    /// A source with weight 1.
+    pub fn new(source: Option<&'a dyn Source>) -> Self {
+        Input { source, weight: 1.0 }
+    }
+
+    fn len(&self) -> usize {
+        self.source.map_or(0, Source::len)
+    }
+}
+
+/// All members of any source.
+pub fn union(inputs: &[Input<'_>], aggregate: Aggregate, limits: &Limits) -> Zset {
+    let mut result = Zset::new();
+    for input in by_size(inputs) {
+        let Some(source) = input.source else { continue };
+        source.visit(&mut |member, score| {
+            let score = zero_if_nan(input.weight * score);
+            match result.score(member) {
+                None => result.insert(member, score, limits),
+                Some(old) => {
+                    let score = aggregate.of(old, score);
+                    if score != old {
+                        result.rescore(member, score);
+                    }
+                }
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    result
+}
+
+/// The members that all sources have.
+pub fn intersection(inputs: &[Input<'_>], aggregate: Aggregate, limits: &Limits) -> Zset {
+    let mut result = Zset::new();
+    let inputs = by_size(inputs);
+    visit_intersection(&inputs, &mut |member, score| {
+        let mut sum = zero_if_nan(inputs[0].weight * score);
+        for input in &inputs[1..] {
+            let Some(score) = input.source.and_then(|source| source.score_of(member)) else {
+                return ControlFlow::Continue(());
+            };
+            sum = aggregate.of(sum, input.weight * score);
+        }
+        // A source may be given twice, but none has a member twice.
+        result.insert(member, sum, limits);
+        ControlFlow::Continue(())
+    });
+    result
+}
+
+/// How many members all sources have, at most `limit`.
+pub fn intersection_len(inputs: &[Input<'_>], limit: usize) -> usize {
+    let inputs = by_size(inputs);
+    let mut len = 0;
+    visit_intersection(&inputs, &mut |member, _| {
+        let has = |input: &Input<'_>| input.source.is_some_and(|source| source.score_of(member).is_some());
+        len += usize::from(inputs[1..].iter().all(has));
+        if len >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    len.min(limit)
+}
+
+/// The elements of the first source whose members no other source has.
+pub fn difference(inputs: &[Input<'_>], limits: &Limits) -> Zset {
+    let mut result = Zset::new();
+    let Some((Input { source: Some(first), .. }, others)) = inputs.split_first() else { return result };
+    first.visit(&mut |member, score| {
+        let has = |input: &Input<'_>| input.source.is_some_and(|source| source.score_of(member).is_some());
+        if !others.iter().any(has) {
+            result.insert(member, score, limits);
+        }
+        ControlFlow::Continue(())
+    });
+    result
+}
+
+/// Shows the elements of the smallest source, which is the first, unless some source is empty.
+fn visit_intersection(inputs: &[Input<'_>], visit: &mut dyn FnMut(&[u8], f64) -> ControlFlow<()>) {
+    if let Some(Input { source: Some(smallest), .. }) = inputs.first() {
+        smallest.visit(visit);
+    }
+}
+
+fn by_size<'a>(inputs: &[Input<'a>]) -> Vec<Input<'a>> {
+    let mut inputs = inputs.to_vec();
+    inputs.sort_by_key(Input::len);
+    inputs
+}
+
+/// Infinity times zero, or infinities of both signs: Redis says that is zero.
+fn zero_if_nan(score: f64) -> f64 {
+    if score.is_nan() { 0.0 } else { score }
+}
