@@ -33,9 +33,11 @@ use crate::net::worker::{self, Core, Seat, WAKER};
 use crate::stats::rates::Rates;
 use crate::stats::{Stat, Stats};
 use crate::store::checkpointer::Checkpointer;
+use crate::store::cold::expire::ColdExpiry;
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::hash::KeyHasher;
 use crate::store::keyspace::{self, Garbage};
+use crate::store::residence::Errand;
 use crate::store::{Keyspace, Waiter};
 use crate::sys;
 use crate::util::random::Random;
@@ -50,6 +52,10 @@ use dataset::DiskThreads;
 const CRON_TICK_MAX_MS: u64 = 50;
 /// How often the cron thread samples the rates.
 const SAMPLE_MS: u64 = 100;
+/// How often it has expired keys looked for that are on disk only.
+const COLD_EXPIRY_MS: u64 = 250;
+/// Blocks that are read for that before others who need the disk have their turn: some milliseconds.
+const COLD_EXPIRY_BLOCKS: usize = 32;
 /// How often it has idle clients looked for.
 const IDLE_MS: u64 = 1000;
 /// Keys that one cron tick may expire.
@@ -326,6 +332,7 @@ fn build_state(
         executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
         loading: AtomicBool::new(true),
         active_expire: AtomicBool::new(true),
+        cold_expiry: ColdExpiry::default(),
         last_save: AtomicU64::new(now.0 / 1000),
         shutdown: Box::new(|options: ShutdownOptions| {
             log::warning(&format!("User requested shutdown ({options:?})..."));
@@ -373,8 +380,26 @@ fn announce(state: &ServerState) {
     }
 }
 
+/// Deletes expired keys that are on disk only, a few blocks at a time, on the threads that read from disk.
+fn sweep_cold(state: Arc<ServerState>) {
+    let all = state.clone();
+    let piece = move |keyspace: &Keyspace| {
+        // The pause may have begun while the errand waited for its turn.
+        let may_expire = state.active_expire.load(Ordering::Relaxed) && !state.is_paused_for_expiry();
+        match may_expire.then(|| state.cold_expiry.sweep(keyspace, time::now(), COLD_EXPIRY_BLOCKS)) {
+            Some(Ok(true)) => return sweep_cold(state),
+            Some(Err(sentence)) => {
+                log::warning(&format!("Expired keys on disk can't be deleted: {sentence}"))
+            }
+            _ => {}
+        }
+        state.cold_expiry.end();
+    };
+    all.keyspace.send(Errand::Run(Box::new(piece)));
+}
+
 /// The cron thread: active expiry at every round, `hz` rounds a second or more; samples and idle clients now and then.
-fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
+fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
     let stats = state.stats.register();
     let mut evictor = Evictor::new(Random::seeded());
     let mut elapsed_ms = 0u64;
@@ -391,7 +416,11 @@ fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
         if state.active_expire.load(Ordering::Relaxed) && !state.is_paused_for_expiry() {
             let (expired, _) = state.keyspace.sweep(time::now(), EXPIRE_PER_TICK);
             stats.add(Stat::ExpiredKeys, expired);
+            if is_due(COLD_EXPIRY_MS) && state.keyspace.has_cold() && state.cold_expiry.begin() {
+                sweep_cold(state.clone());
+            }
         }
+        stats.add(Stat::ExpiredKeys, state.cold_expiry.take_expired());
         if !state.is_paused_for_expiry() {
             // Writers make room for themselves; this is for a limit that was lowered while nobody writes.
             let (now, limit) = (time::now(), Limit::of(&config));

@@ -15,6 +15,9 @@ pub enum CommandError {
     Fixed(&'static str),
     /// A text made from what the client sent.
     Text(Box<[u8]>),
+    /// No error, and never a reply: the command has asked for something and runs again when that is there
+    /// ([`Call::ask`](super::call::Call::ask)).
+    AwaitAnswer,
 }
 
 #[expect(missing_docs, reason = "the text is the documentation")]
@@ -227,6 +230,7 @@ impl CommandError {
         match self {
             CommandError::Fixed(text) => text.as_bytes(),
             CommandError::Text(text) => text,
+            CommandError::AwaitAnswer => b"ERR the command waits for an answer",
         }
     }
 }

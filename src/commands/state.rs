@@ -8,6 +8,7 @@ use crate::config::ConfigCell;
 use crate::stats::Stats;
 use crate::stats::rates::Rates;
 use crate::store::checkpointer::Checkpointer;
+use crate::store::cold::expire::ColdExpiry;
 use crate::store::{Keyspace, UnixMs};
 use crate::util::time;
 
@@ -54,6 +55,8 @@ pub struct ServerState {
     pub loading: AtomicBool,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
+    /// Deletes expired keys that are on disk only.
+    pub cold_expiry: ColdExpiry,
     /// The time of the last snapshot that BGSAVE or SAVE finished; the start when there was none.
     pub last_save: AtomicU64,
     /// Stops the server; the process ends soon after the call.

@@ -62,6 +62,8 @@ struct Padded(AtomicU64);
 pub struct DbCounts {
     /// Keys.
     pub keys: usize,
+    /// Those of them that are on disk only.
+    pub cold: usize,
     /// Keys that expire.
     pub expires: usize,
     /// Those of them that are in RAM.
@@ -360,6 +362,7 @@ impl Keyspace {
                 let space = locked.shard(id).space(DbIndex(db));
                 let (table, all) = (&space.table, space.counts());
                 counts.keys += all.keys as usize;
+                counts.cold += space.cold.keys as usize;
                 counts.expires += all.expires as usize;
                 counts.timed += table.expires_len();
                 counts.expires_sum_ms += table.expires_sum_ms();

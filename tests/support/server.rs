@@ -5,10 +5,14 @@
 //! * Ports are taken below the kernel's ephemeral range, so that no client's own port is in the way; a port that
 //!   somebody else took in between makes the start try the next one.
 //!
+//! With `FORGEKV_TEST_COLD` every server runs with a tiny cache and DEBUG COLD, so that nearly every access finds its key on
+//! disk only.
+//!
 //! With `FORGEKV_TEST_ADDR` nothing is started: `Server` stands for the one that runs there, emptied, and a lock
 //! lets one test at a time use it.
 
 use super::client::Client;
+use super::value::Value;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::cell::Cell;
@@ -46,6 +50,22 @@ pub fn forgekv_only(reason: &str) -> bool {
         eprintln!("skipped: only ForgeKV does this: {reason}");
     }
     skip
+}
+
+/// Does every server let its keys leave RAM at once, so that nearly every access finds its key on disk only?
+/// `FORGEKV_TEST_COLD`.
+pub fn is_cold() -> bool {
+    std::env::var_os("FORGEKV_TEST_COLD").is_some()
+}
+
+/// True when the test must be skipped because its server keeps nothing in RAM: a test of what is in RAM begins with
+/// `if warm_only("the reason") { return; }`.
+#[must_use]
+pub fn warm_only(reason: &str) -> bool {
+    if is_cold() {
+        eprintln!("skipped: not with everything on disk: {reason}");
+    }
+    is_cold()
 }
 
 /// How to start a server.
@@ -87,6 +107,10 @@ impl ServerOptions {
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
         self
+    }
+
+    fn is_forgekv(&self) -> bool {
+        self.program.ends_with("forgekv")
     }
 
     /// Starts the server and waits until it answers.
@@ -144,6 +168,10 @@ impl ServerOptions {
             .args(&self.config_file)
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"])
             .arg(dir);
+        if is_cold() && self.is_forgekv() {
+            // Before the test's own, which may say otherwise.
+            command.args(["--memtable_size_mb", "8", "--enable-debug-command", "local"]);
+        }
         command.args(&self.args).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a file can be cloned")).stderr(log);
         command
@@ -278,7 +306,10 @@ impl Server {
             let child = self.options.command(&self.dir, port, &log).spawn();
             self.process = Some(child.map_err(|error| format!("cannot start {program}: {error}"))?);
             match self.wait_until_ready() {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.keep_nothing_in_ram();
+                    return Ok(());
+                }
                 Err(error) => {
                     self.kill_9();
                     let text = self.log();
@@ -289,6 +320,22 @@ impl Server {
             }
         }
         Err("five ports in a row were taken".to_owned())
+    }
+
+    /// With `FORGEKV_TEST_COLD`: DEBUG COLD 1.
+    fn keep_nothing_in_ram(&self) {
+        if !is_cold() || !self.options.is_forgekv() {
+            return;
+        }
+        let mut client = Client::connect(self.addr);
+        let password = self.options.args.iter().skip_while(|arg| *arg != "--requirepass").nth(1);
+        if let Some(password) = password {
+            client.cmd(&["AUTH", password]);
+        }
+        let reply = client.cmd(&["DEBUG", "COLD", "1"]);
+        if reply != Value::simple("OK") {
+            eprintln!("this server keeps its keys in RAM: {reply:?}");
+        }
     }
 
     /// Waits until our own process answers; `-LOADING` is not an answer, `-NOAUTH` is.
