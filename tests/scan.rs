@@ -170,6 +170,8 @@ fn scan_looks_at_about_count_keys_a_call() {
     for (count, at_most) in [("1", 60), ("10", 60), ("100", 160), ("1000", 1_060)] {
         let (cursor, keys) = scan_once(&mut client, "0", &["COUNT", count]);
         assert_ne!(cursor, "0");
+        // RAM and disk are each asked for so many.
+        let at_most = if is_cold() { 2 * at_most } else { at_most };
         assert!((count.parse().unwrap()..=at_most).contains(&keys.len()), "COUNT {count}: {}", keys.len());
     }
     let (_, keys) = scan_once(&mut client, "0", &[]);
