@@ -1,7 +1,7 @@
 //! Measures forgekv beside redis-server, in one run on one machine.
 //!
 //! Reading order: `cases` (what is measured), `measure` (how), `load` (the clients), `workload` (requests and checked
-//! replies), `process` (the servers), `report`. The server is pinned to CPU 0 and the clients to another, so
+//! replies), `process` (the servers), `report`; `tiers` (scenarios about the disk). The server is pinned to CPU 0 and the clients to another, so
 //! neither takes time from the other; the figure to compare is processor time per request, which no slow client
 //! can distort.
 //!
@@ -18,6 +18,7 @@ mod measure;
 mod options;
 mod process;
 mod report;
+mod tiers;
 mod workload;
 
 use options::{Options, USAGE};
@@ -44,11 +45,13 @@ fn main() -> ExitCode {
 
 fn bench(options: &Options) -> Result<(), String> {
     let selected: Vec<_> = cases::CASES.iter().filter(|case| options.selects(case.name)).collect();
+    let scenarios: Vec<_> = tiers::SCENARIOS.iter().filter(|(name, _)| options.selects(name)).collect();
     if options.list {
         selected.iter().for_each(|case| println!("{}", case.name));
+        scenarios.iter().for_each(|(name, _)| println!("{name}"));
         return Ok(());
     }
-    if selected.is_empty() {
+    if selected.is_empty() && scenarios.is_empty() {
         return Err(format!("no case begins with {:?}; see --list", options.only));
     }
     let cpus = std::thread::available_parallelism().map_or(1, |count| count.get());
@@ -57,6 +60,12 @@ fn bench(options: &Options) -> Result<(), String> {
         println!("note: {cpus} CPU and taskset missing or useless: servers and clients share, expect noise");
     } else {
         process::pin_self(if cpus > 2 { "2" } else { "1" });
+    }
+    for (_, scenario) in scenarios {
+        scenario(options)?;
+    }
+    if selected.is_empty() {
+        return Ok(());
     }
     println!("\n{}", report::HEADER.trim_end());
     let bench = measure::Bench::new(options);

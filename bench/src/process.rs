@@ -61,6 +61,13 @@ impl Launch {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("forgekv-bench-{}-{number}", std::process::id()));
+        let mut process = self.spawn(dir)?;
+        process.wait_until_ready()?;
+        Ok(process)
+    }
+
+    /// Starts the server on a directory.
+    fn spawn(&self, dir: PathBuf) -> Result<Process, String> {
         let fail = |error: io::Error| format!("cannot start {}: {error}", self.program.display());
         fs::create_dir_all(&dir).map_err(fail)?;
         let log = fs::File::create(dir.join("server.log")).map_err(fail)?;
@@ -76,9 +83,7 @@ impl Launch {
         command.args(["--port", &port.to_string()]).args(&self.args);
         command.stdin(Stdio::null()).stdout(log.try_clone().map_err(fail)?).stderr(log);
         let child = command.spawn().map_err(fail)?;
-        let mut process = Process { child, dir, addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) };
-        process.wait_until_ready()?;
-        Ok(process)
+        Ok(Process { child, dir, addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) })
     }
 }
 
@@ -86,6 +91,50 @@ impl Process {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Ends the process at once, as kill -9 does.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Asks the process to stop and waits until it has.
+    pub fn stop(&mut self) -> Result<(), String> {
+        let fail = |error: io::Error| format!("cannot stop the server: {error}");
+        Command::new("kill").arg(self.child.id().to_string()).status().map_err(fail)?;
+        self.child.wait().map_err(fail)?;
+        Ok(())
+    }
+
+    /// Starts the server again on the same directory; the time until a key that is there can be read.
+    pub fn restart_until_read(&mut self, launch: &Launch, keys: u32) -> Result<Duration, String> {
+        let began = Instant::now();
+        let mut next = launch.spawn(self.dir.clone())?;
+        // The directory goes with the newer one.
+        std::mem::swap(self, &mut next);
+        next.dir = PathBuf::new();
+        let question = format!("GET key:{:012}", keys / 2);
+        while began.elapsed() < Duration::from_secs(300) {
+            if self.ask(&question).is_ok_and(|reply| reply.starts_with('$') && !reply.starts_with("$-")) {
+                return Ok(began.elapsed());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Err(format!("the server does not come back:\n{}", self.log()))
+    }
+
+    /// Asks one thing in words without blanks; the first part of the answer as it comes.
+    pub fn ask(&self, words: &str) -> Result<String, String> {
+        let asked = || -> io::Result<String> {
+            let mut stream = TcpStream::connect_timeout(&self.addr, Duration::from_secs(1))?;
+            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+            stream.write_all(format!("{words}\r\n").as_bytes())?;
+            let mut reply = [0; 256];
+            let length = stream.read(&mut reply)?;
+            Ok(String::from_utf8_lossy(&reply[..length]).into_owned())
+        };
+        asked().map_err(|error| format!("{words}: {error}"))
     }
 
     /// Processor time so far.
@@ -141,7 +190,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.dir);
+        if !self.dir.as_os_str().is_empty() {
+            let _ = fs::remove_dir_all(&self.dir);
+        }
     }
 }
 

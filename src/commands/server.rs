@@ -155,8 +155,16 @@ fn flushdb(call: &mut Call<'_>) -> CommandResult {
     check_flush_type(call)?;
     let index = call.db.index();
     call.db.flush(index);
+    free_disk(call);
     call.reply.ok();
     Ok(())
+}
+
+/// The disk is free again as soon as a round has said that the namespace is gone.
+fn free_disk(call: &Call<'_>) {
+    if call.state.keyspace.has_image() {
+        call.state.checkpointer.ask();
+    }
 }
 
 fn flushall(call: &mut Call<'_>) -> CommandResult {
@@ -170,6 +178,7 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
         }
     }
     call.db.select(selected);
+    free_disk(call);
     call.reply.ok();
     Ok(())
 }

@@ -12,6 +12,8 @@
 //! * Dirty entries can't leave before a round has captured them: a round is asked for when they are a third of the budget, or
 //!   when the hand went round and found too little.
 //! * Beyond the last mark commands that write are put off for a millisecond at a time, never refused.
+//! * Compaction's pressure slows writers down in the same way: from [`SLOW_FROM`] on they are put off for a growing part of the
+//!   time, and never for all of it, so that a merge that cannot be done stops nobody.
 //! * E1: nobody can tell whether a key is in RAM, but by the time it takes.
 //! * The dataset is measured every few milliseconds when it is near the first mark and less often when not, so commands pay
 //!   nothing for the budget but a look at one flag.
@@ -19,6 +21,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
+
+use storage::Engine;
 
 use super::checkpoint::first_hash;
 use super::keyspace::{Garbage, Keyspace};
@@ -49,9 +53,16 @@ impl Drop for Hold {
     }
 }
 
+/// Compaction's pressure from which on writers are slowed down; 1 is where it must not stay.
+const SLOW_FROM: f64 = 0.7;
+/// Of ten looks, after how many writers wait at most.
+const SLOWED_MAX: f64 = 9.0;
+
 /// Where the clock hand is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hand {
+    /// How often the cache was looked at.
+    looks: u32,
     shard: u8,
     db: u32,
     hash: Option<u64>,
@@ -77,7 +88,7 @@ pub struct Needs {
 /// More than commands fill in a millisecond, in bytes.
 const FILLED_PER_MS: u64 = 500 << 10;
 /// The bounds of the time between two looks, in milliseconds.
-const LOOK_MS: (u64, u64) = (2, 50);
+const LOOK_MS: (u64, u64) = (2, 250);
 
 impl Keyspace {
     /// Sets the budget in bytes.
@@ -117,11 +128,15 @@ impl Keyspace {
             self.go_round(hand, load.bytes - mark + budget / 100);
             load = self.load();
         }
-        self.cache.is_crowded.store(load.bytes > budget + budget / 8, Ordering::Relaxed);
+        let pressure = self.log().map_or(0.0, Engine::pressure);
+        hand.looks = hand.looks.wrapping_add(1);
+        let is_slowed = f64::from(hand.looks % 10) < ((pressure - SLOW_FROM) * 20.0).clamp(0.0, SLOWED_MAX);
+        self.cache.is_crowded.store(load.bytes > budget + budget / 8 || is_slowed, Ordering::Relaxed);
         let dirty = load.dirty_bytes();
         let is_full = dirty > budget / 3 || (load.bytes > budget && dirty > budget / 16);
         let round = is_full || keeps_nothing && load.dirty > 0;
-        let look_ms = (mark.saturating_sub(load.bytes) / FILLED_PER_MS).clamp(LOOK_MS.0, LOOK_MS.1);
+        let slow = if pressure > SLOW_FROM { LOOK_MS.0 } else { LOOK_MS.1 };
+        let look_ms = (mark.saturating_sub(load.bytes) / FILLED_PER_MS).clamp(LOOK_MS.0, slow);
         Needs { round, look_after: Duration::from_millis(look_ms) }
     }
 

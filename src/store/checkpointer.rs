@@ -14,7 +14,7 @@ use super::keyspace::Keyspace;
 use crate::util::time::Monotonic;
 
 /// How often the thread looks whether a round is due.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The pause after a round that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 

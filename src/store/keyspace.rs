@@ -245,6 +245,11 @@ impl Keyspace {
         self.log.get().map(Engine::version).or_else(|| self.recovered.get().cloned())
     }
 
+    /// Is there anything on disk but the log?
+    pub fn has_image(&self) -> bool {
+        self.version().is_some_and(|version| version.runs().next().is_some())
+    }
+
     /// Makes the keyspace what an image on disk says; its keys are on disk only. For recovery, before replay. Refuses an image
     /// with more databases than there are.
     pub fn adopt(&self, version: Arc<Version>) -> Result<(), String> {

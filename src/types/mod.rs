@@ -5,6 +5,7 @@
 //!   their texts.
 
 pub mod geo;
+pub mod hash;
 pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;

@@ -3,10 +3,12 @@
 //! # Directory
 //!
 //! ```text
-//! LOCK             locked while an engine has the directory
-//! IDENTITY         the dataset's id and hash secret; written once
-//! log-0000000001   the log's segments: frames of records, back to back
-//! log-0000000002   …
+//! LOCK                    locked while an engine has the directory
+//! IDENTITY                the dataset's id and hash secret; written once
+//! log-0000000001          the log's segments: frames of records, back to back
+//! CURRENT                 names the manifest
+//! MANIFEST-0000000001     which runs are the image, and since when: edits, back to back
+//! runs/<16 digits>.run    the runs: sorted entries
 //! ```
 //!
 //! Other files are left alone.
@@ -26,11 +28,18 @@
 //! A record's LSN is taken inside the lock of its shard's buffer, while the caller holds the shard: the order of the
 //! log is the order of the changes. See [`Engine::append`].
 //!
+//! # Checkpoints
+//!
+//! [`Engine::begin_round`] and [`Round::commit`]: the caller captures what changed since the last round, as it was at one
+//! cut, and the engine makes a run and a new [`Version`] of it. A version is an image of the whole dataset; holding one is
+//! a snapshot, and a [backup](Engine::backup) is one in another directory. The log before the cut is not needed any more.
+//!
 //! # Recovery
 //!
-//! [`Engine::recover`] locks the directory and learns who the dataset is. [`Recovery::replay`] hands out the records in
-//! order and judges the tail. [`Recovery::start`] cuts a torn tail off, writes and syncs again what is not known to be
-//! durable, and only then takes records.
+//! [`Engine::recover`] locks the directory, learns who the dataset is and opens the image. [`Recovery::replay`] hands out the
+//! records that are not in it, in order, and judges the log's tail. [`Recovery::start`] cuts a torn tail off, writes and
+//! syncs again what is not known to be durable, and only then takes records. [`check()`] and [`repair()`] are for what
+//! refuses to start.
 //!
 //! # Invariants
 //!
@@ -41,13 +50,14 @@
 //! * **D3** A failed write or sync is final: [`Status::Failed`] or [`Status::ReadOnly`]. A full disk is not a failure:
 //!   [`Status::Full`] until there is room.
 //!
-//! The log grows without bound here: cutting its beginning off belongs to checkpoints. The engine knows nothing of
-//! what its records mean, and reads no wall clock.
+//! * **C1** The image and the log records of later epochs, in order, are the exact dataset.
+//! * **C2** A round that fails changes nothing.
 //!
-//! [`run`], [`merge`], [`version`] and [`compaction`] are the parts of checkpoints that stand on their own: immutable sorted
-//! files, merging them, the manifest, and the threads that compact them. Writers follow [`Engine::pressure`].
+//! The engine knows nothing of what its records and values mean, and reads no wall clock. Writers follow
+//! [`Engine::pressure`].
 //!
-//! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`recovery`], [`engine`], [`fs`].
+//! Reading order: [`record`], `log/buffer.rs`, `log/frame.rs`, [`log`], [`entry`], [`run`], [`merge`], [`version`], [`checkpoint`],
+//! [`compaction`], [`recovery`], [`engine`], [`fs`].
 
 mod backup;
 pub mod check;

@@ -48,7 +48,8 @@ pub fn repair(fs: Arc<dyn Fs>, dir: &Path) -> Result<Vec<String>, Error> {
     if !lost.is_empty() {
         let mut whole = Edit { cut: Some(cut), ..version.to_edit() };
         whole.add.retain(|run| !bad.contains(&run.id));
-        whole.counts = count(&Edit { counts: Vec::new(), ..whole.clone() }, &runs)?;
+        whole.counts.clear();
+        count(&mut whole, &runs)?;
         found.replace(&applied(&whole))?;
     }
     Ok(lost)
@@ -115,8 +116,8 @@ fn repair_log(
     Ok(Cut { epoch: cut.epoch, ..Cut::START })
 }
 
-/// Counts what is live in the version that `whole` makes.
-fn count(whole: &Edit, runs: &RunDir) -> Result<Vec<((NamespaceId, u8), Counts)>, Error> {
+/// Counts what is live in the version that `whole` makes, which has no counts yet.
+fn count(whole: &mut Edit, runs: &RunDir) -> Result<(), Error> {
     let version = Arc::new(applied(whole));
     version.open_runs(runs)?;
     let mut counts: BTreeMap<(NamespaceId, u8), Counts> = BTreeMap::new();
@@ -130,7 +131,8 @@ fn count(whole: &Edit, runs: &RunDir) -> Result<Vec<((NamespaceId, u8), Counts)>
         }
         scan.advance()?;
     }
-    Ok(counts.into_iter().collect())
+    whole.counts.extend(counts);
+    Ok(())
 }
 
 fn applied(whole: &Edit) -> Version {

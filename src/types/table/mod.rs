@@ -13,7 +13,8 @@
 //!   are allocated one by one, outside the chunk, so no allocation is over 64 KiB unless one string is.
 //! * The number of entries, the bytes of memory and the next expiry are kept exactly for every node.
 //! * Entries whose hashes agree in [`DEPTH_MAX`] bits share a chunk however many they are. Operations on them become slow,
-//!   but nothing worse; with a secret seed they don't come about.
+//!   but nothing worse. The seed keeps clients from choosing such members, but XXH3 is no proof against one who studies
+//!   what cursors tell of hashes.
 //!
 //! The seed is the dataset's and must stay the same for its life, or cursors lose their meaning when a value leaves memory
 //! and comes back.
@@ -32,6 +33,7 @@ use crate::util::random::Random;
 pub use cursor::{CURSOR_END, Iter};
 pub use entry::{Field, Fields, Members, Scores, Shape};
 
+use chunk::Chunk;
 use node::{Child, Place};
 
 /// Entries that a chunk may have.
@@ -69,7 +71,6 @@ impl Summary {
 /// A table of entries of shape `S`.
 pub struct Table<S> {
     root: Child<S>,
-    summary: Summary,
     seed: u64,
     shape: PhantomData<fn() -> S>,
 }
@@ -83,13 +84,12 @@ impl<S> Clone for Table<S> {
 impl<S: Shape> Table<S> {
     /// An empty table whose hashes are seeded with `seed`.
     pub fn new(seed: u64) -> Self {
-        let root = Child::<S>::empty();
-        Self { summary: root.summary(), root, seed, shape: PhantomData }
+        Self { root: Child::empty(), seed, shape: PhantomData }
     }
 
     /// Number of entries.
     pub fn len(&self) -> usize {
-        self.summary.len
+        self.root.summary().len
     }
 
     /// Whether it has none.
@@ -99,12 +99,12 @@ impl<S: Shape> Table<S> {
 
     /// Bytes of heap memory, as allocated. What is shared with a frozen copy is counted in both.
     pub fn memory_bytes(&self) -> usize {
-        self.summary.bytes
+        self.root.summary().bytes
     }
 
     /// When the first of the entries expires, in unix milliseconds.
     pub fn next_expire(&self) -> Option<u64> {
-        Some(self.summary.expire).filter(|&expire| expire != u64::MAX)
+        Some(self.root.summary().expire).filter(|&expire| expire != u64::MAX)
     }
 
     /// A copy of this moment, in constant time. Both tables copy what they change from then on.
@@ -114,9 +114,9 @@ impl<S: Shape> Table<S> {
 
     /// The value of `key`.
     pub fn get(&self, key: &[u8]) -> Option<S::Value<'_>> {
-        let place = self.place(key);
-        let (chunk, depth) = self.root.chunk_at(place.hash);
-        let index = chunk.find(entry::tag_of(place.hash, depth), key).ok()?;
+        let hash = hash_of(self.seed, key);
+        let (chunk, depth) = self.root.chunk_at(hash);
+        let index = chunk.find(entry::tag_of(hash, depth), key).ok()?;
         Some(chunk.entry(index).1)
     }
 
@@ -127,20 +127,12 @@ impl<S: Shape> Table<S> {
 
     /// Puts `value` under `key`. `true`: the key is new.
     pub fn insert(&mut self, key: &[u8], value: S::Value<'_>) -> bool {
-        let place = self.place(key);
-        let new = self.root.insert(place, key, value);
-        self.root.split_if_over(place.seed);
-        self.summary = self.root.summary();
-        new
+        self.change(key, |chunk, tag| chunk.insert(tag, key, value))
     }
 
     /// Removes `key`. `false`: it was not there.
     pub fn remove(&mut self, key: &[u8]) -> bool {
-        let place = self.place(key);
-        let removed = self.root.remove(place, key);
-        self.root.collapse();
-        self.summary = self.root.summary();
-        removed
+        self.change(key, |chunk, tag| chunk.remove(tag, key))
     }
 
     /// The entry with this index in hash order, below [`Table::len`].
@@ -167,19 +159,17 @@ impl<S: Shape> Table<S> {
         cursor::scan(&self.root, self.seed, cursor, count, found)
     }
 
-    fn place(&self, key: &[u8]) -> Place {
-        Place { hash: hash_of(self.seed, key), seed: self.seed }
+    /// Changes the chunk that `key` belongs to.
+    fn change<R>(&mut self, key: &[u8], change: impl FnOnce(&mut Chunk<S>, u16) -> R) -> R {
+        let place = Place { hash: hash_of(self.seed, key), seed: self.seed };
+        self.root.change(place, change)
     }
 }
 
 impl Table<Fields> {
     /// Gives `key` another expiry in unix milliseconds, or none. `false`: it is not there.
     pub fn set_expire(&mut self, key: &[u8], expire: Option<u64>) -> bool {
-        let place = self.place(key);
-        let found = self.root.set_expire(place, key, expire);
-        self.root.split_if_over(place.seed);
-        self.summary = self.root.summary();
-        found
+        self.change(key, |chunk, tag| chunk.set_expire(tag, key, expire))
     }
 
     /// The keys of up to `limit` entries that expire at `until_ms` or before, found without a look at chunks that have none.

@@ -97,49 +97,26 @@ impl<S: Shape> Child<S> {
         (chunk, depth, (hash | u64::MAX >> depth).checked_add(1))
     }
 
-    /// Puts `value` under `key`. `true`: the key is new. The chunk may be over then, if it is the root itself.
-    pub(super) fn insert(&mut self, place: Place, key: &[u8], value: S::Value<'_>) -> bool {
-        self.insert_at(0, place, key, value)
-    }
-
-    fn insert_at(&mut self, depth: u32, place: Place, key: &[u8], value: S::Value<'_>) -> bool {
-        match self {
-            Self::Chunk(chunk) => Arc::make_mut(chunk).insert(tag_of(place.hash, depth), key, value),
-            Self::Node(node) => {
-                Arc::make_mut(node).change(place, |child, depth| child.insert_at(depth, place, key, value))
-            }
-        }
-    }
-
-    /// Removes `key`. `false`: it was not there.
-    pub(super) fn remove(&mut self, place: Place, key: &[u8]) -> bool {
-        self.remove_at(0, place, key)
-    }
-
-    fn remove_at(&mut self, depth: u32, place: Place, key: &[u8]) -> bool {
-        match self {
-            Self::Chunk(chunk) => Arc::make_mut(chunk).remove(tag_of(place.hash, depth), key),
-            Self::Node(node) => Arc::make_mut(node).change(place, |child, depth| {
-                let removed = child.remove_at(depth, place, key);
-                child.collapse();
-                removed
-            }),
-        }
-    }
-
-    /// If the root is a chunk that is over, splits it.
-    pub(super) fn split_if_over(&mut self, seed: u64) {
+    /// Changes the chunk for a place, for a root. The change is told the place's tag.
+    pub(super) fn change<R>(&mut self, place: Place, change: impl FnOnce(&mut Chunk<S>, u16) -> R) -> R {
+        let result = self.change_at(0, place, change);
         if self.is_over() {
-            *self = self.grown(0, seed);
+            *self = self.grown(0, place.seed);
         }
+        result
     }
 
-    /// Replaces a node that has but one chunk by the chunk.
-    pub(super) fn collapse(&mut self) {
-        let Self::Node(node) = self else { return };
+    fn change_at<R>(&mut self, depth: u32, place: Place, change: impl FnOnce(&mut Chunk<S>, u16) -> R) -> R {
+        let node = match self {
+            Self::Chunk(chunk) => return change(Arc::make_mut(chunk), tag_of(place.hash, depth)),
+            Self::Node(node) => Arc::make_mut(node),
+        };
+        let result = node.change(place, |child, depth| child.change_at(depth, place, change));
         if let [Slot { child: only @ Self::Chunk(_), .. }] = &node.slots[..] {
+            // What is left of the node needs none.
             *self = only.clone();
         }
+        result
     }
 
     /// The entry with this index in hash order.
@@ -189,19 +166,6 @@ impl<S: Shape> Child<S> {
 }
 
 impl Child<Fields> {
-    /// Gives an entry another expiry. `false`: it is not there.
-    pub(super) fn set_expire(&mut self, place: Place, key: &[u8], expire: Option<u64>) -> bool {
-        self.set_expire_at(0, place, key, expire)
-    }
-
-    fn set_expire_at(&mut self, depth: u32, place: Place, key: &[u8], expire: Option<u64>) -> bool {
-        match self {
-            Self::Chunk(chunk) => Arc::make_mut(chunk).set_expire(tag_of(place.hash, depth), key, expire),
-            Self::Node(node) => Arc::make_mut(node)
-                .change(place, |child, depth| child.set_expire_at(depth, place, key, expire)),
-        }
-    }
-
     /// Adds the keys of entries that expire at `until_ms` or before, until there are `limit`.
     pub(super) fn collect_due(&self, until_ms: u64, limit: usize, keys: &mut Vec<Vec<u8>>) {
         match self {

@@ -35,7 +35,7 @@ fn random_key(random: &mut Random, range: usize) -> Vec<u8> {
 fn check<S: Shape>(table: &Table<S>) {
     assert_eq!(table.iter().count(), table.len());
     let expire = table.iter().map(|(_, value)| S::expire(value)).min().unwrap_or(u64::MAX);
-    assert_eq!(table.summary.expire, expire);
+    assert_eq!(table.root.summary().expire, expire);
     let hashes: Vec<u64> = table.iter().map(|(key, _)| hash_of(table.seed, key) >> 48).collect();
     assert!(hashes.is_sorted(), "entries come in hash order");
     let mut bytes = 0;

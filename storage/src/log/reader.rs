@@ -121,6 +121,9 @@ pub fn salvage(fs: &dyn Fs, dir: &Path, dataset_id: u64, start: Start) -> Result
     Ok(whole.map(|last| reader.found(last)))
 }
 
+/// The last segment whose header is whole; and the segment and place in it where the log stops making sense, if it does.
+type Extent = (Option<Segment>, Option<(u64, Damage)>);
+
 struct Reader<'a, F> {
     fs: &'a dyn Fs,
     dir: &'a Path,
@@ -175,8 +178,8 @@ impl<'a, F> Reader<'a, F> {
         })
     }
 
-    /// Reads up to the first damage: the last segment whose header is whole, and where the damage is.
-    fn read_segments<E>(&mut self) -> Result<(Option<Segment>, Option<(u64, Damage)>), E>
+    /// Reads up to the first damage.
+    fn read_segments<E>(&mut self) -> Result<Extent, E>
     where
         E: From<Error>,
         F: FnMut(RecordRef<'_>) -> Result<(), E>,
