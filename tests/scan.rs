@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{Client, Rng, Server, Value, forgekv_only, wait_for, warm_only};
+use crate::support::{Client, Rng, Server, Value, forgekv_only, is_cold, wait_for, warm_only};
 
 fn client() -> (Server, Client) {
     let server = Server::start();
