@@ -39,6 +39,9 @@ pub fn start(
 ) -> Result<DiskThreads, String> {
     let config = state.config.snapshot();
     state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
+    if let Some(torn) = recovery.torn_edit() {
+        log::warning(&format!("The end of the manifest was not whole and is cut off: {torn:?}"));
+    }
     state.keyspace.adopt(recovery.version().clone())?;
     load(state, recovery, seats)?;
     let (errands_sender, errands) = unbounded();

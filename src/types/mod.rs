@@ -8,6 +8,7 @@ pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod intset;
+pub mod list;
 pub mod listpack;
 pub mod set;
 mod slab;
