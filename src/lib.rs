@@ -38,6 +38,7 @@ pub mod server;
 pub mod stats;
 pub mod store;
 pub mod sys;
+pub mod tools;
 pub mod types;
 pub mod util;
 

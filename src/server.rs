@@ -1,14 +1,15 @@
 //! Builds the server, runs it, takes it apart: the one file that sees everything.
 //!
-//! Start: configuration, limits, lock and identity of the data directory, listeners, workers (which answer `-LOADING`), replay,
-//! log threads, cron. Stop, on SIGTERM, SIGINT or SHUTDOWN: acceptor, workers, cron, then the log, which syncs everything.
+//! Start: configuration, limits, lock and identity of the data directory, listeners, workers (which answer `-LOADING`), replay
+//! or import, log threads, cron. Stop, on SIGTERM, SIGINT or SHUTDOWN: acceptor, workers, cron, then the log, which syncs everything.
 //!
 //! Whatever cannot start says so in one sentence and gives a non-zero exit.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -20,7 +21,6 @@ use storage::fs::os::Os;
 use storage::{Engine, Recovery};
 
 use crate::client::{Pause, Registry};
-use crate::commands::state::ShutdownOptions;
 use crate::commands::table::{rename_commands, table};
 use crate::commands::{Executor, ServerState};
 use crate::config::{Config, ConfigCell, Loaded};
@@ -38,6 +38,7 @@ use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::hash::KeyHasher;
 use crate::store::keyspace::{self, Garbage};
 use crate::store::residence::Errand;
+use crate::store::snapshot::{Snapshots, import};
 use crate::store::{Keyspace, Waiter};
 use crate::sys;
 use crate::util::random::Random;
@@ -48,6 +49,8 @@ mod dataset;
 
 use dataset::DiskThreads;
 
+/// The file that every dataset has.
+const IDENTITY: &str = "IDENTITY";
 /// The longest time between two rounds of the cron thread, whatever `hz` says: a due key goes within a tenth of a second.
 const CRON_TICK_MAX_MS: u64 = 50;
 /// How often the cron thread samples the rates.
@@ -72,6 +75,20 @@ pub fn run(loaded: Loaded) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Makes a backup in the directory `to` of the dataset that the configuration names and no server has open. Its log is
+/// replayed as by a start, and a checkpoint is made if there is something in it. Returns how many keys the backup has.
+pub fn backup(config: Config, to: &Path) -> Result<u64, String> {
+    if !config.dir.join(IDENTITY).exists() {
+        return Err(format!("{} holds no dataset.", config.dir.display()));
+    }
+    let recovery = Engine::recover(Arc::new(Os), &config.dir, log_options(&config))
+        .map_err(|error| error.to_string())?;
+    // Without a drop thread, garbage is freed where it arises.
+    let (garbage, _) = unbounded();
+    let state = Arc::new(build_state(config, &recovery, &[], garbage));
+    dataset::backup(&state, recovery, to)
 }
 
 struct Server {
@@ -320,6 +337,8 @@ fn build_state(
     ServerState {
         keyspace,
         checkpointer: Checkpointer::default(),
+        snapshots: Snapshots::default(),
+        load: import::Progress::default(),
         tcp_port: config.port,
         config: ConfigCell::new(config),
         clients,
@@ -333,9 +352,9 @@ fn build_state(
         loading: AtomicBool::new(true),
         active_expire: AtomicBool::new(true),
         cold_expiry: ColdExpiry::default(),
-        last_save: AtomicU64::new(now.0 / 1000),
-        shutdown: Box::new(|options: ShutdownOptions| {
-            log::warning(&format!("User requested shutdown ({options:?})..."));
+        shutdown_options: OnceLock::new(),
+        shutdown: Box::new(|| {
+            log::warning("User requested shutdown...");
             // The main thread waits for exactly this signal.
             let _ = kill(Pid::this(), Signal::SIGTERM);
         }),

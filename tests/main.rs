@@ -26,6 +26,7 @@ mod protocol;
 mod rdb;
 mod scan;
 mod server;
+mod snapshots;
 mod strings;
 mod support;
 mod tidy;

@@ -97,6 +97,11 @@ impl Keyspace {
         self.cache.is_crowded.store(false, Ordering::Relaxed);
     }
 
+    /// The budget in bytes; 0: none.
+    pub fn budget(&self) -> u64 {
+        self.cache.budget_bytes.load(Ordering::Relaxed)
+    }
+
     /// DEBUG COLD: lets whatever is clean leave RAM at once, so that nearly every access finds its key on disk.
     pub fn keep_nothing(&self, on: bool) {
         self.cache.keeps_nothing.store(on, Ordering::Relaxed);

@@ -433,6 +433,11 @@ impl<'a> Db<'a> {
         if self.writes == 1 { self.before } else { Before::Unsaid }
     }
 
+    /// Nothing that this operation changes is logged. For an import, whose changes are durable when its last round is.
+    pub fn keep_unlogged(&mut self) {
+        self.rewritten = true;
+    }
+
     /// Did the operation change anything yet?
     pub fn dirty(&self) -> u64 {
         self.dirty

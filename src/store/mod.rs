@@ -30,6 +30,7 @@ pub mod scan;
 mod segment;
 pub mod shard;
 mod slots;
+pub mod snapshot;
 pub mod sweep;
 pub mod table;
 

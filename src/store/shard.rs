@@ -102,6 +102,8 @@ pub struct Load {
     pub entries: u64,
     /// Those of them that can't leave before a round has captured them.
     pub dirty: u64,
+    /// Keys that are on disk only.
+    pub cold: u64,
 }
 
 impl Load {
@@ -201,7 +203,8 @@ impl Shard {
 
     /// What the shard takes in RAM.
     pub fn load(&self) -> Load {
-        let mut load = Load::default();
+        let cold = self.spaces.iter().map(|space| space.cold.keys).sum();
+        let mut load = Load { cold, ..Load::default() };
         for Space { table, .. } in self.spaces.iter().chain(&self.round.flushed) {
             load.bytes += table.used_bytes() as u64;
             load.entries += (table.len() + table.tombstones()) as u64;

@@ -75,12 +75,13 @@ pub struct ServerOptions {
     config_file: Option<PathBuf>,
     args: Vec<String>,
     dir: Option<PathBuf>,
+    while_loading: bool,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
         let program = std::env::var_os("FORGEKV_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_forgekv").into());
-        Self { program: program.into(), config_file: None, args: Vec::new(), dir: None }
+        Self { program: program.into(), config_file: None, args: Vec::new(), dir: None, while_loading: false }
     }
 }
 
@@ -106,6 +107,12 @@ impl ServerOptions {
     /// A data directory that the caller owns; it is not removed.
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
+        self
+    }
+
+    /// An answer that the dataset is being loaded is an answer.
+    pub fn while_loading(mut self) -> Self {
+        self.while_loading = true;
         self
     }
 
@@ -338,7 +345,7 @@ impl Server {
         }
     }
 
-    /// Waits until our own process answers; `-LOADING` is not an answer, `-NOAUTH` is.
+    /// Waits until our own process answers; `-LOADING` is not an answer, unless the options say so; `-NOAUTH` is.
     fn wait_until_ready(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + START_TIMEOUT;
         while Instant::now() < deadline {
@@ -347,7 +354,10 @@ impl Server {
                 return Err("exited at once".to_owned());
             }
             match answer {
-                Ok(reply) if !reply.as_error().is_some_and(|error| error.starts_with("LOADING")) => {
+                Ok(reply)
+                    if self.options.while_loading
+                        || !reply.as_error().is_some_and(|error| error.starts_with("LOADING")) =>
+                {
                     return Ok(());
                 }
                 _ => std::thread::sleep(Duration::from_millis(3)),
