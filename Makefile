@@ -33,8 +33,9 @@ check: linker ## formatting, clippy, documentation and the source rules, all wit
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	$(CARGO) test --test suite --locked -- tidy::
 
-test: linker ## every test of the workspace
+test: linker ## every test of the workspace, then the commands' tests with the keys on disk
 	$(CARGO) test --workspace --locked
+	FORGEKV_TEST_COLD=1 $(CARGO) test --test suite --locked
 
 stress: linker ## the tests of many threads and of random input, twenty times as long
 	FORGEKV_STRESS=20 $(CARGO) test --workspace --release --locked -- contended mutated random

@@ -4,11 +4,14 @@ use std::io::{Write, stderr, stdin, stdout};
 use std::process::ExitCode;
 
 use forgekv::config::{self, Invocation};
-use forgekv::server;
+use forgekv::{server, tools};
 
 fn main() -> ExitCode {
     let text = match config::from_args(std::env::args_os().skip(1), stdin().lock()) {
         Ok(Invocation::Serve(loaded)) => return server::run(*loaded),
+        Ok(Invocation::Check(dir)) => return tools::check(&dir),
+        Ok(Invocation::Repair(dir)) => return tools::repair(&dir),
+        Ok(Invocation::Backup(loaded, to)) => return tools::backup(*loaded, &to),
         Ok(Invocation::Version) => config::version(),
         Ok(Invocation::Help) => config::help().to_owned(),
         Err(error) => {

@@ -1,14 +1,15 @@
 //! Builds the server, runs it, takes it apart: the one file that sees everything.
 //!
-//! Start: configuration, limits, lock and identity of the data directory, listeners, workers (which answer `-LOADING`), replay,
-//! log threads, cron. Stop, on SIGTERM, SIGINT or SHUTDOWN: acceptor, workers, cron, then the log, which syncs everything.
+//! Start: configuration, limits, lock and identity of the data directory, listeners, workers (which answer `-LOADING`), replay
+//! or import, log threads, cron. Stop, on SIGTERM, SIGINT or SHUTDOWN: acceptor, workers, cron, then the log, which syncs everything.
 //!
 //! Whatever cannot start says so in one sentence and gives a non-zero exit.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -20,7 +21,6 @@ use storage::fs::os::Os;
 use storage::{Engine, Recovery};
 
 use crate::client::{Pause, Registry};
-use crate::commands::state::ShutdownOptions;
 use crate::commands::table::{rename_commands, table};
 use crate::commands::{Executor, ServerState};
 use crate::config::{Config, ConfigCell, Loaded};
@@ -33,9 +33,12 @@ use crate::net::worker::{self, Core, Seat, WAKER};
 use crate::stats::rates::Rates;
 use crate::stats::{Stat, Stats};
 use crate::store::checkpointer::Checkpointer;
+use crate::store::cold::expire::ColdExpiry;
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::hash::KeyHasher;
 use crate::store::keyspace::{self, Garbage};
+use crate::store::residence::Errand;
+use crate::store::snapshot::{Snapshots, import};
 use crate::store::{Keyspace, Waiter};
 use crate::sys;
 use crate::util::random::Random;
@@ -46,10 +49,16 @@ mod dataset;
 
 use dataset::DiskThreads;
 
+/// The file that every dataset has.
+const IDENTITY: &str = "IDENTITY";
 /// The longest time between two rounds of the cron thread, whatever `hz` says: a due key goes within a tenth of a second.
 const CRON_TICK_MAX_MS: u64 = 50;
 /// How often the cron thread samples the rates.
 const SAMPLE_MS: u64 = 100;
+/// How often it has expired keys looked for that are on disk only.
+const COLD_EXPIRY_MS: u64 = 250;
+/// Blocks that are read for that before others who need the disk have their turn: some milliseconds.
+const COLD_EXPIRY_BLOCKS: usize = 32;
 /// How often it has idle clients looked for.
 const IDLE_MS: u64 = 1000;
 /// Keys that one cron tick may expire.
@@ -66,6 +75,20 @@ pub fn run(loaded: Loaded) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Makes a backup in the directory `to` of the dataset that the configuration names and no server has open. Its log is
+/// replayed as by a start, and a checkpoint is made if there is something in it. Returns how many keys the backup has.
+pub fn backup(config: Config, to: &Path) -> Result<u64, String> {
+    if !config.dir.join(IDENTITY).exists() {
+        return Err(format!("{} holds no dataset.", config.dir.display()));
+    }
+    let recovery = Engine::recover(Arc::new(Os), &config.dir, log_options(&config))
+        .map_err(|error| error.to_string())?;
+    // Without a drop thread, garbage is freed where it arises.
+    let (garbage, _) = unbounded();
+    let state = Arc::new(build_state(config, &recovery, &[], garbage));
+    dataset::backup(&state, recovery, to)
 }
 
 struct Server {
@@ -314,6 +337,8 @@ fn build_state(
     ServerState {
         keyspace,
         checkpointer: Checkpointer::default(),
+        snapshots: Snapshots::default(),
+        load: import::Progress::default(),
         tcp_port: config.port,
         config: ConfigCell::new(config),
         clients,
@@ -326,9 +351,10 @@ fn build_state(
         executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
         loading: AtomicBool::new(true),
         active_expire: AtomicBool::new(true),
-        last_save: AtomicU64::new(now.0 / 1000),
-        shutdown: Box::new(|options: ShutdownOptions| {
-            log::warning(&format!("User requested shutdown ({options:?})..."));
+        cold_expiry: ColdExpiry::default(),
+        shutdown_options: OnceLock::new(),
+        shutdown: Box::new(|| {
+            log::warning("User requested shutdown...");
             // The main thread waits for exactly this signal.
             let _ = kill(Pid::this(), Signal::SIGTERM);
         }),
@@ -373,8 +399,26 @@ fn announce(state: &ServerState) {
     }
 }
 
+/// Deletes expired keys that are on disk only, a few blocks at a time, on the threads that read from disk.
+fn sweep_cold(state: Arc<ServerState>) {
+    let all = state.clone();
+    let piece = move |keyspace: &Keyspace| {
+        // The pause may have begun while the errand waited for its turn.
+        let may_expire = state.active_expire.load(Ordering::Relaxed) && !state.is_paused_for_expiry();
+        match may_expire.then(|| state.cold_expiry.sweep(keyspace, time::now(), COLD_EXPIRY_BLOCKS)) {
+            Some(Ok(true)) => return sweep_cold(state),
+            Some(Err(sentence)) => {
+                log::warning(&format!("Expired keys on disk can't be deleted: {sentence}"))
+            }
+            _ => {}
+        }
+        state.cold_expiry.end();
+    };
+    all.keyspace.send(Errand::Run(Box::new(piece)));
+}
+
 /// The cron thread: active expiry at every round, `hz` rounds a second or more; samples and idle clients now and then.
-fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
+fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
     let stats = state.stats.register();
     let mut evictor = Evictor::new(Random::seeded());
     let mut elapsed_ms = 0u64;
@@ -391,7 +435,11 @@ fn cron(state: &ServerState, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
         if state.active_expire.load(Ordering::Relaxed) && !state.is_paused_for_expiry() {
             let (expired, _) = state.keyspace.sweep(time::now(), EXPIRE_PER_TICK);
             stats.add(Stat::ExpiredKeys, expired);
+            if is_due(COLD_EXPIRY_MS) && state.keyspace.has_cold() && state.cold_expiry.begin() {
+                sweep_cold(state.clone());
+            }
         }
+        stats.add(Stat::ExpiredKeys, state.cold_expiry.take_expired());
         if !state.is_paused_for_expiry() {
             // Writers make room for themselves; this is for a limit that was lowered while nobody writes.
             let (now, limit) = (time::now(), Limit::of(&config));

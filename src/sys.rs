@@ -4,6 +4,7 @@
 //! It deliberately holds no policy and no state.
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::signal::Signal;
 use nix::sys::time::TimeVal;
 
 /// Asks the CPU to bring the cache line that holds the first byte of `target` into L1. Only a hint: it changes
@@ -62,6 +63,17 @@ pub fn thread_usage(thread: i32) -> Option<ThreadUsage> {
     let schedstat = String::from_utf8_lossy(&read("schedstat")?).into_owned();
     let ran_nanos = schedstat.split_whitespace().next()?.parse().ok()?;
     Some(ThreadUsage { is_runnable: state == 'R', ran_nanos })
+}
+
+/// Waits a signal for the process, blocked in all threads, to be received?
+pub fn is_signal_pending(signal: Signal) -> bool {
+    let Ok(status) = crate::util::file::read(std::path::Path::new("/proc/self/status"), 1 << 16) else {
+        return false;
+    };
+    let status = String::from_utf8_lossy(&status);
+    let mask = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal as i32 - 1) & 1 == 1
 }
 
 /// Resident memory of this process in bytes; 0 if the system does not say.

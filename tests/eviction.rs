@@ -1,6 +1,6 @@
 //! `maxmemory`: the limit holds with every policy, and what the policies delete is gone for good.
 
-use crate::support::{Client, Server, forgekv_only, wait_for};
+use crate::support::{Client, Server, forgekv_only, wait_for, warm_only};
 
 const POLICIES: [&str; 7] = [
     "allkeys-lru",
@@ -31,6 +31,9 @@ fn fill(client: &mut Client, keys: std::ops::Range<usize>, value_bytes: usize) {
 
 #[test]
 fn every_policy_keeps_the_dataset_at_its_limit() {
+    if warm_only("maxmemory bounds what is in RAM") {
+        return;
+    }
     if forgekv_only(WHY) {
         return;
     }
@@ -68,6 +71,9 @@ fn one_big_value_makes_room_for_itself() {
 
 #[test]
 fn keys_in_use_outlive_the_others() {
+    if warm_only("maxmemory bounds what is in RAM") {
+        return;
+    }
     if forgekv_only(WHY) {
         return;
     }
@@ -87,6 +93,9 @@ fn keys_in_use_outlive_the_others() {
 
 #[test]
 fn noeviction_refuses_what_takes_memory_and_nothing_else() {
+    if warm_only("maxmemory bounds what is in RAM") {
+        return;
+    }
     if forgekv_only(WHY) {
         return;
     }
@@ -119,6 +128,9 @@ fn noeviction_refuses_what_takes_memory_and_nothing_else() {
 
 #[test]
 fn volatile_policies_refuse_when_nothing_expires() {
+    if warm_only("maxmemory bounds what is in RAM") {
+        return;
+    }
     if forgekv_only(WHY) {
         return;
     }
@@ -141,6 +153,9 @@ fn volatile_policies_refuse_when_nothing_expires() {
 
 #[test]
 fn writers_side_by_side_keep_the_limit() {
+    if warm_only("maxmemory bounds what is in RAM") {
+        return;
+    }
     if forgekv_only(WHY) {
         return;
     }
@@ -165,6 +180,9 @@ fn writers_side_by_side_keep_the_limit() {
 
 #[test]
 fn a_limit_that_is_lowered_takes_effect_while_nobody_writes() {
+    if warm_only("maxmemory bounds what is in RAM") {
+        return;
+    }
     if forgekv_only("Redis counts its own buffers, which are larger than this") {
         return;
     }
@@ -184,6 +202,9 @@ fn a_limit_that_is_lowered_takes_effect_while_nobody_writes() {
 
 #[test]
 fn evicted_keys_stay_gone_after_a_restart() {
+    if warm_only("maxmemory bounds what is in RAM") {
+        return;
+    }
     if forgekv_only(WHY) {
         return;
     }

@@ -1,7 +1,7 @@
 //! The test suite: one binary, one module per behaviour family, helpers in `support`.
 //!
 //! `FORGEKV_TEST_ADDR=host:port` points every test at a server that is already running; `FORGEKV_BIN` names
-//! another binary to start instead of the one cargo built.
+//! another binary to start instead of the one cargo built. `FORGEKV_TEST_COLD=1` runs everything with the keys on disk.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -26,6 +26,8 @@ mod protocol;
 mod rdb;
 mod scan;
 mod server;
+mod snapshots;
 mod strings;
 mod support;
 mod tidy;
+mod tiering;

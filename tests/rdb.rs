@@ -22,7 +22,8 @@ const SEED: u64 = 0x7264_6200;
 const FORMATS: [Format; 2] =
     [Format { version: 10, compression: true }, Format { version: 10, compression: false }];
 
-fn oracle() -> Option<ServerOptions> {
+/// Redis, if it is installed.
+pub fn oracle() -> Option<ServerOptions> {
     let program = std::env::var("FORGEKV_REDIS").unwrap_or_else(|_| "redis-server".to_owned());
     let version = Command::new(&program).arg("--version").stdout(Stdio::null()).status();
     if !version.is_ok_and(|status| status.success()) {

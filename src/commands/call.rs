@@ -1,13 +1,17 @@
 //! What a handler sees of a request.
 
+use std::sync::Arc;
+
 use super::error::CommandError;
+use super::residence::waiter;
 use super::state::ServerState;
 use super::table::Row;
 use crate::client::Client;
 use crate::config::Config;
 use crate::resp::{Argv, Protocol, Reply};
 use crate::store::evict::AccessClock;
-use crate::store::{Db, DbIndex, Key, UnixMs};
+use crate::store::loading::{Promise, Ticket};
+use crate::store::{Db, DbIndex, Key, Keyspace, UnixMs};
 use crate::util::number::parse_i64;
 use crate::util::random::Random;
 
@@ -39,6 +43,8 @@ pub struct Call<'a> {
     pub hashes: &'a [u64],
     /// Random numbers of the executing thread.
     pub random: &'a mut Random,
+    /// What the command has asked for when it ran before ([`Call::ask`]).
+    pub answered: Option<Arc<Ticket>>,
 }
 
 impl<'a> Call<'a> {
@@ -84,6 +90,32 @@ impl<'a> Call<'a> {
     #[inline]
     pub fn words(&self, position: usize) -> Words<'a> {
         Words { argv: self.argv, at: position }
+    }
+
+    /// The answer to what the command has asked for when it ran before; `None`: it runs for the first time. Only once.
+    pub fn answer<T: 'static>(&mut self) -> Option<T> {
+        self.answered.take()?.take_answer()
+    }
+
+    /// Has work done that may wait for the disk, on other threads (see [`Promise::work_off`]). The handler returns what this
+    /// gives, and runs again when [`Call::answer`] has the result; if there is none, the client gets the reason. Nothing may
+    /// have been replied or changed before, but for keys that had expired. The locks are released.
+    pub fn ask<T: Send + 'static>(
+        &mut self,
+        work: impl FnMut(&Keyspace) -> Result<Option<T>, String> + Send + 'static,
+    ) -> CommandError {
+        let keyspace = &self.state.keyspace;
+        self.ask_for(|promise: Promise<T>| promise.work_off(keyspace, work))
+    }
+
+    /// As [`Call::ask`], for an answer that comes from elsewhere: `start` gives the promise to whoever will keep it.
+    pub fn ask_for<T: Send + 'static>(&mut self, start: impl FnOnce(Promise<T>)) -> CommandError {
+        debug_assert_eq!(self.db.dirty(), 0, "a command that waits for an answer has changed nothing");
+        let ticket = Ticket::new(waiter(self.client));
+        self.client.waiting = Some(ticket.clone());
+        self.db.commit(std::iter::empty(), self.db.index());
+        start(Promise::of(ticket));
+        CommandError::AwaitAnswer
     }
 
     /// The protocol version of the session.

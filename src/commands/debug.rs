@@ -40,6 +40,13 @@ type Handler = fn(&mut Call<'_>) -> CommandResult;
 
 /// Subcommands: the name, the words of a call, the usage, what it does, the handler.
 const SUBCOMMANDS: &[(&str, usize, &str, &str, Handler)] = &[
+    (
+        "cold",
+        3,
+        "COLD <0|1>",
+        "Let every key leave RAM as soon as it is on disk (1), or only when RAM is needed (0).",
+        cold,
+    ),
     ("error", 3, "ERROR <string>", "Reply <string> as an error, as it is.", error),
     ("help", 2, "HELP", "Print this help.", help),
     ("log", 3, "LOG <message>", "Write <message> to the server's log.", write_log),
@@ -114,6 +121,12 @@ fn write_log(call: &mut Call<'_>) -> CommandResult {
 fn set_active_expire(call: &mut Call<'_>) -> CommandResult {
     let is_on = leading_number(call.arg(2)) != 0.0;
     call.state.active_expire.store(is_on, Ordering::Relaxed);
+    call.reply.ok();
+    Ok(())
+}
+
+fn cold(call: &mut Call<'_>) -> CommandResult {
+    call.state.keyspace.keep_nothing(leading_number(call.arg(2)) != 0.0);
     call.reply.ok();
     Ok(())
 }

@@ -280,13 +280,12 @@ impl Executor {
     /// A command that waited for the disk comes again: too early, or to hear that the disk failed, or (`None`) to run.
     #[cold]
     fn look_at_ticket(&mut self, client: &mut Client, row: &Row, out: &mut Output) -> Option<Outcome> {
-        let ticket = client.waiting.take()?;
+        let ticket = client.waiting.as_ref()?;
         if !ticket.is_complete() {
-            client.waiting = Some(ticket);
             return Some(Outcome::AwaitDisk);
         }
-        let sentence = ticket.failure()?;
-        Some(self.reject(client, Some(row), &CommandError::disk(sentence), out))
+        let error = CommandError::disk(ticket.failure()?);
+        Some(self.reject(client, Some(row), &error, out))
     }
 
     /// Everything that can refuse a command before it runs.
@@ -357,7 +356,8 @@ impl Executor {
         if state.keyspace.has_cold() && !residence::is_resident(state, client, row, request, &mut locked) {
             return Outcome::AwaitDisk;
         }
-        let index = client.db;
+        let answered = client.waiting.take();
+        let (index, mark) = (client.db, out.mark());
         client.last_command = row.id as u32;
         let mut db = Db::new(&state.keyspace, locked, index, self.now, &self.access, &mut self.work);
         if client.no_touch {
@@ -369,9 +369,28 @@ impl Executor {
         let reply = Reply::new(out, client.protocol);
         let (config, access, now, hash) = (&*self.config, &self.access, self.now, request.hash);
         let (hashes, random) = (self.hashes.as_slice(), &mut self.random);
-        let mut call =
-            Call { argv, db, reply, client, state, config, command: row, access, now, hash, hashes, random };
+        let command = row;
+        let mut call = Call {
+            argv,
+            db,
+            reply,
+            client,
+            state,
+            config,
+            command,
+            access,
+            now,
+            hash,
+            hashes,
+            random,
+            answered,
+        };
         let result = (row.command.handler)(&mut call);
+        if result == Err(CommandError::AwaitAnswer) {
+            drop(call);
+            debug_assert!(out.mark() == mark, "a command that waits for an answer has replied nothing");
+            return Outcome::AwaitDisk;
+        }
         if let Err(error) = &result {
             call.reply.error(error.bytes());
         }
@@ -392,11 +411,12 @@ impl Executor {
 
     fn reject(
         &mut self,
-        client: &Client,
+        client: &mut Client,
         row: Option<&Row>,
         error: &CommandError,
         out: &mut Output,
     ) -> Outcome {
+        client.waiting = None;
         Reply::new(out, client.protocol).error(error.bytes());
         if let Some(row) = row {
             self.stats.commands[row.id].rejected.add(1);

@@ -15,6 +15,9 @@ pub enum CommandError {
     Fixed(&'static str),
     /// A text made from what the client sent.
     Text(Box<[u8]>),
+    /// No error, and never a reply: the command has asked for something and runs again when that is there
+    /// ([`Call::ask`](super::call::Call::ask)).
+    AwaitAnswer,
 }
 
 #[expect(missing_docs, reason = "the text is the documentation")]
@@ -90,6 +93,13 @@ impl CommandError {
     pub const LOADING: Self = Self::Fixed("LOADING Redis is loading the dataset in memory");
     pub const LOG_FULL: Self = Self::Fixed("MISCONF Errors writing to the AOF file: No space left on device");
     pub const LOG_FAILED: Self = Self::Fixed("MISCONF Errors writing to the AOF file: Input/output error");
+    pub const SAVE_UNDER_WAY: Self = Self::Fixed("ERR Background save already in progress");
+    pub const REWRITE_UNDER_WAY: Self =
+        Self::Fixed("ERR Background append only file rewriting already in progress");
+    pub const SHUTDOWN_FAILED: Self = Self::Fixed("ERR Errors trying to SHUTDOWN. Check logs.");
+    pub const BACKUP_NAME: Self = Self::Fixed(
+        "ERR A backup is a name in the server's directory, or an absolute path if enable-protected-configs allows it",
+    );
     pub const MAX_CLIENTS: Self = Self::Fixed("ERR max number of clients reached");
     pub const PROTECTED: Self = Self::Fixed(
         "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.",
@@ -227,6 +237,7 @@ impl CommandError {
         match self {
             CommandError::Fixed(text) => text.as_bytes(),
             CommandError::Text(text) => text,
+            CommandError::AwaitAnswer => b"ERR the command waits for an answer",
         }
     }
 }

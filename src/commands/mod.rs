@@ -28,6 +28,7 @@ pub mod replay;
 mod residence;
 pub mod scan;
 pub mod server;
+pub mod snapshot;
 pub mod spec;
 pub mod state;
 pub mod strings;

@@ -119,6 +119,7 @@ impl<'a> Replay<'a> {
             hash: None,
             hashes: &self.hashes,
             random: &mut self.random,
+            answered: None,
         };
         let result = (row.command.handler)(&mut call);
         call.db.commit(argv.iter(), index);

@@ -24,10 +24,13 @@ pub fn is_resident(
     locked: &mut Locked<'_>,
 ) -> bool {
     let keyspace = &state.keyspace;
+    let has_waited = client.waiting.is_some();
     let (mut ticket, mut errands) = (None, Vec::new());
     let mut look_at = |db: DbIndex, key: &Key<'_>| {
         if keyspace.is_missing(locked, db, key) {
-            let ticket = ticket.get_or_insert_with(|| Ticket::new(waiter(client)));
+            // Some keys have left again before the last one came: now they stay.
+            let hold = || has_waited.then(|| keyspace.hold());
+            let ticket = ticket.get_or_insert_with(|| Ticket::holding(waiter(client), hold()));
             errands.extend(keyspace.request(locked, db, key, ticket));
         }
     };

@@ -4,9 +4,8 @@ use super::call::{Call, is};
 use super::error::CommandError;
 use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult, Locks, category};
-use crate::store::entry::Value;
-use crate::store::scan::Filter;
-use crate::util::glob::{self, Case};
+use crate::store::cold::{KeysWalk, ScanWalk, Scanned};
+use crate::store::scan::{Drawn, Filter, Names, OnDisk};
 use crate::util::number::parse_u64;
 
 const KEYSPACE: Command = Command { group: "generic", categories: category::KEYSPACE, ..Command::NONE };
@@ -73,18 +72,21 @@ pub const COMMANDS: &[Command] = &[
 /// Keys that a call of SCAN looks at when it is not told.
 const DEFAULT_COUNT: u64 = 10;
 
-/// Does the pattern select the key? `*` alone selects every key, even the empty one.
-fn selects(pattern: &[u8], key: &[u8]) -> bool {
-    pattern == b"*" || glob::matches(pattern, key, Case::Sensitive)
-}
-
 fn keys(call: &mut Call<'_>) -> CommandResult {
-    let pattern = call.arg(1);
+    let filter = Filter::of(call.arg(1));
+    if let Some(names) = call.answer::<Names>() {
+        reply_names(call, &names);
+        return Ok(());
+    }
+    if call.db.has_cold() {
+        let mut walk = KeysWalk::begin(&call.db, filter);
+        return Err(call.ask(move |keyspace| walk.go_on(keyspace)));
+    }
     let (db, reply) = (&call.db, &mut call.reply);
     let array = reply.begin();
     let mut count = 0;
     db.for_each(|entry| {
-        if selects(pattern, entry.key()) {
+        if filter.selects(entry.key()) {
             reply.bulk(entry.key());
             count += 1;
         }
@@ -93,14 +95,18 @@ fn keys(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-struct ScanOptions<'a> {
-    pattern: &'a [u8],
-    count: u64,
-    kind: Option<&'a [u8]>,
+fn reply_names(call: &mut Call<'_>, names: &Names) {
+    call.reply.array(names.len());
+    names.iter().for_each(|name| call.reply.bulk(name));
 }
 
-fn scan_options<'a>(call: &Call<'a>) -> Result<ScanOptions<'a>, CommandError> {
-    let mut options = ScanOptions { pattern: b"*", count: DEFAULT_COUNT, kind: None };
+struct ScanOptions {
+    count: u64,
+    filter: Filter,
+}
+
+fn scan_options(call: &Call<'_>) -> Result<ScanOptions, CommandError> {
+    let mut options = ScanOptions { count: DEFAULT_COUNT, filter: Filter::all() };
     let mut words = call.words(2);
     while let Some(word) = words.next() {
         if is(word, "COUNT") {
@@ -108,9 +114,9 @@ fn scan_options<'a>(call: &Call<'a>) -> Result<ScanOptions<'a>, CommandError> {
             options.count =
                 u64::try_from(count).ok().filter(|&count| count > 0).ok_or(CommandError::SYNTAX)?;
         } else if is(word, "MATCH") {
-            options.pattern = words.value()?;
+            options.filter.pattern = words.value()?.to_vec();
         } else if is(word, "TYPE") {
-            options.kind = Some(words.value()?);
+            options.filter.kind = Some(words.value()?.to_vec());
         } else if is(word, "NOVALUES") {
             return Err(CommandError::NOVALUES_IN_SCAN);
         } else {
@@ -122,31 +128,42 @@ fn scan_options<'a>(call: &Call<'a>) -> Result<ScanOptions<'a>, CommandError> {
 
 fn scan(call: &mut Call<'_>) -> CommandResult {
     let cursor = parse_u64(call.arg(1)).ok_or(CommandError::INVALID_CURSOR)?;
-    let ScanOptions { pattern, count, kind } = scan_options(call)?;
-    let filter = Filter {
-        key: |key: &[u8]| selects(pattern, key),
-        // A type that does not exist selects nothing, as in Redis 7.
-        value: |value: Value<'_>| kind.is_none_or(|kind| is(kind, value.type_name())),
-    };
-    // The cursor stands before the keys but is known after them.
-    let (mut names, mut ends) = (Vec::new(), Vec::new());
-    let next = call.db.scan(cursor, count, &filter, |name| {
-        names.extend_from_slice(name);
-        ends.push(names.len());
-    });
-    call.reply.array(2);
-    call.reply.bulk(itoa::Buffer::new().format(next).as_bytes());
-    call.reply.array(ends.len());
-    let mut start = 0;
-    for end in ends {
-        call.reply.bulk(&names[start..end]);
-        start = end;
+    let ScanOptions { count, filter } = scan_options(call)?;
+    if let Some(Scanned { cursor, names, depends_on, expired }) = call.answer() {
+        call.db.include(depends_on, expired);
+        reply_scanned(call, cursor, &names);
+        return Ok(());
     }
-    Ok(())
+    // The cursor stands before the keys but is known after them.
+    let mut names = Names::default();
+    match call.db.scan(cursor, count, &filter, |name| names.push(name)) {
+        Ok(next) => {
+            reply_scanned(call, next, &names);
+            Ok(())
+        }
+        Err(OnDisk) => {
+            let mut walk = ScanWalk::new(call.db.index(), call.db.now(), cursor, count, filter);
+            Err(call.ask(move |keyspace| walk.go_on(keyspace)))
+        }
+    }
+}
+
+fn reply_scanned(call: &mut Call<'_>, cursor: u64, names: &Names) {
+    call.reply.array(2);
+    call.reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+    reply_names(call, names);
 }
 
 fn randomkey(call: &mut Call<'_>) -> CommandResult {
-    match call.db.random_key(call.random) {
+    let key = match call.answer::<Option<Vec<u8>>>() {
+        Some(key) => key,
+        None => match call.db.draw(call.random) {
+            Drawn::Nothing => None,
+            Drawn::Key(key) => Some(key),
+            Drawn::OnDisk(mut draw) => return Err(call.ask(move |keyspace| draw.go_on(keyspace))),
+        },
+    };
+    match key {
         Some(key) => call.reply.bulk(&key),
         None => call.reply.null(),
     }

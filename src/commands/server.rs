@@ -1,17 +1,17 @@
-//! The server as a whole: the clock, flushing, exchanging databases, the last snapshot, shutting down.
+//! The server as a whole: the clock, flushing, exchanging databases, shutting down.
 //!
 //! FLUSHDB and FLUSHALL are O(1) in the number of keys, with ASYNC and with SYNC: the tables change hands under the locks
 //! and the drop thread frees them. So the memory is free some time after the reply, with either word.
 
 use super::call::{Call, is};
 use super::error::CommandError;
+use super::snapshot;
 use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult, Locks, category};
 use super::state::ShutdownOptions;
 use crate::store::DbIndex;
 use crate::util::number::parse_i64;
 use crate::util::time;
-use std::sync::atomic::Ordering;
 
 const SERVER: Command = Command { group: "server", ..Command::NONE };
 
@@ -73,17 +73,6 @@ pub const COMMANDS: &[Command] = &[
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         args: FLUSH_TYPE,
         ..KEYSPACE
-    },
-    Command {
-        name: "lastsave",
-        since: "1.0.0",
-        arity: 1,
-        handler: lastsave,
-        summary: "Returns when the last snapshot was finished, as a Unix time in seconds.",
-        flags: LOADING | STALE | FAST,
-        categories: category::ADMIN | category::DANGEROUS,
-        tips: &["nondeterministic_output"],
-        ..SERVER
     },
     Command {
         name: "shutdown",
@@ -183,13 +172,9 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-fn lastsave(call: &mut Call<'_>) -> CommandResult {
-    call.reply.integer(call.state.last_save.load(Ordering::Relaxed) as i64);
-    Ok(())
-}
-
-/// Stops the server. Nothing is waited for and nothing can go wrong before the log is closed, so there is never a shutdown
-/// in progress to abort. Success has no reply: the connection just ends.
+/// Stops the server. With SAVE, a first file is written while the server runs, so that a failure can still be told; what is
+/// written after that gets into the one that is written at the end. Nothing is waited for otherwise, so there is never a
+/// shutdown in progress to abort. Success has no reply: the connection just ends.
 fn shutdown(call: &mut Call<'_>) -> CommandResult {
     let (mut options, mut abort) = (ShutdownOptions::default(), false);
     for word in call.argv.iter().skip(1) {
@@ -209,7 +194,14 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
     if abort {
         return Err(CommandError::NO_SHUTDOWN);
     }
+    // While it is loaded the dataset is not one to save.
+    options.save &= !call.state.is_loading();
+    if options.save && snapshot::saved(call)?.is_err() && !options.force {
+        return Err(CommandError::SHUTDOWN_FAILED);
+    }
     call.client.close_after_reply = true;
-    (call.state.shutdown)(options);
+    // The first call counts.
+    let _ = call.state.shutdown_options.set(options);
+    (call.state.shutdown)();
     Ok(())
 }

@@ -1,13 +1,15 @@
 //! What all threads share.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::client::{Pause, Registry};
 use crate::config::ConfigCell;
 use crate::stats::Stats;
 use crate::stats::rates::Rates;
 use crate::store::checkpointer::Checkpointer;
+use crate::store::cold::expire::ColdExpiry;
+use crate::store::snapshot::{Snapshots, import};
 use crate::store::{Keyspace, UnixMs};
 use crate::util::time;
 
@@ -30,6 +32,10 @@ pub struct ServerState {
     pub keyspace: Keyspace,
     /// Who makes checkpoints.
     pub checkpointer: Checkpointer,
+    /// Who makes snapshots.
+    pub snapshots: Snapshots,
+    /// How far loading is, or was when it ended.
+    pub load: import::Progress,
     /// The configuration.
     pub config: Arc<ConfigCell>,
     /// The clients.
@@ -54,10 +60,12 @@ pub struct ServerState {
     pub loading: AtomicBool,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
-    /// The time of the last snapshot that BGSAVE or SAVE finished; the start when there was none.
-    pub last_save: AtomicU64,
+    /// Deletes expired keys that are on disk only.
+    pub cold_expiry: ColdExpiry,
+    /// How SHUTDOWN was called, if it was.
+    pub shutdown_options: OnceLock<ShutdownOptions>,
     /// Stops the server; the process ends soon after the call.
-    pub shutdown: Box<dyn Fn(ShutdownOptions) + Send + Sync>,
+    pub shutdown: Box<dyn Fn() + Send + Sync>,
 }
 
 /// Where the memory goes, in bytes.

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
     bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
-    ranges, scan, server, strings,
+    ranges, scan, server, snapshot, strings,
 };
 
 /// The families, in the order of the documentation.
@@ -27,6 +27,7 @@ const FAMILIES: &[&[Command]] = &[
     info::COMMANDS,
     memory::COMMANDS,
     server::COMMANDS,
+    snapshot::COMMANDS,
     debug::COMMANDS,
     lolwut::COMMANDS,
 ];

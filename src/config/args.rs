@@ -3,7 +3,8 @@
 //! * Each option becomes one line of configuration, read after the file: `--port 7000` is `port "7000"`.
 //! * The word after an option is its value even when it begins with two dashes, as in Redis; `--save` before
 //!   another option, or at the end, is `save ""`.
-//! * Beyond Redis: `--config CONF` names the file too.
+//! * Beyond Redis: `--config CONF` names the file too, and `check DIR`, `repair DIR` and `backup DIR DEST` look after a
+//!   dataset that no server has open.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -22,6 +23,12 @@ pub enum Invocation {
     Version,
     /// Print [`help`] and exit.
     Help,
+    /// Say what is in a dataset's directory, and what is damaged.
+    Check(PathBuf),
+    /// Make a damaged dataset one that can be served.
+    Repair(PathBuf),
+    /// Copy the dataset that this configuration is about to a directory.
+    Backup(Box<Loaded>, PathBuf),
 }
 
 /// The line that `--version` prints.
@@ -41,6 +48,12 @@ pub fn help() -> &'static str {
      \x20 -v, --version    print the version\n\
      \x20 -h, --help       print this text\n\
      \n\
+     A dataset that no server has open:\n\
+     \n\
+     \x20 forgekv check DIR                           say what is there and what is damaged\n\
+     \x20 forgekv repair DIR                          make it start again, and say what is lost\n\
+     \x20 forgekv backup DIR DEST [--option value]    copy it; DEST must be missing or empty\n\
+     \n\
      Examples:\n\
      \x20 forgekv\n\
      \x20 forgekv /etc/forgekv.conf --loglevel verbose\n\
@@ -51,13 +64,16 @@ pub fn help() -> &'static str {
 /// Reads the arguments after the program's name and loads what they name. `stdin` is read only for `-`.
 pub fn from_args(
     args: impl IntoIterator<Item = OsString>,
-    stdin: impl Read,
+    mut stdin: impl Read,
 ) -> Result<Invocation, LoadError> {
     let args: Vec<Vec<u8>> = args.into_iter().map(OsString::into_vec).collect();
     match args.first().map(Vec::as_slice) {
         Some(b"-v" | b"--version") => return Ok(Invocation::Version),
         Some(b"-h" | b"--help") => return Ok(Invocation::Help),
         _ => {}
+    }
+    if let Some(tool) = tool(&args, &mut stdin)? {
+        return Ok(tool);
     }
     let sources = Sources::new(args)?;
     let mut loader = Loader::default();
@@ -71,6 +87,25 @@ pub fn from_args(
     }
     loader.text(&Origin::CommandLine, &sources.options.join(&b'\n'), 0)?;
     loader.finish().map(|loaded| Invocation::Serve(Box::new(loaded)))
+}
+
+/// What the words ask for that is not a server. One such word alone, or before options, names a configuration file.
+fn tool(args: &[Vec<u8>], stdin: &mut dyn Read) -> Result<Option<Invocation>, LoadError> {
+    let operands = args.iter().skip(1).take_while(|arg| !arg.starts_with(b"-")).count();
+    let path = |at: usize| PathBuf::from(OsString::from_vec(args[at].clone()));
+    Ok(match (args.first().map(Vec::as_slice), operands) {
+        (Some(b"check"), 1) if args.len() == 2 => Some(Invocation::Check(path(1))),
+        (Some(b"repair"), 1) if args.len() == 2 => Some(Invocation::Repair(path(1))),
+        (Some(b"backup"), 2..) => {
+            let options = [b"--dir".to_vec(), args[1].clone()].into_iter().chain(args[3..].iter().cloned());
+            let options = options.map(OsString::from_vec);
+            match from_args(options, stdin)? {
+                Invocation::Serve(loaded) => Some(Invocation::Backup(loaded, path(2))),
+                _ => None,
+            }
+        }
+        _ => None,
+    })
 }
 
 /// Where configuration comes from, in the order it is read.
@@ -138,6 +173,25 @@ fn usage(reason: &str) -> LoadError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn invocation(args: &[&str]) -> String {
+        match from_args(args.iter().map(OsString::from), &b""[..]) {
+            Ok(Invocation::Backup(loaded, to)) => {
+                format!("{} {} {}", loaded.config.dir.display(), to.display(), loaded.config.databases)
+            }
+            Ok(other) => format!("{other:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn tools_take_directories_and_a_file_may_bear_their_names() {
+        assert_eq!(invocation(&["check", "a"]), "Check(\"a\")");
+        assert_eq!(invocation(&["repair", "a"]), "Repair(\"a\")");
+        assert_eq!(invocation(&["backup", "/", "b", "--databases", "20"]), "/ b 20");
+        assert!(invocation(&["backup", "/nonesuch", "b"]).contains("No such file or directory"));
+        assert!(invocation(&["check"]).contains("'check'"), "{}", invocation(&["check"]));
+    }
 
     fn load(args: &[&str]) -> Result<Loaded, String> {
         load_with_stdin(args, "")

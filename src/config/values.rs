@@ -87,6 +87,16 @@ pub struct Values {
     pub disk_threads: u32,
     /// When to make a checkpoint, beside those the server makes by itself.
     pub save: Vec<SavePoint>,
+    /// The name of the RDB file, without a directory.
+    pub dbfilename: String,
+    /// The version of RDB files that are written, from 10 to 12.
+    pub rdb_version: u16,
+    /// Whether strings in RDB files are compressed.
+    pub rdbcompression: bool,
+    /// Whether RDB files end with a checksum.
+    pub rdbchecksum: bool,
+    /// Whether RDB files are synced while they are written.
+    pub rdb_save_incremental_fsync: bool,
 
     /// Number of logical databases.
     pub databases: u32,

@@ -13,6 +13,7 @@
 
 use std::borrow::Cow;
 
+use super::object::Object;
 use super::string::{self, Encoded};
 use super::{Malformed, object_type};
 use crate::types::string::encoding::int_encodable;
@@ -41,6 +42,16 @@ pub enum ImageValue<'a> {
         /// Whether OBJECT ENCODING must say `raw` even if it is short.
         raw: bool,
     },
+}
+
+/// What a file holds of the value; RDB does not tell a string that is `raw` from one that is not.
+impl<'a> From<ImageValue<'a>> for Object<'a> {
+    fn from(value: ImageValue<'a>) -> Self {
+        match value {
+            ImageValue::Int(number) => Object::Int(number),
+            ImageValue::Bytes { bytes, .. } => Object::String(bytes),
+        }
+    }
 }
 
 /// Appends the image of a string held as bytes. Of `access` the low 24 bits are kept.

@@ -121,6 +121,11 @@ impl<R: io::BufRead> Reader<R> {
         Self { stream, db: 0, version: None, key: None, done: false }
     }
 
+    /// Bytes of the file that were taken so far.
+    pub fn offset(&self) -> u64 {
+        self.stream.offset
+    }
+
     fn next_item(&mut self) -> Result<Option<Item>, Cause> {
         let version = match self.version {
             Some(version) => version,

@@ -59,7 +59,7 @@ pub struct Output {
 }
 
 /// A place in an output to come back to with [`Output::rollback`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Mark {
     buffer_len: usize,

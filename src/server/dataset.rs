@@ -1,14 +1,18 @@
 //! The dataset's start and stop: image, replay, and the threads between RAM and disk.
 //!
-//! Start: the image's namespaces and counts (no key is read), the log behind it, then the threads. Clients get `-LOADING` until
-//! the log has been replayed. Stop: the threads, a last round so that the next start has nothing to replay, the log.
+//! Start: the image's namespaces and counts (no key is read), the log behind it, an RDB file if there is nothing yet, then the
+//! threads. Clients get `-LOADING` until that is done. Stop: the threads, a last round so that the next start has nothing to
+//! replay, an RDB file if SHUTDOWN SAVE asked for one, the log.
 
+use std::cell::Cell;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use nix::sys::signal::Signal;
 use storage::{Engine, Progress, Recovery, Status};
 
 use super::spawn;
@@ -16,10 +20,17 @@ use crate::commands::ServerState;
 use crate::commands::replay::Replay;
 use crate::config::Config;
 use crate::net::worker::Seat;
+use crate::stats::Stat;
 use crate::store::cache::{self, Hand};
 use crate::store::checkpointer::Due;
-use crate::util::{log, time};
+use crate::store::evict::AccessClock;
+use crate::store::snapshot::import::{Import, MARK};
+use crate::store::snapshot::{Plan, export};
+use crate::sys;
+use crate::util::{file, log, time};
 
+/// How often loading looks whether it is to end.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Replayed records between two looks at the cache.
 const REPLAY_STEP: u64 = 4096;
 
@@ -29,6 +40,7 @@ pub struct DiskThreads {
     cache_stop: Sender<()>,
     cache: JoinHandle<()>,
     checkpoint: JoinHandle<()>,
+    snapshots: JoinHandle<()>,
 }
 
 /// Recovers the dataset and starts the threads. Clients get `-LOADING` until this returns.
@@ -39,8 +51,15 @@ pub fn start(
 ) -> Result<DiskThreads, String> {
     let config = state.config.snapshot();
     state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
+    if let Some(torn) = recovery.torn_edit() {
+        log::warning(&format!("The end of the manifest was not whole and is cut off: {torn:?}"));
+    }
     state.keyspace.adopt(recovery.version().clone())?;
-    load(state, recovery, seats)?;
+    // What a save has left that a crash has ended.
+    let _ = file::remove(&config.path(export::TEMPORARY));
+    let patience = Patience::default();
+    load(state, recovery, seats, &patience)?;
+    import(state, &config, &patience)?;
     let (errands_sender, errands) = unbounded();
     for n in 0..config.disk_threads {
         let (state, errands) = (state.clone(), errands.clone());
@@ -57,29 +76,113 @@ pub fn start(
     let checkpoint = spawn("forgekv-checkpoint", move || {
         rounds.checkpointer.run(&rounds.keyspace, || due(&rounds.config.snapshot()));
     })?;
+    let saver = state.clone();
+    let snapshots = spawn("forgekv-rdb", move || {
+        saver.snapshots.run(&saver.keyspace, &saver.checkpointer, || plan(&saver));
+    })?;
     state.loading.store(false, Ordering::Release);
-    Ok(DiskThreads { cache_stop, cache, checkpoint })
+    Ok(DiskThreads { cache_stop, cache, checkpoint, snapshots })
+}
+
+/// See [`super::backup`].
+pub fn backup(state: &Arc<ServerState>, recovery: Recovery, to: &Path) -> Result<u64, String> {
+    let config = state.config.snapshot();
+    if config.dir.join(MARK).exists() {
+        return Err("An import has not ended: start the server, so that it imports the file again.".into());
+    }
+    state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
+    state.keyspace.adopt(recovery.version().clone())?;
+    load(state, recovery, &[], &Patience::default())?;
+    let engine = state.keyspace.log().expect("the log was opened");
+    if engine.log_bytes_since_cut() > 0 {
+        state.keyspace.checkpoint(engine).map_err(|error| error.to_string())?;
+    }
+    let version = engine.backup(to).map_err(|error| error.to_string())?;
+    engine.close().map_err(|error| error.to_string())?;
+    Ok(version.live_keys())
 }
 
 impl DiskThreads {
     /// Ends the threads, makes a last round and closes the log. Nobody else may be using the dataset any more.
     pub fn stop(self, state: &ServerState) -> Result<(), String> {
         drop(self.cache_stop);
+        // First what waits for rounds, then what makes them.
+        state.snapshots.stop();
+        join(self.snapshots);
         state.checkpointer.stop();
-        for thread in [self.cache, self.checkpoint] {
-            if thread.join().is_err() {
-                log::warning("A thread between RAM and disk had panicked.");
-            }
-        }
+        join(self.cache);
+        join(self.checkpoint);
         let Some(engine) = state.keyspace.log() else { return Ok(()) };
+        let options = state.shutdown_options.get().copied().unwrap_or_default();
         // Without it the next start replays the log, and nothing is lost.
-        if engine.log_bytes_since_cut() > 0
+        if !options.nosave
+            && engine.log_bytes_since_cut() > 0
             && let Err(error) = state.keyspace.checkpoint(engine)
         {
             log::warning(&format!("The last checkpoint could not be made: {error}"));
         }
-        engine.close().map_err(|error| format!("The log could not be closed cleanly: {error}"))
+        let saved =
+            if options.save { state.snapshots.save_at_stop(&state.keyspace, &plan(state)) } else { Ok(()) };
+        let closed = engine.close().map_err(|error| format!("The log could not be closed cleanly: {error}"));
+        closed.and(saved.map_err(|sentence| format!("Saving the DB failed: {sentence}")))
     }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        log::warning("A thread between RAM and disk had panicked.");
+    }
+}
+
+/// How to save now.
+fn plan(state: &ServerState) -> Plan {
+    let config = state.config.snapshot();
+    Plan {
+        path: config.path(&config.dbfilename),
+        options: export::Options::of(&config, time::now(), state.memory().used()),
+        changes: state.stats.totals().get(Stat::Dirty),
+    }
+}
+
+/// Looks now and then whether the process is told to stop while it loads: nobody waits for signals yet.
+struct Patience(Cell<time::Monotonic>);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience(Cell::new(time::Monotonic::now()))
+    }
+}
+
+impl Patience {
+    /// Ends the process if it was told to stop. Loading has changed nothing that the next start would miss.
+    fn look(&self) {
+        if self.0.get().elapsed() < LOOK_EVERY {
+            return;
+        }
+        self.0.set(time::Monotonic::now());
+        if [Signal::SIGTERM, Signal::SIGINT].into_iter().any(sys::is_signal_pending) {
+            log::warning("Received a signal to stop while loading, exiting now.");
+            std::process::exit(0);
+        }
+    }
+}
+
+fn import(state: &ServerState, config: &Config, patience: &Patience) -> Result<(), String> {
+    let now = time::now();
+    let imported = Import {
+        dir: &config.dir,
+        path: config.path(&config.dbfilename),
+        keyspace: &state.keyspace,
+        engine: state.keyspace.log().expect("the log was opened"),
+        clock: AccessClock::of(config, now, 0.0),
+        now,
+        progress: &state.load,
+        pause: &|| patience.look(),
+    }
+    .run();
+    // What was not logged was not counted, either.
+    state.keyspace.set_limits_memory(state.keyspace.limits_memory());
+    imported
 }
 
 fn due(config: &Config) -> Due {
@@ -101,14 +204,22 @@ fn keep_budget(state: &ServerState, stopped: &Receiver<()>) {
 }
 
 /// Replays the log and opens it for new records.
-fn load(state: &Arc<ServerState>, mut recovery: Recovery, seats: &[Arc<Seat>]) -> Result<(), String> {
+fn load(
+    state: &Arc<ServerState>,
+    mut recovery: Recovery,
+    seats: &[Arc<Seat>],
+    patience: &Patience,
+) -> Result<(), String> {
     let began = time::Monotonic::now();
+    state.load.began_s.store(time::now().0 / 1000, Ordering::Relaxed);
     let mut replay = Replay::new(state, time::now());
     let (mut hand, mut replayed) = (Hand::default(), 0u64);
     let report = recovery
         .replay(|record| {
             replayed += 1;
+            state.load.loaded_bytes.fetch_add(record.payload.len() as u64, Ordering::Relaxed);
             if replayed.is_multiple_of(REPLAY_STEP) {
+                patience.look();
                 // What it needs cannot be had yet: rounds begin when the log is open.
                 state.keyspace.keep_budget(&mut hand);
             }

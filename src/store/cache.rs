@@ -6,23 +6,27 @@
 //! ```
 //!
 //! * A clock hand goes over the shards in hash order. Clean entries that were not used since it last passed leave RAM (E2);
-//!   what was read from disk for one command and never asked for again goes at the first pass.
+//!   what was read from disk for one command and never asked for again goes at the first pass after that command.
+//! * A command whose keys did not stay until the last of them was there gets a [`Hold`]: what is loaded and not used yet stays
+//!   until it has run. So every command gets its turn, however many keys it names and however small the budget is.
 //! * Dirty entries can't leave before a round has captured them: a round is asked for when they are a third of the budget, or
 //!   when the hand went round and found too little.
 //! * Beyond the last mark commands that write are put off for a millisecond at a time, never refused.
 //! * Compaction's pressure slows writers down in the same way: from [`SLOW_FROM`] on they are put off for a growing part of the
 //!   time, and never for all of it, so that a merge that cannot be done stops nobody.
 //! * E1: nobody can tell whether a key is in RAM, but by the time it takes.
-//! * The dataset is measured every few milliseconds when it is near the first mark and less often when not, so commands pay nothing for the budget but a look at one flag.
+//! * The dataset is measured every few milliseconds when it is near the first mark and less often when not, so commands pay
+//!   nothing for the budget but a look at one flag.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use storage::Engine;
 
 use super::checkpoint::first_hash;
 use super::keyspace::{Garbage, Keyspace};
-use super::table::Cooled;
+use super::table::{Cooled, Mercy};
 use super::{DbIndex, SHARD_COUNT, ShardId};
 use crate::sys;
 
@@ -34,6 +38,19 @@ const SLICE_BUCKETS: usize = 8;
 pub struct Cache {
     budget_bytes: AtomicU64,
     is_crowded: AtomicBool,
+    /// Does whatever is clean leave at once? DEBUG COLD.
+    keeps_nothing: AtomicBool,
+    /// How many [`Hold`]s there are.
+    holds: Arc<AtomicUsize>,
+}
+
+/// As long as there is one, what was loaded and not used yet stays in RAM.
+pub struct Hold(Arc<AtomicUsize>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Compaction's pressure from which on writers are slowed down; 1 is where it must not stay.
@@ -80,6 +97,27 @@ impl Keyspace {
         self.cache.is_crowded.store(false, Ordering::Relaxed);
     }
 
+    /// The budget in bytes; 0: none.
+    pub fn budget(&self) -> u64 {
+        self.cache.budget_bytes.load(Ordering::Relaxed)
+    }
+
+    /// DEBUG COLD: lets whatever is clean leave RAM at once, so that nearly every access finds its key on disk.
+    pub fn keep_nothing(&self, on: bool) {
+        self.cache.keeps_nothing.store(on, Ordering::Relaxed);
+    }
+
+    /// Does whatever is clean leave at once?
+    pub fn keeps_nothing(&self) -> bool {
+        self.cache.keeps_nothing.load(Ordering::Relaxed)
+    }
+
+    /// Keeps in RAM what is loaded and not used yet.
+    pub fn hold(&self) -> Hold {
+        self.cache.holds.fetch_add(1, Ordering::Relaxed);
+        Hold(self.cache.holds.clone())
+    }
+
     /// Must commands that write wait until there is room?
     #[inline]
     pub fn is_crowded(&self) -> bool {
@@ -89,7 +127,8 @@ impl Keyspace {
     /// Lets entries leave until the budget is kept, or the hand went round. To be called again and again by one thread.
     pub fn keep_budget(&self, hand: &mut Hand) -> Needs {
         let budget = self.cache.budget_bytes.load(Ordering::Relaxed);
-        let (mark, mut load) = (budget / 10 * 9, self.load());
+        let keeps_nothing = self.keeps_nothing();
+        let (mark, mut load) = (if keeps_nothing { 0 } else { budget / 10 * 9 }, self.load());
         if load.bytes > mark {
             self.go_round(hand, load.bytes - mark + budget / 100);
             load = self.load();
@@ -99,7 +138,8 @@ impl Keyspace {
         let is_slowed = f64::from(hand.looks % 10) < ((pressure - SLOW_FROM) * 20.0).clamp(0.0, SLOWED_MAX);
         self.cache.is_crowded.store(load.bytes > budget + budget / 8 || is_slowed, Ordering::Relaxed);
         let dirty = load.dirty_bytes();
-        let round = dirty > budget / 3 || (load.bytes > budget && dirty > budget / 16);
+        let is_full = dirty > budget / 3 || (load.bytes > budget && dirty > budget / 16);
+        let round = is_full || keeps_nothing && load.dirty > 0;
         let slow = if pressure > SLOW_FROM { LOOK_MS.0 } else { LOOK_MS.1 };
         let look_ms = (mark.saturating_sub(load.bytes) / FILLED_PER_MS).clamp(LOOK_MS.0, slow);
         Needs { round, look_after: Duration::from_millis(look_ms) }
@@ -126,13 +166,15 @@ impl Keyspace {
     fn cool_slice(&self, hand: &mut Hand) -> (u64, bool) {
         let id = ShardId(hand.shard);
         let mut cooled = Cooled::default();
+        let mercy =
+            Mercy { used: !self.keeps_nothing(), fresh: self.cache.holds.load(Ordering::Relaxed) > 0 };
         let mut next = Some(hand.hash.unwrap_or_else(|| first_hash(id)));
         {
             let mut locked = self.locks().lock_one(id);
             let shard = locked.shard_mut(id);
             for _ in 0..SLICE_BUCKETS {
                 let Some(from) = next else { break };
-                next = shard.cool(self.hasher(), DbIndex(hand.db), from, &mut cooled);
+                next = shard.cool(self.hasher(), DbIndex(hand.db), from, mercy, &mut cooled);
             }
             if self.limits_memory() {
                 self.publish_memory(id, shard.load().bytes);

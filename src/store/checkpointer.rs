@@ -3,7 +3,8 @@
 //! * One thread runs rounds, one after the other: when somebody asks for one, when the log behind the last cut has grown, and
 //!   when a `save` point is reached. The server's last round, at its stop, comes after that thread has ended.
 //! * A round that fails is tried again after a pause (C2 makes that safe); what fails for good shows in the engine's status.
-//! * Whoever asks is told about a round that began after the asking.
+//! * Whoever asks is told about a round that began after the asking. A command asks with
+//!   [`Promise::keep`](super::loading::Promise::keep).
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Told how a round ended: with its sentence when it failed.
-pub type Then = Box<dyn FnOnce(Result<Captured, String>) + Send>;
+pub type Then = Box<dyn FnOnce(&Keyspace, Result<Captured, String>) + Send>;
 
 /// What the rounds have done so far.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +98,7 @@ impl Checkpointer {
                 told.and_then(|engine| keyspace.checkpoint(engine).map_err(|error| error.to_string()));
             last = Last::now(keyspace);
             self.note(&result, began);
-            then.into_iter().for_each(|then| then(result.clone()));
+            then.into_iter().for_each(|then| then(keyspace, result.clone()));
             if result.is_err() {
                 let desk = self.lock();
                 drop(self.called.wait_timeout_while(desk, PAUSE, |desk| !desk.is_stopping));

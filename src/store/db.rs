@@ -20,6 +20,7 @@ use super::evict::AccessClock;
 use super::hash::KeyHasher;
 use super::keyspace::{Garbage, Keyspace};
 use super::lock::{Locked, ShardSet};
+use super::shard::Shard;
 use super::table::{Entry, Table};
 use super::{DbIndex, ShardId, UnixMs};
 
@@ -224,6 +225,11 @@ impl<'a> Db<'a> {
         Key { bytes, hash: self.keyspace.hasher().hash_of(bytes) }
     }
 
+    /// The keyspace as a whole.
+    pub(super) fn keyspace(&self) -> &'a Keyspace {
+        self.keyspace
+    }
+
     pub(super) fn hasher(&self) -> &'a KeyHasher {
         self.keyspace.hasher()
     }
@@ -241,6 +247,10 @@ impl<'a> Db<'a> {
     /// The shards this operation holds.
     pub fn locked_set(&self) -> ShardSet {
         self.locked.set()
+    }
+
+    pub(super) fn shard(&self, id: ShardId) -> &Shard {
+        self.locked.shard(id)
     }
 
     #[inline]
@@ -262,6 +272,12 @@ impl<'a> Db<'a> {
         let committed = part.commit(std::iter::empty(), self.index);
         self.depends_on = self.depends_on.max(committed.depends_on);
         result
+    }
+
+    /// Adds what another operation did for this one: what the reply depends on, and the expired keys that it deleted.
+    pub fn include(&mut self, depends_on: u64, expired: u64) {
+        self.depends_on = self.depends_on.max(depends_on);
+        self.work.tallies.expired += expired;
     }
 
     #[inline]
@@ -303,7 +319,7 @@ impl<'a> Db<'a> {
         let entry = self.table(shard).find_entry(key.hash, key.bytes)?;
         let handle = entry.handle();
         let slot = Slot { shard, db: self.index, handle };
-        let (expired, access, is_used) = (self.has_expired(entry), entry.access(), entry.state().is_used());
+        let (expired, access, state) = (self.has_expired(entry), entry.access(), entry.state());
         if expired {
             self.delete_expired(key, slot);
             return None;
@@ -313,9 +329,10 @@ impl<'a> Db<'a> {
             if touched != access {
                 self.table_of(slot).set_access(handle, touched);
             }
-            if !is_used {
-                self.table_of(slot).touch(handle);
-            }
+        }
+        // What was loaded for this command need not stay for it any longer, whatever it asks.
+        if state.is_fresh() || touches && !state.is_used() {
+            self.table_of(slot).touch(handle);
         }
         Some(slot)
     }
@@ -414,6 +431,11 @@ impl<'a> Db<'a> {
     #[inline]
     fn said(&self) -> Before {
         if self.writes == 1 { self.before } else { Before::Unsaid }
+    }
+
+    /// Nothing that this operation changes is logged. For an import, whose changes are durable when its last round is.
+    pub fn keep_unlogged(&mut self) {
+        self.rewritten = true;
     }
 
     /// Did the operation change anything yet?

@@ -8,6 +8,7 @@ use super::keyspace::Keyspace;
 use super::{Db, DbIndex, SHARD_COUNT, ShardId, UnixMs};
 use crate::config::Config;
 use crate::config::values::MaxmemoryPolicy as Policy;
+use crate::rdb::Access as SavedAccess;
 use crate::util::random::Random;
 
 /// The LRU clock wraps after 2^24 seconds.
@@ -96,6 +97,27 @@ impl AccessClock {
         }
     }
 
+    /// What an RDB file says of a key's use.
+    pub fn saved(&self, access: u32) -> SavedAccess {
+        match self {
+            AccessClock::Lru(_) => SavedAccess::IdleSeconds(self.idle_seconds(access).into()),
+            AccessClock::Lfu { .. } => SavedAccess::Frequency(self.frequency(access) as u8),
+        }
+    }
+
+    /// The access bits of a key that an RDB file says this of; what this clock does not track counts as a first use.
+    pub fn restored(&self, saved: SavedAccess) -> u32 {
+        match (*self, saved) {
+            (AccessClock::Lru(seconds), SavedAccess::IdleSeconds(idle)) => {
+                seconds.wrapping_sub(idle.min(CLOCK_MASK.into()) as u32) & CLOCK_MASK
+            }
+            (AccessClock::Lfu { minutes, .. }, SavedAccess::Frequency(counter)) => {
+                minutes << 8 | u32::from(counter)
+            }
+            _ => self.fresh(),
+        }
+    }
+
     /// Is frequency tracked instead of idle time?
     pub fn is_lfu(&self) -> bool {
         matches!(self, AccessClock::Lfu { .. })
@@ -105,6 +127,11 @@ impl AccessClock {
 /// Does the policy count how often keys are used?
 pub fn is_lfu(policy: Policy) -> bool {
     matches!(policy, Policy::AllkeysLfu | Policy::VolatileLfu)
+}
+
+/// Does the policy look at when keys were used?
+pub fn is_lru(policy: Policy) -> bool {
+    matches!(policy, Policy::AllkeysLru | Policy::VolatileLru)
 }
 
 /// Does the policy spare keys that never expire?

@@ -3,9 +3,11 @@
 //! Images are taken under the shard's lock, and must be cheap there: small values are encoded at once, big ones are shared
 //! and encoded later.
 
+use std::sync::Arc;
+
 use storage::Content;
 
-use super::entry::{NewValue, Object, Value};
+use super::entry::{INLINE_MAX, NewValue, Object, Value};
 use super::table::Entry;
 use crate::rdb::Malformed;
 use crate::rdb::image::{self as codec, ImageValue};
@@ -67,6 +69,10 @@ pub fn decode<'a>(
     let image = codec::take(bytes)?;
     let value = match image.value {
         ImageValue::Int(number) => NewValue::Int(number),
+        // Allocated here, and not under the shard's lock.
+        ImageValue::Bytes { bytes, .. } if bytes.len() > INLINE_MAX => {
+            NewValue::Shared(Arc::new(bytes.into_owned()))
+        }
         ImageValue::Bytes { bytes, raw } => {
             scratch.clear();
             scratch.extend_from_slice(&bytes);
@@ -74,6 +80,13 @@ pub fn decode<'a>(
         }
     };
     Ok(Some((value, *expiry_ms, image.access)))
+}
+
+/// The name of the type of a value on disk, as TYPE gives it.
+pub fn type_name(bytes: &[u8]) -> Result<&'static str, Malformed> {
+    match codec::take(bytes)?.value {
+        ImageValue::Int(_) | ImageValue::Bytes { .. } => Ok("string"),
+    }
 }
 
 /// Keys of one shard and namespace, captured in one lock hold: flat, so that capturing allocates next to nothing.

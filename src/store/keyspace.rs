@@ -5,10 +5,12 @@
 //! * The epoch is read once per operation, after all its locks are held, and goes into its log record (DESIGN §5).
 //! * Namespace ids are given out once, under all locks.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::Sender;
+use storage::version::LEVELS;
 use storage::{Engine, Epoch, NamespaceId, Status, SyncMode, Version};
 
 use super::cache::Cache;
@@ -62,6 +64,8 @@ struct Padded(AtomicU64);
 pub struct DbCounts {
     /// Keys.
     pub keys: usize,
+    /// Those of them that are on disk only.
+    pub cold: usize,
     /// Keys that expire.
     pub expires: usize,
     /// Those of them that are in RAM.
@@ -76,6 +80,15 @@ impl DbCounts {
         let mean = self.expires_sum_ms.checked_div(self.timed as u128).unwrap_or(0);
         u64::try_from(mean).unwrap_or(u64::MAX).saturating_sub(now.0)
     }
+}
+
+/// What INFO tells of a level of runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Level {
+    /// Runs.
+    pub runs: usize,
+    /// The sum of their sizes.
+    pub bytes: u64,
 }
 
 /// The keyspace.
@@ -319,8 +332,26 @@ impl Keyspace {
                 bytes: sum.bytes + load.bytes,
                 entries: sum.entries + load.entries,
                 dirty: sum.dirty + load.dirty,
+                cold: sum.cold + load.cold,
             }
         })
+    }
+
+    /// The levels of what is on disk, the newest runs first.
+    pub fn levels(&self) -> Vec<Level> {
+        let Some(version) = self.version() else { return Vec::new() };
+        let of = |level| {
+            let runs = version.level(level);
+            Level { runs: runs.len(), bytes: runs.iter().map(|run| run.meta().size_bytes).sum() }
+        };
+        (0..LEVELS as u8).map(of).collect()
+    }
+
+    /// Makes a backup of what the last round has committed in a directory that is missing or empty. Returns how many keys it
+    /// has.
+    pub fn back_up(&self, dir: &Path) -> Result<u64, String> {
+        let log = self.log.get().ok_or("The log is not open.")?;
+        log.backup(dir).map(|version| version.live_keys()).map_err(|error| error.to_string())
     }
 
     /// Is the keyspace so large that lookups wait for memory, and prefetching pays? As of the last sweep.
@@ -360,6 +391,7 @@ impl Keyspace {
                 let space = locked.shard(id).space(DbIndex(db));
                 let (table, all) = (&space.table, space.counts());
                 counts.keys += all.keys as usize;
+                counts.cold += space.cold.keys as usize;
                 counts.expires += all.expires as usize;
                 counts.timed += table.expires_len();
                 counts.expires_sum_ms += table.expires_sum_ms();

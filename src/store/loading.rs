@@ -2,30 +2,49 @@
 //!
 //! * While a key is loading, every command that names it waits here, in order; nobody reads the same key twice at once.
 //! * A command that waits for several keys has one [`Ticket`] and is woken once, by the last of them.
+//! * A command that waits for something else than keys has a ticket, too; whoever does the work has the [`Promise`] of it.
 //! * [`Loading`] is guarded by the shard's lock.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use storage::NamespaceId;
 
+use super::cache::Hold;
+use super::keyspace::Keyspace;
+use super::residence::Errand;
 use super::{Key, Waiter};
 
 /// What a command waits for.
-#[derive(Debug)]
 pub struct Ticket {
     waiter: Waiter,
     /// Keys that are still missing, and one more while the command is asking for them.
     missing: AtomicUsize,
     failure: OnceLock<String>,
+    /// What the command has asked for, when it is no key. A leaf lock.
+    answer: Mutex<Option<Box<dyn Any + Send>>>,
+    _hold: Option<Hold>,
 }
 
 impl Ticket {
     /// A ticket of the command that `waiter` brings. It is not complete before [`Ticket::arrived`] was called once more than
     /// [`Ticket::expect_one`].
     pub fn new(waiter: Waiter) -> Arc<Self> {
-        Arc::new(Ticket { waiter, missing: AtomicUsize::new(1), failure: OnceLock::new() })
+        Self::holding(waiter, None)
+    }
+
+    /// A ticket that holds in RAM what is loaded, until it is dropped.
+    pub fn holding(waiter: Waiter, hold: Option<Hold>) -> Arc<Self> {
+        Arc::new(Ticket {
+            waiter,
+            missing: AtomicUsize::new(1),
+            failure: OnceLock::new(),
+            answer: Mutex::new(None),
+            _hold: hold,
+        })
     }
 
     /// Who waits.
@@ -58,6 +77,60 @@ impl Ticket {
     pub fn failure(&self) -> Option<&str> {
         self.failure.get().map(String::as_str)
     }
+
+    /// What the command has asked for, once, if it is of this type.
+    pub fn take_answer<T: 'static>(&self) -> Option<T> {
+        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        answer.downcast().ok().map(|answer| *answer)
+    }
+}
+
+/// What a command waits for, as the one sees it who is to find it.
+pub struct Promise<T> {
+    ticket: Arc<Ticket>,
+    answer: PhantomData<fn(T)>,
+}
+
+impl<T: Send + 'static> Promise<T> {
+    /// A promise to the command that has this ticket.
+    pub fn of(ticket: Arc<Ticket>) -> Self {
+        Promise { ticket, answer: PhantomData }
+    }
+
+    /// Is the command still waiting? Not when its client has gone.
+    pub fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.ticket) > 1
+    }
+
+    /// Gives the command its answer, or the sentence that says why there is none, and wakes it.
+    pub fn keep(self, keyspace: &Keyspace, result: Result<T, String>) {
+        match result {
+            Ok(found) => {
+                let mut answer = self.ticket.answer.lock().unwrap_or_else(PoisonError::into_inner);
+                *answer = Some(Box::new(found));
+            }
+            Err(sentence) => self.ticket.fail(&sentence),
+        }
+        keyspace.punch(&self.ticket);
+    }
+
+    /// Has the threads that read from disk do the work: they call it until it gives something. Others have their turn
+    /// between two calls, so none should take longer than some milliseconds.
+    pub fn work_off(
+        self,
+        keyspace: &Keyspace,
+        mut work: impl FnMut(&Keyspace) -> Result<Option<T>, String> + Send + 'static,
+    ) {
+        keyspace.send(Errand::Run(Box::new(move |keyspace| {
+            if !self.is_awaited() {
+                return;
+            }
+            match work(keyspace).transpose() {
+                Some(result) => self.keep(keyspace, result),
+                None => self.work_off(keyspace, work),
+            }
+        })));
+    }
 }
 
 /// See the module.
@@ -86,6 +159,12 @@ impl Loading {
                 true
             }
         }
+    }
+
+    /// Is no key being read?
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Is the key being read?

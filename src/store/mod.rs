@@ -3,13 +3,17 @@
 //! * Commands reach it through [`Db`], which holds the locks of the shards that the command may touch (L1).
 //! * `lock` owns the lock protocol, `shard` what one lock guards, `keyspace` the whole, `db` what a command may do with it,
 //!   `effect` what the log is told; `table`, `segment`, `arena`, `entry` and `expire` are the single-owner structures below.
-//! * Only the command path changes logical state; `sweep` (active expiry) and `evict` go through it too.
+//! * Between RAM and disk: `checkpoint` makes rounds when `checkpointer` says so, `image` is a value on disk, `cache` lets
+//!   clean entries leave RAM, `residence` brings them back before a command runs, and `loading` knows who waits for them.
+//! * Only the command path changes logical state; `sweep` (active expiry), `cold::expire` and `evict` go through it too.
+//! * `scan` looks through RAM, `cold` through RAM and disk.
 //! * This module knows nothing of RESP, clients or commands, and it alone uses the `storage` crate.
 
 pub mod arena;
 pub mod cache;
 pub mod checkpoint;
 pub mod checkpointer;
+pub mod cold;
 pub mod db;
 pub mod effect;
 pub mod entry;
@@ -26,6 +30,7 @@ pub mod scan;
 mod segment;
 pub mod shard;
 mod slots;
+pub mod snapshot;
 pub mod sweep;
 pub mod table;
 

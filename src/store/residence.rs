@@ -76,7 +76,9 @@ impl Keyspace {
     pub fn is_missing(&self, locked: &Locked<'_>, db: DbIndex, key: &Key<'_>) -> bool {
         let shard = locked.shard(key.shard());
         let space = shard.space(db);
-        if space.cold.keys == 0 || !matches!(space.table.look_up(key.hash, key.bytes), Presence::Unknown) {
+        // A key that is being read must not be changed, even one that turns out not to exist.
+        let may_be_cold = space.cold.keys > 0 || !shard.loading.is_empty();
+        if !may_be_cold || !matches!(space.table.look_up(key.hash, key.bytes), Presence::Unknown) {
             return false;
         }
         shard.loading.has(space.namespace, key)
@@ -98,7 +100,7 @@ impl Keyspace {
         is_first.then(|| Wanted { namespace, hash: key.hash, key: Box::from(key.bytes) })
     }
 
-    /// Brings a key into RAM here and now, for whoever may wait: recovery and background work.
+    /// Brings a key into RAM here and now: for recovery, when nobody else changes keys.
     pub fn load_now(&self, db: DbIndex, key: &Key<'_>) -> Result<(), String> {
         let locked = self.locks().lock_one(key.shard());
         if !self.is_missing(&locked, db, key) {
@@ -118,9 +120,7 @@ impl Keyspace {
             return;
         }
         let expire = (before == Before::Expiring).then_some(u64::MAX);
-        space.cold.keys = space.cold.keys.saturating_sub(1);
-        space.cold.expires = space.cold.expires.saturating_sub(u64::from(expire.is_some()));
-        space.table.install(self.hasher(), key.hash, key.bytes, Some((NewValue::Int(0), expire, 0)));
+        space.install(self.hasher(), key.hash, key.bytes, Some((NewValue::Int(0), expire, 0)));
     }
 
     fn read(&self, wanted: &Wanted) {
@@ -162,16 +162,11 @@ impl Keyspace {
         let id = ShardId::of(*hash);
         let mut locked = self.locks().lock_one(id);
         let shard = locked.shard_mut(id);
-        let Some(space) = shard.space_of(*namespace) else { return Ok(()) };
+        let Some(space) = shard.space_of_mut(*namespace) else { return Ok(()) };
         if !matches!(space.table.look_up(*hash, key), Presence::Unknown) {
             return Ok(());
         }
-        if let Some((_, expire, _)) = &loaded {
-            debug_assert!(space.cold.keys > 0, "a key on disk that is nowhere else is counted as cold");
-            space.cold.keys = space.cold.keys.saturating_sub(1);
-            space.cold.expires = space.cold.expires.saturating_sub(u64::from(expire.is_some()));
-        }
-        space.table.install(self.hasher(), *hash, key, loaded);
+        space.install(self.hasher(), *hash, key, loaded);
         if self.limits_memory() {
             self.publish_memory(id, shard.load().bytes);
         }

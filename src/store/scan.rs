@@ -14,10 +14,13 @@
 //! * What was found is handed out when the shard is unlocked again, so the caller may allocate for it.
 //! * Expired keys that the pattern of SCAN selects, or that RANDOMKEY draws, are deleted through the command path, as in
 //!   Redis. KEYS passes them over.
+//! * This file looks at RAM. Where keys are on disk only it says so, and [`cold`](super::cold) does the same with the disk.
 
-use super::entry::Value;
+use super::checkpoint::first_hash;
+use super::cold::{Draw, Known};
 use super::table::{Entry, SCAN_GRANULE};
-use super::{Db, SHARD_BITS, SHARD_COUNT, ShardId};
+use super::{Db, SHARD_COUNT, ShardId};
+use crate::util::glob::{self, Case};
 use crate::util::random::Random;
 
 /// Bits of a hash that a cursor has not.
@@ -27,7 +30,7 @@ const CURSOR_SHIFT: u32 = SCAN_GRANULE.trailing_zeros();
 pub const CURSOR_END: u64 = 1 << (u64::BITS - CURSOR_SHIFT);
 
 /// Keys looked at per lock hold: some microseconds.
-const SLICE_KEYS: u64 = 64;
+pub(super) const SLICE_KEYS: u64 = 64;
 
 /// Steps of the table per lock hold, for tables that have become sparse.
 const SLICE_STEPS: u32 = 32;
@@ -36,52 +39,136 @@ const SLICE_STEPS: u32 = 32;
 const RANDOM_DRAWS: usize = 100;
 
 /// Which keys a walk hands out.
-pub struct Filter<K, V> {
-    /// By name. Expired keys that pass are deleted.
-    pub key: K,
-    /// By value.
-    pub value: V,
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// By name, as a glob pattern. Expired keys that pass are deleted.
+    pub pattern: Vec<u8>,
+    /// By the name of the type, in any case.
+    pub kind: Option<Vec<u8>>,
 }
 
-/// What one lock hold found.
-#[derive(Default)]
-struct Slice {
-    /// Keys looked at.
-    visited: u64,
-    /// The names that passed, one after the other.
-    names: Vec<u8>,
+impl Filter {
+    /// Passes every key.
+    pub fn all() -> Self {
+        Self::of(b"*")
+    }
+
+    /// Passes the keys that a pattern selects.
+    pub fn of(pattern: &[u8]) -> Self {
+        Filter { pattern: pattern.to_vec(), kind: None }
+    }
+
+    /// Does the pattern select the key? `*` alone selects every key, even the empty one.
+    pub fn selects(&self, key: &[u8]) -> bool {
+        self.pattern == b"*" || glob::matches(&self.pattern, key, Case::Sensitive)
+    }
+
+    /// Is a type wanted? One that does not exist selects nothing, as in Redis 7.
+    pub fn wants(&self, type_name: &str) -> bool {
+        self.kind.as_ref().is_none_or(|kind| kind.eq_ignore_ascii_case(type_name.as_bytes()))
+    }
+}
+
+/// Names of keys, one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    bytes: Vec<u8>,
     /// Where each of them ends.
     ends: Vec<usize>,
+}
+
+impl Names {
+    /// Adds one.
+    pub fn push(&mut self, name: &[u8]) {
+        self.bytes.extend_from_slice(name);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
+
+/// There are keys on disk only, so RAM alone can't answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnDisk;
+
+/// What is found while a shard is held.
+#[derive(Default)]
+pub(super) struct Slice {
+    /// Keys looked at.
+    pub visited: u64,
+    /// The names that passed.
+    pub names: Names,
+    /// What RAM knows of the stretch, tombstones included, if that is asked for.
+    pub known: Option<Known>,
     /// Keys whose time has passed.
     expired: Vec<Vec<u8>>,
 }
 
 impl Db<'_> {
-    /// Visits every key of the selected database, without those whose time has passed. Needs all shards.
+    /// Visits every key of the selected database that is in RAM, without those whose time has passed. Needs all shards.
     pub fn for_each(&self, mut visit: impl FnMut(Entry<'_>)) {
+        self.for_each_entry(|entry| {
+            if !entry.is_tombstone() && !self.has_expired(entry) {
+                visit(entry);
+            }
+        });
+    }
+
+    /// Visits all that RAM says of the selected database, tombstones and expired keys included. Needs all shards.
+    pub(super) fn for_each_entry(&self, mut visit: impl FnMut(Entry<'_>)) {
         for id in self.locked_set().iter() {
             let table = self.table(id);
-            for entry in table.iter().map(|handle| table.entry(handle)) {
-                if !self.has_expired(entry) {
-                    visit(entry);
-                }
-            }
+            table.iter_all().for_each(|handle| visit(table.entry(handle)));
         }
     }
 
-    /// A random key that has not expired; `None` when there is none. Expired keys that are drawn are deleted. When most keys
+    /// Draws a key that has not expired, each with the same chance. Expired keys that are drawn are deleted. When most keys
     /// have expired (active expiry is off), the first one that has not is taken instead. Needs all shards.
-    pub fn random_key(&mut self, random: &mut Random) -> Option<Vec<u8>> {
+    pub fn draw(&mut self, random: &mut Random) -> Drawn {
         for _ in 0..RANDOM_DRAWS {
-            let entry = self.draw(random)?;
+            let Some((shard, is_cold)) = self.draw_shard(random) else { return Drawn::Nothing };
+            if is_cold {
+                return Drawn::OnDisk(Draw::from(self, shard, random));
+            }
+            let table = self.table(shard);
+            let handle = table.random(random.next()).expect("the shard was drawn for its keys");
+            let entry = table.entry(handle);
             let (bytes, has_expired) = (entry.key().to_vec(), self.has_expired(entry));
             if !has_expired {
-                return Some(bytes);
+                return Drawn::Key(bytes);
             }
             let key = self.key(&bytes);
             // Looking it up deletes it.
             self.find(&key);
         }
+        if let Some(name) = self.first_resident() {
+            return Drawn::Key(name);
+        }
+        let shard = self.locked_set().iter().find(|&id| self.cold_keys(id) > 0);
+        shard.map_or(Drawn::Nothing, |shard| Drawn::OnDisk(Draw::from(self, shard, random)))
+    }
+
+    /// Some key that is in RAM and has not expired.
+    fn first_resident(&self) -> Option<Vec<u8>> {
         self.locked_set().iter().find_map(|id| {
             let table = self.table(id);
             let live = table.iter().map(|handle| table.entry(handle)).find(|&entry| !self.has_expired(entry));
@@ -89,97 +176,124 @@ impl Db<'_> {
         })
     }
 
-    /// One of all keys of the selected database, each with the same chance.
-    fn draw(&self, random: &mut Random) -> Option<Entry<'_>> {
+    /// The shard of one of all keys of the selected database, each with the same chance, and whether that key is on disk only.
+    fn draw_shard(&self, random: &mut Random) -> Option<(ShardId, bool)> {
         let mut nth = random.below(self.len().max(1));
         for id in self.locked_set().iter() {
-            let table = self.table(id);
-            if nth < table.len() {
-                return table.random(random.next()).map(|handle| table.entry(handle));
+            for (keys, is_cold) in [(self.table(id).len(), false), (self.cold_keys(id) as usize, true)] {
+                if nth < keys {
+                    return Some((id, is_cold));
+                }
+                nth -= keys;
             }
-            nth -= table.len();
         }
         None
     }
 
     /// Goes on from `cursor` until at least `count` keys of the selected database have been looked at, or all; `found` gets
     /// those that the filter passes. Returns the cursor to go on from, 0 at the end. A cursor that no call gave is just a
-    /// place; from [`CURSOR_END`] on there is nothing left.
+    /// place; from [`CURSOR_END`] on there is nothing left. Ends where keys are on disk only.
     pub fn scan(
         &mut self,
         cursor: u64,
         count: u64,
-        filter: &Filter<impl Fn(&[u8]) -> bool, impl Fn(Value<'_>) -> bool>,
+        filter: &Filter,
         mut found: impl FnMut(&[u8]),
-    ) -> u64 {
-        if cursor >= CURSOR_END {
-            return 0;
-        }
-        let mut from = cursor << CURSOR_SHIFT;
+    ) -> Result<u64, OnDisk> {
+        let Some(mut from) = position_of(cursor) else { return Ok(0) };
         let mut left = count.max(1);
         let mut slice = Slice::default();
         loop {
             let shard = ShardId::of(from);
-            let next = self
-                .on_shard(shard, |db| db.scan_slice(shard, from, left.min(SLICE_KEYS), filter, &mut slice));
-            left = left.saturating_sub(slice.hand_out(&mut found));
-            from = match next {
+            let next =
+                self.on_shard(shard, |db| match db.keyspace().has_cold() && db.cold_keys(shard) > 0 {
+                    true => Err(OnDisk),
+                    false => Ok(db.scan_slice(shard, from, None, left.min(SLICE_KEYS), filter, &mut slice)),
+                })?;
+            slice.names.iter().for_each(&mut found);
+            slice.names.clear();
+            left = left.saturating_sub(std::mem::take(&mut slice.visited));
+            from = match next.or_else(|| first_behind(shard)) {
                 Some(position) => position,
-                None if usize::from(shard.0) == SHARD_COUNT - 1 => return 0,
-                None => u64::from(shard.0 + 1) << (u64::BITS - SHARD_BITS),
+                None => return Ok(0),
             };
             if left == 0 {
-                return from >> CURSOR_SHIFT;
+                return Ok(cursor_at(from));
             }
         }
     }
 
-    /// What is done while one shard is held. `None`: its end was reached.
-    fn scan_slice(
+    /// What is done while one shard is held: looks at keys from `from` on, before `until`, until `count` have been looked at.
+    /// `None`: the shard's end was reached; otherwise the position may be behind `until`.
+    pub(super) fn scan_slice(
         &mut self,
         shard: ShardId,
         from: u64,
+        until: Option<u64>,
         count: u64,
-        filter: &Filter<impl Fn(&[u8]) -> bool, impl Fn(Value<'_>) -> bool>,
+        filter: &Filter,
         slice: &mut Slice,
     ) -> Option<u64> {
-        let mut next = Some(from);
+        let (mut next, goal) = (Some(from), slice.visited + count);
         for _ in 0..SLICE_STEPS {
-            let Some(position) = next.filter(|_| slice.visited < count) else { break };
-            next = self.table(shard).scan(self.hasher(), position, |_, entry| {
-                slice.visited += 1;
-                let name = entry.key();
-                if !(filter.key)(name) {
-                    return;
-                }
-                if self.has_expired(entry) {
-                    slice.expired.push(name.to_vec());
-                } else if (filter.value)(entry.value()) {
-                    slice.names.extend_from_slice(name);
-                    slice.ends.push(slice.names.len());
+            let is_wanted = |&at: &u64| slice.visited < goal && until.is_none_or(|until| at < until);
+            let Some(position) = next.filter(is_wanted) else { break };
+            next = self.table(shard).scan(self.hasher(), position, |hash, entry| {
+                if until.is_none_or(|until| hash < until) {
+                    self.look_at(hash, entry, filter, slice);
                 }
             });
         }
-        for name in slice.expired.drain(..) {
+        for name in std::mem::take(&mut slice.expired) {
             let key = self.key(&name);
             // Looking it up deletes it.
             self.find(&key);
         }
         next
     }
+
+    fn look_at(&self, hash: u64, entry: Entry<'_>, filter: &Filter, slice: &mut Slice) {
+        let name = entry.key();
+        if let Some(known) = &mut slice.known {
+            known.push(hash, name);
+        } else if entry.is_tombstone() {
+            return;
+        }
+        slice.visited += 1;
+        if entry.is_tombstone() || !filter.selects(name) {
+            return;
+        }
+        if self.has_expired(entry) {
+            slice.expired.push(name.to_vec());
+        } else if filter.wants(entry.value().type_name()) {
+            slice.names.push(name);
+        }
+    }
 }
 
-impl Slice {
-    /// Hands out the names, empties the slice and returns how many keys were looked at.
-    fn hand_out(&mut self, found: &mut impl FnMut(&[u8])) -> u64 {
-        let mut start = 0;
-        for end in self.ends.drain(..) {
-            found(&self.names[start..end]);
-            start = end;
-        }
-        self.names.clear();
-        std::mem::take(&mut self.visited)
-    }
+/// What RANDOMKEY draws.
+pub enum Drawn {
+    /// There is no key.
+    Nothing,
+    /// This one.
+    Key(Vec<u8>),
+    /// One of those that are on disk only.
+    OnDisk(Draw),
+}
+
+/// Where a cursor stands; `None`: behind everything.
+pub(super) fn position_of(cursor: u64) -> Option<u64> {
+    (cursor < CURSOR_END).then_some(cursor << CURSOR_SHIFT)
+}
+
+/// The cursor of a position that a walk has reached.
+pub(super) fn cursor_at(position: u64) -> u64 {
+    position >> CURSOR_SHIFT
+}
+
+/// The position behind a shard; `None`: it is the last one.
+pub(super) fn first_behind(shard: ShardId) -> Option<u64> {
+    (usize::from(shard.0) + 1 < SHARD_COUNT).then(|| first_hash(ShardId(shard.0 + 1)))
 }
 
 #[cfg(test)]
@@ -189,7 +303,7 @@ mod tests {
     use crate::store::entry::NewValue;
     use crate::store::evict::AccessClock;
     use crate::store::hash::{KeyHasher, SECRET_LEN};
-    use crate::store::{DbIndex, Expiry, Keyspace, ShardSet, UnixMs};
+    use crate::store::{DbIndex, Expiry, Keyspace, SHARD_BITS, ShardSet, UnixMs};
 
     const NOW: UnixMs = UnixMs(1_000_000);
 
@@ -218,8 +332,8 @@ mod tests {
 
     fn everything(cursor: u64, count: u64, db: &mut Db<'_>) -> (u64, Vec<Vec<u8>>) {
         let mut found = Vec::new();
-        let filter = Filter { key: |_: &[u8]| true, value: |_: Value<'_>| true };
-        let next = db.scan(cursor, count, &filter, |name| found.push(name.to_vec()));
+        let filter = Filter::all();
+        let next = db.scan(cursor, count, &filter, |name| found.push(name.to_vec())).unwrap();
         (next, found)
     }
 
@@ -268,13 +382,14 @@ mod tests {
     fn no_shard_is_held_while_keys_are_handed_out() {
         let keyspace = keyspace(1_000);
         with(&keyspace, ShardSet::EMPTY, |db| {
-            let filter = Filter { key: |_: &[u8]| true, value: |_: Value<'_>| true };
+            let filter = Filter::all();
             let all_free = || ShardSet::ALL.iter().all(|id| keyspace.locks().try_lock_now(id).is_some());
             let mut count = 0;
-            db.scan(0, u64::MAX, &filter, |_| {
+            let end = db.scan(0, u64::MAX, &filter, |_| {
                 assert!(all_free());
                 count += 1;
             });
+            assert_eq!(end, Ok(0));
             assert_eq!(count, 1_000);
         });
     }

@@ -17,10 +17,10 @@ use std::collections::BTreeMap;
 use storage::{Counts, NamespaceId};
 
 use super::arena::Handle;
-use super::entry::{Object, Parity, State};
+use super::entry::{NewValue, Object, Parity, State};
 use super::image::{Image, Slice};
 use super::loading::Loading;
-use super::table::{Cooled, Table};
+use super::table::{Cooled, Mercy, Table};
 use super::{DbIndex, ShardId};
 use crate::store::hash::KeyHasher;
 
@@ -48,6 +48,22 @@ impl Space {
             keys: self.table.len() as u64 + self.cold.keys,
             expires: self.table.expires_len() as u64 + self.cold.expires,
         }
+    }
+
+    /// Adds what the disk says of a key of which RAM says nothing: its value, expiry and access information, or `None`.
+    pub fn install(
+        &mut self,
+        hasher: &KeyHasher,
+        hash: u64,
+        key: &[u8],
+        loaded: Option<(NewValue<'_>, Option<u64>, u32)>,
+    ) -> Handle {
+        if let Some((_, expire, _)) = &loaded {
+            debug_assert!(self.cold.keys > 0, "a key on disk that is nowhere else is counted as cold");
+            self.cold.keys = self.cold.keys.saturating_sub(1);
+            self.cold.expires = self.cold.expires.saturating_sub(u64::from(expire.is_some()));
+        }
+        self.table.install(hasher, hash, key, loaded)
     }
 }
 
@@ -86,6 +102,8 @@ pub struct Load {
     pub entries: u64,
     /// Those of them that can't leave before a round has captured them.
     pub dirty: u64,
+    /// Keys that are on disk only.
+    pub cold: u64,
 }
 
 impl Load {
@@ -152,8 +170,18 @@ impl Shard {
     }
 
     /// The database that has a namespace.
-    pub fn space_of(&mut self, namespace: NamespaceId) -> Option<&mut Space> {
+    pub fn space_of(&self, namespace: NamespaceId) -> Option<&Space> {
+        self.spaces.iter().find(|space| space.namespace == namespace)
+    }
+
+    /// The database that has a namespace, to change.
+    pub fn space_of_mut(&mut self, namespace: NamespaceId) -> Option<&mut Space> {
         self.spaces.iter_mut().find(|space| space.namespace == namespace)
+    }
+
+    /// The index of the database that has a namespace.
+    pub fn index_of(&self, namespace: NamespaceId) -> Option<DbIndex> {
+        self.spaces.iter().position(|space| space.namespace == namespace).map(|at| DbIndex(at as u32))
     }
 
     /// A database's table.
@@ -175,7 +203,8 @@ impl Shard {
 
     /// What the shard takes in RAM.
     pub fn load(&self) -> Load {
-        let mut load = Load::default();
+        let cold = self.spaces.iter().map(|space| space.cold.keys).sum();
+        let mut load = Load { cold, ..Load::default() };
         for Space { table, .. } in self.spaces.iter().chain(&self.round.flushed) {
             load.bytes += table.used_bytes() as u64;
             load.entries += (table.len() + table.tombstones()) as u64;
@@ -336,7 +365,7 @@ impl Shard {
         let new = Parity::of(self.round.epoch);
         let old = new.other();
         self.round.progress = END;
-        let table = &mut self.space_of(namespace)?.table;
+        let table = &mut self.space_of_mut(namespace)?.table;
         let mut next = Some(from);
         let goal = table.dirty(old).saturating_sub(count);
         while let Some(position) = next.filter(|_| table.dirty(old) > goal) {
@@ -358,10 +387,17 @@ impl Shard {
     }
 
     /// Lets the clock hand pass one bucket of a database from `from` on. Returns where to go on.
-    pub fn cool(&mut self, hasher: &KeyHasher, db: DbIndex, from: u64, cooled: &mut Cooled) -> Option<u64> {
+    pub fn cool(
+        &mut self,
+        hasher: &KeyHasher,
+        db: DbIndex,
+        from: u64,
+        mercy: Mercy,
+        cooled: &mut Cooled,
+    ) -> Option<u64> {
         let space = self.space_mut(db);
         let (keys, expires) = (cooled.keys, cooled.expires);
-        let next = space.table.cool(hasher, from, cooled);
+        let next = space.table.cool(hasher, from, mercy, cooled);
         space.cold.keys += (cooled.keys - keys) as u64;
         space.cold.expires += (cooled.expires - expires) as u64;
         next

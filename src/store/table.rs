@@ -22,7 +22,7 @@
 //!   moved in between, a key that was there throughout is visited once.
 //! * An empty table has no heap memory and takes at most 224 bytes.
 //! * Beside the keys that exist it holds tombstones, for keys that do not although the disk may say so. [`Table::look_up`]
-//!   tells the three answers apart; whatever counts, draws or lists keys leaves tombstones out. `residence` owns how entries
+//!   tells the three answers apart; whatever counts or draws keys leaves tombstones out. `residence` owns how entries
 //!   stand to the disk.
 //! * Objects taken out are returned, so that the caller can drop them outside the lock.
 
@@ -45,7 +45,7 @@ mod residence;
 #[cfg(test)]
 mod tests;
 
-pub use residence::Cooled;
+pub use residence::{Cooled, Mercy};
 
 /// Scan positions are multiples of this (but for the first): the low 11 bits of a hash don't fit into a cursor.
 pub const SCAN_GRANULE: u64 = 1 << 11;
@@ -495,26 +495,12 @@ impl Table {
         (when_ms <= now_ms).then_some(handle)
     }
 
-    /// Visits the keys whose hash is from `from` up to a position that it returns, each once with its hash; `None`
+    /// Visits the entries whose hash is from `from` up to a position that it returns, each once with its hash; `None`
     /// when that is the end of the table. A step is what is left of one bucket, about ten keys, all of one hash
     /// together at worst. Start with the lowest hash of the shard. Positions returned are multiples of
     /// [`SCAN_GRANULE`] and need no state: `from` may be any hash of the shard, and the table may have changed in
-    /// any way. Whoever is in the table throughout is visited exactly once.
+    /// any way. Whoever is in the table throughout is visited exactly once. Tombstones are visited, too.
     pub fn scan(&self, hasher: &KeyHasher, from: u64, mut visit: impl FnMut(u64, Entry<'_>)) -> Option<u64> {
-        self.scan_all(hasher, from, |hash, entry| {
-            if !entry.is_tombstone() {
-                visit(hash, entry);
-            }
-        })
-    }
-
-    /// As [`Table::scan`], tombstones included.
-    pub(super) fn scan_all(
-        &self,
-        hasher: &KeyHasher,
-        from: u64,
-        mut visit: impl FnMut(u64, Entry<'_>),
-    ) -> Option<u64> {
         if self.len + self.tombstones == 0 {
             return None;
         }
@@ -601,9 +587,13 @@ impl Table {
 
     /// The handles of all keys, in no useful order.
     pub fn iter(&self) -> impl Iterator<Item = Handle> + '_ {
+        self.iter_all().filter(|&handle| self.is_live(handle))
+    }
+
+    /// The handles of all keys and tombstones, in no useful order.
+    pub fn iter_all(&self) -> impl Iterator<Item = Handle> + '_ {
         let segments = (0..self.segments.bound() as u32).filter_map(|id| self.segments.get(id));
-        let all = segments.flat_map(Segment::iter).chain(self.strays.iter().map(|&(_, handle)| handle));
-        all.filter(|&handle| self.is_live(handle))
+        segments.flat_map(Segment::iter).chain(self.strays.iter().map(|&(_, handle)| handle))
     }
 }
 

@@ -13,6 +13,7 @@ pub mod listpack;
 pub mod set;
 mod slab;
 mod spine;
+pub mod stream;
 pub mod string;
 pub mod table;
 mod tight;

@@ -177,6 +177,11 @@ impl<H: Clone, B: Bound> Spine<H, B> {
         self.turn(place, |at, _| at > 0, |at| at - 1, |len| len - 1)
     }
 
+    /// The place of the first chunk.
+    pub fn first(&self) -> Place {
+        Place::FIRST
+    }
+
     /// The place of the last chunk.
     pub fn last(&self) -> Place {
         self.find_by(|_| true)

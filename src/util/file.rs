@@ -1,14 +1,14 @@
-//! Plain files beside the dataset: the configuration, the pid file, ACL files.
+//! Plain files beside the dataset: the configuration, the pid file, ACL files, snapshots.
 //!
 //! * [`replace`] is atomic and durable: a reader, or a restart after a power cut, sees the whole old content
-//!   or the whole new one.
+//!   or the whole new one. So is a [`Draft`], for what is too big to be held in memory.
 //! * What is read is bounded by the caller's limit before it is allocated for.
 //!
 //! The dataset never comes through here: its files belong to the storage engine, which can be run on a
 //! simulator.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,6 +17,9 @@ use crate::util::glob::{self, Case};
 
 /// How many files one glob pattern may name.
 const EXPANSION_MAX: usize = 4096;
+
+/// Bytes read from a stream at once.
+const STREAM_BUFFER_BYTES: usize = 256 * 1024;
 
 /// How many replacements this process has begun.
 static REPLACEMENTS: AtomicU32 = AtomicU32::new(0);
@@ -43,10 +46,7 @@ pub fn read_from(stream: impl Read, limit_bytes: u64) -> io::Result<Vec<u8>> {
 /// new file is readable by its owner only, because it may hold passwords.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let directory = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(&target);
     let Some(name) = target.file_name() else {
         return Err(io::ErrorKind::InvalidFilename.into());
     };
@@ -62,13 +62,90 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = remove(&temporary);
         return result;
     }
-    #[expect(clippy::disallowed_methods, reason = "a rename is durable only once its directory is synced")]
+    sync_directory(directory)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "a name is durable only once its directory is synced")]
     File::open(directory)?.sync_all()
+}
+
+/// A file in the making, written as a stream. Nobody sees it under its name before it is [published](Draft::publish);
+/// one that is dropped before leaves nothing behind, and one that a crash interrupts leaves what the next one replaces.
+pub struct Draft {
+    file: File,
+    temporary: PathBuf,
+    sync_every: Option<u64>,
+    unsynced: u64,
+    is_published: bool,
+}
+
+impl Draft {
+    /// Begins one under the name `temporary`. Only one at a time may bear it. With `sync_every` it is synced whenever so
+    /// many bytes were written, so that the sync at the end is not one long burst.
+    pub fn begin(temporary: &Path, sync_every: Option<u64>) -> io::Result<Self> {
+        let file = File::options().write(true).create(true).truncate(true).open(temporary)?;
+        Ok(Self { file, temporary: temporary.to_path_buf(), sync_every, unsynced: 0, is_published: false })
+    }
+
+    /// Makes it durable as `path`, in the same directory.
+    pub fn publish(mut self, path: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        rename(&self.temporary, path)?;
+        self.is_published = true;
+        sync_directory(directory_of(path))
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.unsynced += written as u64;
+        if self.sync_every.is_some_and(|every| self.unsynced >= every) {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.is_published {
+            // What stays behind is replaced by the next draft.
+            let _ = remove(&self.temporary);
+        }
+    }
+}
+
+/// Opens a file to be read as a stream, and says how many bytes it has.
+pub fn open_stream(path: &Path) -> io::Result<(BufReader<File>, u64)> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module for files that are not the dataset's")]
+    let file = File::open(path)?;
+    let size_bytes = file.metadata()?.len();
+    Ok((BufReader::with_capacity(STREAM_BUFFER_BYTES, file), size_bytes))
 }
 
 /// Opens a file to append to, creating it if need be.
 pub fn append(path: &Path) -> io::Result<File> {
     File::options().append(true).create(true).open(path)
+}
+
+/// Removes a file so that it stays removed after a power cut.
+pub fn remove_durably(path: &Path) -> io::Result<()> {
+    remove(path)?;
+    sync_directory(directory_of(path))
 }
 
 /// Removes a file.
@@ -186,6 +263,23 @@ pub(crate) mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_draft_is_seen_when_it_is_published_and_leaves_nothing_otherwise() {
+        let scratch = Scratch::new();
+        let (path, temporary) = (scratch.put("a", "old"), scratch.0.join("draft"));
+        scratch.put("draft", "left by a crash, and longer than what comes");
+        let mut draft = Draft::begin(&temporary, Some(2)).unwrap();
+        draft.write_all(b"new").unwrap();
+        assert_eq!(read(&path, 100).unwrap(), b"old");
+        draft.publish(&path).unwrap();
+        assert_eq!(read(&path, 100).unwrap(), b"new");
+        drop(Draft::begin(&temporary, None).unwrap());
+        assert!(Draft::begin(&temporary, None).unwrap().publish(&scratch.0.join("missing/a")).is_err());
+        assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1);
+        remove_durably(&path).unwrap();
+        assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 0);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! * `forgekv-log` writes frames: at once with [`SyncMode::Always`], where it also syncs each, otherwise every
 //!   `flush_interval`. With nothing to write it sleeps until an append wakes it; an idle engine uses no CPU.
-//! * `forgekv-log-sync` syncs once a second with [`SyncMode::EverySecond`], while frames go on being written.
+//! * `forgekv-log-sync` syncs once a second with [`SyncMode::EverySecond`], and in every mode when someone waits for a
+//!   record to be durable; frames go on being written meanwhile.
 //! * `forgekv-filters` reads the filters of the runs that a start has found, and ends.
 //! * `forgekv-compact-N` merge runs: [`compaction`].
 //!
@@ -312,8 +313,11 @@ impl LogThread {
         while !self.shared.is_closing() {
             let step = self.writer.step();
             let always = self.shared.mode() == SyncMode::Always;
-            if always || self.shared.sync_is_wanted() {
+            if always {
                 self.syncer.sync(false);
+            } else if self.shared.sync_is_wanted() {
+                // Not here: what is appended meanwhile would die with the process.
+                self.shared.sync_sleeper.interrupt();
             }
             match step {
                 Step::Wrote if always => {}
@@ -322,9 +326,10 @@ impl LogThread {
                     thread::park_timeout(self.shared.options.flush_interval);
                 }
                 Step::Full => thread::park_timeout(RETRY_INTERVAL),
-                Step::Nothing | Step::Failed => self.shared.log_sleeper.sleep_unless(|| {
-                    self.writer.has_work() || self.shared.is_closing() || self.shared.sync_is_wanted()
-                }),
+                Step::Nothing | Step::Failed => {
+                    let sleeper = &self.shared.log_sleeper;
+                    sleeper.sleep_unless(|| self.writer.has_work() || self.shared.is_closing());
+                }
             }
         }
         finish(&mut self.writer, &self.syncer);
@@ -356,7 +361,7 @@ impl SyncThread {
                 continue;
             }
             let now = Instant::now();
-            if now < next {
+            if now < next && !self.shared.sync_is_wanted() {
                 thread::park_timeout(next - now);
                 continue;
             }
@@ -366,9 +371,9 @@ impl SyncThread {
     }
 
     fn has_work(&self) -> bool {
-        self.shared.mode() == SyncMode::EverySecond
-            && !self.shared.status().is_final()
-            && self.shared.written() > self.shared.durable()
+        let shared = &self.shared;
+        let is_due = shared.mode() == SyncMode::EverySecond && shared.written() > shared.durable();
+        (is_due || shared.sync_is_wanted()) && !shared.status().is_final()
     }
 }
 
@@ -386,5 +391,35 @@ impl Steps {
     /// What the log thread does when the engine closes.
     pub fn finish(&mut self) {
         finish(&mut self.writer, &self.syncer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::sim::Sim;
+
+    #[test]
+    fn frames_are_written_while_someone_waits_for_a_sync() {
+        for sync_mode in [SyncMode::EverySecond, SyncMode::Never] {
+            let options = Options { sync_mode, ..Options::default() };
+            let recovery = Engine::recover(Arc::new(Sim::new(1)), Path::new("/data"), options).unwrap();
+            let (engine, steps) = recovery.start_stepped(Box::new(|_| {})).unwrap();
+            let syncer = steps.syncer.clone();
+            let long_sync = syncer.begin(true).unwrap();
+            engine.spawn(steps).unwrap();
+
+            let append = || engine.append(0, Epoch(1), |out| out.push(7));
+            assert!(!engine.wait_durable(append(), Duration::from_millis(20)).unwrap());
+            let last = append();
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while engine.written_lsn() < last {
+                assert!(Instant::now() < deadline, "{sync_mode:?}: a sync holds frames up");
+                thread::yield_now();
+            }
+            long_sync.finish();
+            assert!(engine.wait_durable(last, Duration::from_secs(10)).unwrap());
+            engine.close().unwrap();
+        }
     }
 }

@@ -32,7 +32,8 @@
 //!
 //! [`Engine::begin_round`] and [`Round::commit`]: the caller captures what changed since the last round, as it was at one
 //! cut, and the engine makes a run and a new [`Version`] of it. A version is an image of the whole dataset; holding one is
-//! a snapshot, and a [backup](Engine::backup) is one in another directory. The log before the cut is not needed any more.
+//! a snapshot, and a [backup](Engine::backup) is one in another directory. The log's segments before the cut are not needed any
+//! more, and are written again.
 //!
 //! # Recovery
 //!

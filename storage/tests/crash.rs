@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use storage::fs::sim::Lie;
 
-use crate::support::{History, Planted, Trouble};
+use crate::support::{History, Planted, Trouble, stress_factor};
 
 /// Runs `seed`'s history once undisturbed, then with a crash at every `stride`th operation. The number of runs.
 fn crash_everywhere(seed: u64, stride: usize, planted: Planted) -> Result<u64, String> {
@@ -20,7 +20,7 @@ fn crash_everywhere(seed: u64, stride: usize, planted: Planted) -> Result<u64, S
 #[test]
 fn a_crash_at_every_operation_leaves_a_prefix_with_every_promised_record() {
     let mut runs = 0;
-    for seed in 0..150 {
+    for seed in 0..100 * stress_factor() {
         runs += crash_everywhere(seed, 1, Planted::None).unwrap_or_else(|broken| panic!("{broken}"));
     }
     println!("{runs} histories");

@@ -9,12 +9,12 @@ use storage::fs::sim::{Lie, Sim};
 use storage::log::Step;
 use storage::{Engine, Error, Lsn, OnFailure, Options, Status, SyncMode};
 
-use crate::support::{DIR, History, Planted, Session, Trouble, replay, small_options};
+use crate::support::{DIR, History, Planted, Session, Trouble, replay, small_options, stress_factor};
 
 #[test]
 fn an_error_at_every_operation_loses_nothing_promised() {
     let mut runs = 0;
-    for seed in 1000..1060 {
+    for seed in 1000..1000 + 40 * stress_factor() {
         let operations = History::run(seed, Trouble::None, Planted::None).unwrap();
         for nth in 0..operations {
             for errno in [Errno::EIO, Errno::ENOSPC] {

@@ -1,5 +1,6 @@
 //! Measurements, not tests: `cargo test --release -p forgekv-storage measure -- --ignored --nocapture`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use storage::{Engine, Epoch, Options, SyncMode};
@@ -51,6 +52,61 @@ fn append(engine: &Engine, threads: u64, rest: Duration) -> f64 {
         running.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     busy_ns as f64 / RECORDS as f64
+}
+
+/// Runs `work` beside a thread that releases the log behind it, as checkpoints do, whenever it has grown by so much.
+fn with_releases<T>(engine: &Engine, every_bytes: u64, work: impl FnOnce() -> T) -> T {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(5));
+                if engine.stats().log.log_bytes > every_bytes {
+                    let lsn = engine.written_lsn();
+                    engine.wait_durable(lsn, Duration::from_secs(60)).unwrap();
+                    engine.release_before(engine.segment_of(lsn)).unwrap();
+                }
+            }
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+/// What the log thread costs when it overwrites recycled segments, and when it grows new ones.
+#[test]
+#[ignore = "a measurement"]
+fn recycled_segments_against_new_ones() {
+    for (mode, rest) in [
+        (SyncMode::Never, 200),
+        (SyncMode::EverySecond, 200),
+        (SyncMode::EverySecond, 0),
+        (SyncMode::Always, 200),
+    ] {
+        for recycle in [false, true, false, true] {
+            let dir = TempDir::new();
+            let options = Options { sync_mode: mode, segment_bytes: 16 << 20, ..Options::default() };
+            let engine = start(&dir.0, options);
+            let run = || append(&engine, 1, Duration::from_micros(rest));
+            let every_bytes = if recycle { 64 << 20 } else { u64::MAX };
+            // The first pass makes the segments that the second one writes again.
+            with_releases(&engine, every_bytes, run);
+            let (before, begun, synced) =
+                (thread_cpu_ns("forgekv-log"), Instant::now(), engine.stats().log.syncs);
+            with_releases(&engine, every_bytes, run);
+            let (after, elapsed) = (thread_cpu_ns("forgekv-log"), begun.elapsed());
+            println!(
+                "{mode:?}, {}: {:.2} M/s; log thread {} ns CPU per record, {} in the kernel; {} syncs, the last took {} us",
+                if recycle { "recycled" } else { "new" },
+                RECORDS as f64 / elapsed.as_secs_f64() / 1e6,
+                (after.0 - before.0) / RECORDS,
+                (after.1 - before.1) / RECORDS,
+                engine.stats().log.syncs - synced,
+                engine.stats().log.last_sync_us,
+            );
+        }
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod value;
 
 pub use client::{Client, encode, show};
 pub use rng::Rng;
-pub use server::{Server, ServerOptions, forgekv_only, new_dir};
+pub use server::{Server, ServerOptions, forgekv_only, is_cold, new_dir, warm_only};
 pub use value::{Value, read_value};
 
 use std::time::{Duration, Instant};

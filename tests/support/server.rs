@@ -5,10 +5,14 @@
 //! * Ports are taken below the kernel's ephemeral range, so that no client's own port is in the way; a port that
 //!   somebody else took in between makes the start try the next one.
 //!
+//! With `FORGEKV_TEST_COLD` every server runs with a tiny cache and DEBUG COLD, so that nearly every access finds its key on
+//! disk only.
+//!
 //! With `FORGEKV_TEST_ADDR` nothing is started: `Server` stands for the one that runs there, emptied, and a lock
 //! lets one test at a time use it.
 
 use super::client::Client;
+use super::value::Value;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::cell::Cell;
@@ -48,6 +52,22 @@ pub fn forgekv_only(reason: &str) -> bool {
     skip
 }
 
+/// Does every server let its keys leave RAM at once, so that nearly every access finds its key on disk only?
+/// `FORGEKV_TEST_COLD`.
+pub fn is_cold() -> bool {
+    std::env::var_os("FORGEKV_TEST_COLD").is_some()
+}
+
+/// True when the test must be skipped because its server keeps nothing in RAM: a test of what is in RAM begins with
+/// `if warm_only("the reason") { return; }`.
+#[must_use]
+pub fn warm_only(reason: &str) -> bool {
+    if is_cold() {
+        eprintln!("skipped: not with everything on disk: {reason}");
+    }
+    is_cold()
+}
+
 /// How to start a server.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
@@ -55,12 +75,13 @@ pub struct ServerOptions {
     config_file: Option<PathBuf>,
     args: Vec<String>,
     dir: Option<PathBuf>,
+    while_loading: bool,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
         let program = std::env::var_os("FORGEKV_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_forgekv").into());
-        Self { program: program.into(), config_file: None, args: Vec::new(), dir: None }
+        Self { program: program.into(), config_file: None, args: Vec::new(), dir: None, while_loading: false }
     }
 }
 
@@ -87,6 +108,16 @@ impl ServerOptions {
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
         self
+    }
+
+    /// An answer that the dataset is being loaded is an answer.
+    pub fn while_loading(mut self) -> Self {
+        self.while_loading = true;
+        self
+    }
+
+    fn is_forgekv(&self) -> bool {
+        self.program.ends_with("forgekv")
     }
 
     /// Starts the server and waits until it answers.
@@ -144,6 +175,10 @@ impl ServerOptions {
             .args(&self.config_file)
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"])
             .arg(dir);
+        if is_cold() && self.is_forgekv() {
+            // Before the test's own, which may say otherwise.
+            command.args(["--memtable_size_mb", "8", "--enable-debug-command", "local"]);
+        }
         command.args(&self.args).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a file can be cloned")).stderr(log);
         command
@@ -278,7 +313,10 @@ impl Server {
             let child = self.options.command(&self.dir, port, &log).spawn();
             self.process = Some(child.map_err(|error| format!("cannot start {program}: {error}"))?);
             match self.wait_until_ready() {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.keep_nothing_in_ram();
+                    return Ok(());
+                }
                 Err(error) => {
                     self.kill_9();
                     let text = self.log();
@@ -291,7 +329,23 @@ impl Server {
         Err("five ports in a row were taken".to_owned())
     }
 
-    /// Waits until our own process answers; `-LOADING` is not an answer, `-NOAUTH` is.
+    /// With `FORGEKV_TEST_COLD`: DEBUG COLD 1.
+    fn keep_nothing_in_ram(&self) {
+        if !is_cold() || !self.options.is_forgekv() {
+            return;
+        }
+        let mut client = Client::connect(self.addr);
+        let password = self.options.args.iter().skip_while(|arg| *arg != "--requirepass").nth(1);
+        if let Some(password) = password {
+            client.cmd(&["AUTH", password]);
+        }
+        let reply = client.cmd(&["DEBUG", "COLD", "1"]);
+        if reply != Value::simple("OK") {
+            eprintln!("this server keeps its keys in RAM: {reply:?}");
+        }
+    }
+
+    /// Waits until our own process answers; `-LOADING` is not an answer, unless the options say so; `-NOAUTH` is.
     fn wait_until_ready(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + START_TIMEOUT;
         while Instant::now() < deadline {
@@ -300,7 +354,10 @@ impl Server {
                 return Err("exited at once".to_owned());
             }
             match answer {
-                Ok(reply) if !reply.as_error().is_some_and(|error| error.starts_with("LOADING")) => {
+                Ok(reply)
+                    if self.options.while_loading
+                        || !reply.as_error().is_some_and(|error| error.starts_with("LOADING")) =>
+                {
                     return Ok(());
                 }
                 _ => std::thread::sleep(Duration::from_millis(3)),

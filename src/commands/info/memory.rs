@@ -55,6 +55,10 @@ pub(super) fn memory(call: &Call<'_>, page: &mut Page) {
     page.zeroes(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
     let (waiting, freed) = call.state.keyspace.garbage();
     page.fields(&[("lazyfree_pending_objects", waiting), ("lazyfreed_objects", freed)]);
+    let counts = call.state.keyspace.counts();
+    let (keys, cold) = counts.iter().fold((0, 0), |sums, db| (sums.0 + db.keys, sums.1 + db.cold));
+    // Keys whose values are in RAM, and keys that are on disk only.
+    page.fields(&[("keys_in_memory", (keys - cold) as u64), ("keys_on_disk_only", cold as u64)]);
 }
 
 /// There is no script engine.

@@ -2,10 +2,11 @@
 //!
 //! * Every field of Redis 7.4 is there, so that its tools find what they look for. A field about something that does not
 //!   exist here (forks, replicas, modules) has the value that says so, mostly 0.
-//! * `# Workers` is our own section; it is shown when it is asked for, and by `all`.
+//! * `# Storage` and `# Workers` are our own sections; they are shown when they are asked for, and by `all`.
 //! * It holds no lock while it writes; sums over shards and threads are taken one after the other.
 
 mod memory;
+mod persistence;
 mod sections;
 mod stats;
 
@@ -62,7 +63,7 @@ const SECTIONS: &[Section] = &[
     section(&["server"], "Server", sections::server),
     section(&["clients"], "Clients", sections::clients),
     section(&["memory"], "Memory", memory::memory),
-    section(&["persistence"], "Persistence", sections::persistence),
+    section(&["persistence"], "Persistence", persistence::persistence),
     section(&["stats"], "Stats", stats::stats),
     section(&["replication"], "Replication", sections::replication),
     section(&["cpu"], "CPU", sections::cpu),
@@ -72,6 +73,7 @@ const SECTIONS: &[Section] = &[
     extra(&["latencystats"], "Latencystats", stats::latencystats),
     section(&["cluster"], "Cluster", |_, page| page.field("cluster_enabled", 0)),
     section(&["keyspace"], "Keyspace", sections::keyspace),
+    extra(&["storage"], "Storage", persistence::storage),
     extra(&["workers"], "Workers", sections::workers),
 ];
 

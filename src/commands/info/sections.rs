@@ -8,7 +8,6 @@ use crate::config::values::Supervised;
 use crate::stats::Stat;
 use crate::store::UnixMs;
 use crate::store::evict::AccessClock;
-use crate::store::keyspace::LogHealth;
 use crate::sys::{self, CpuOf};
 use crate::util::time;
 
@@ -80,52 +79,6 @@ pub(super) fn clients(call: &Call<'_>, page: &mut Page) {
         "total_blocking_keys",
         "total_blocking_keys_on_nokey",
     ]);
-}
-
-pub(super) fn persistence(call: &Call<'_>, page: &mut Page) {
-    let state = call.state;
-    let is_loading = state.is_loading();
-    page.field("loading", u8::from(is_loading));
-    page.zeroes(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
-    page.field("current_fork_perc", "0.00");
-    page.zeroes(&["current_save_keys_processed", "current_save_keys_total"]);
-    page.field("rdb_changes_since_last_save", state.stats.totals().get(Stat::Dirty));
-    page.field("rdb_bgsave_in_progress", 0);
-    page.field("rdb_last_save_time", state.last_save.load(Ordering::Relaxed));
-    page.field("rdb_last_bgsave_status", "ok");
-    page.field("rdb_last_bgsave_time_sec", -1);
-    page.field("rdb_current_bgsave_time_sec", -1);
-    page.zeroes(&[
-        "rdb_saves",
-        "rdb_last_cow_size",
-        "rdb_last_load_keys_expired",
-        "rdb_last_load_keys_loaded",
-    ]);
-    page.field("aof_enabled", 1);
-    page.zeroes(&["aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
-    page.field("aof_last_rewrite_time_sec", -1);
-    page.field("aof_current_rewrite_time_sec", -1);
-    page.field("aof_last_bgrewrite_status", "ok");
-    page.zeroes(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    let log = state.keyspace.log();
-    let is_healthy = state.keyspace.log_health() == LogHealth::Good;
-    page.field("aof_last_write_status", if is_healthy { "ok" } else { "err" });
-    page.zeroes(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
-    if let Some(log) = log {
-        let stats = log.stats();
-        page.fields(&[
-            ("aof_current_size", stats.log.log_bytes),
-            // What the log held before this process wrote to it.
-            ("aof_base_size", stats.log.log_bytes.saturating_sub(stats.log.bytes_written)),
-            ("aof_pending_rewrite", 0),
-            ("aof_buffer_length", log.pending_bytes()),
-            ("aof_pending_bio_fsync", u64::from(log.written_lsn() > log.durable_lsn())),
-            ("aof_delayed_fsync", 0),
-        ]);
-    }
-    if is_loading {
-        page.field("loading_start_time", state.started.0 / 1000);
-    }
 }
 
 pub(super) fn replication(call: &Call<'_>, page: &mut Page) {

@@ -27,7 +27,7 @@ fn the_configuration_file_of_redis_loads() {
     assert_eq!(loaded.config.loglevel, LogLevel::Notice);
     assert_eq!(loaded.config.dir, scratch.0);
     let mentions = |name: &str| loaded.notices.iter().filter(|notice| notice.contains(name)).count();
-    assert_eq!(mentions("rdbchecksum"), 1);
+    assert_eq!(mentions("aof-load-truncated"), 1);
     assert_eq!(mentions("appendonly no"), 1, "{:?}", loaded.notices);
     // The file gives appendfsync too, so that `appendonly no` leaves it alone.
     assert_eq!(loaded.config.wal_sync_mode, SyncMode::EverySecond);
@@ -120,7 +120,7 @@ fn includes_that_never_end_are_refused() {
 
 #[test]
 fn a_directive_without_effect_is_said_once_with_its_reason() {
-    let loaded = load("tls-port 7000\ncluster-enabled yes\ntls-port 7001\nrdbchecksum yes\n").unwrap();
+    let loaded = load("tls-port 7000\ncluster-enabled yes\ntls-port 7001\naof-load-truncated yes\n").unwrap();
     assert_eq!(loaded.notices.len(), 3, "{:?}", loaded.notices);
     assert!(loaded.notices[0].starts_with("'tls-port' is accepted"), "{:?}", loaded.notices);
     assert_eq!(loaded.config.value("tls-port").unwrap(), "7001");

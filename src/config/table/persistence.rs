@@ -67,23 +67,56 @@ pub(super) const ROWS: &[Directive] = &[
         "Seconds and changes after which a checkpoint is made, beside those the server makes by itself.",
     )
     .several(),
-    accepted("dbfilename", Kind::Custom(kind::file_name), "dump.rdb", IMAGE).protected(),
+    here(
+        "dbfilename",
+        Kind::Custom(kind::file_name),
+        "dump.rdb",
+        |v, text| v.dbfilename = text.to_owned(),
+        "The RDB file in `dir`: what BGSAVE writes, and what a start without data imports.",
+    )
+    .protected(),
+    here(
+        "rdb-version",
+        Kind::Int(10, 12),
+        "11",
+        |v, text| v.rdb_version = number(text),
+        "The version of RDB files that are written: 10 is read by Redis 7.0, 11 by 7.2 and Valkey, 12 by 7.4.",
+    ),
     accepted(
         "stop-writes-on-bgsave-error",
         Kind::Bool,
         "yes",
-        "a full disk refuses writes, and only while it is full",
+        "the log keeps what is written, whether a snapshot succeeds or not; a full disk refuses writes while it is full",
     ),
-    accepted("rdbcompression", Kind::Bool, "yes", IMAGE),
-    accepted("rdbchecksum", Kind::Bool, "yes", "every block on disk has a checksum").immutable(),
+    here(
+        "rdbcompression",
+        Kind::Bool,
+        "yes",
+        |v, text| v.rdbcompression = yes(text),
+        "Whether strings in RDB files are compressed.",
+    ),
+    here(
+        "rdbchecksum",
+        Kind::Bool,
+        "yes",
+        |v, text| v.rdbchecksum = yes(text),
+        "Whether RDB files end with a checksum.",
+    )
+    .immutable(),
     accepted(
         "sanitize-dump-payload",
         Kind::Choice(&["no", "yes", "clients"]),
         "no",
         "payloads are always checked",
     ),
-    accepted("rdb-del-sync-files", Kind::Bool, "no", IMAGE),
-    accepted("rdb-save-incremental-fsync", Kind::Bool, "yes", IMAGE),
+    accepted("rdb-del-sync-files", Kind::Bool, "no", "a replica's full sync leaves no file"),
+    here(
+        "rdb-save-incremental-fsync",
+        Kind::Bool,
+        "yes",
+        |v, text| v.rdb_save_incremental_fsync = yes(text),
+        "Whether an RDB file is synced every 4 MiB while it is written, not only at its end.",
+    ),
     accepted("appendfilename", Kind::Custom(kind::file_name), "appendonly.aof", LOG).immutable(),
     accepted("appenddirname", Kind::Custom(kind::file_name), "appendonlydir", LOG).immutable(),
     accepted("no-appendfsync-on-rewrite", Kind::Bool, "no", LOG),
@@ -101,7 +134,6 @@ pub(super) const ROWS: &[Directive] = &[
     accepted("aof-disable-auto-gc", Kind::Bool, "no", LOG),
 ];
 
-const IMAGE: &str = "checkpoints replace the RDB file";
 const LOG: &str = "the log has segments that are used again, and is never rewritten";
 
 fn sync_mode(text: &str) -> SyncMode {

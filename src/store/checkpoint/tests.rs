@@ -11,7 +11,7 @@ use crate::store::entry::{NewValue, State, Value};
 use crate::store::evict::AccessClock;
 use crate::store::hash::{KeyHasher, SECRET_LEN};
 use crate::store::residence::Wanted;
-use crate::store::table::{Cooled, Presence};
+use crate::store::table::{Cooled, Mercy, Presence};
 use crate::store::{Db, DbIndex, Expiry, Key, UnixMs};
 use crate::util::random::Random;
 
@@ -173,12 +173,19 @@ impl World {
     /// The clock hand passes a third of the shards.
     fn cool(&mut self) {
         let (third, mut cooled) = (self.below(3), Cooled::default());
+        let mercy = Mercy { used: self.below(2) == 0, fresh: self.below(2) == 0 };
         for id in ShardSet::ALL.iter().filter(|id| usize::from(id.0) % 3 == third) {
             let mut locked = self.keyspace.locks().lock_one(id);
             for db in 0..DATABASES as u32 {
                 let mut next = Some(first_hash(id));
                 while let Some(from) = next {
-                    next = locked.shard_mut(id).cool(self.keyspace.hasher(), DbIndex(db), from, &mut cooled);
+                    next = locked.shard_mut(id).cool(
+                        self.keyspace.hasher(),
+                        DbIndex(db),
+                        from,
+                        mercy,
+                        &mut cooled,
+                    );
                 }
             }
         }

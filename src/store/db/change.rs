@@ -154,6 +154,17 @@ impl Db<'_> {
         self.dirty += 1;
     }
 
+    /// Deletes a key that is on disk only and whose time has passed. RAM says nothing of it, and the current version says
+    /// `expire`.
+    pub(in crate::store) fn delete_expired_cold(&mut self, key: &Key<'_>, expire: UnixMs) {
+        let shard = key.shard();
+        let space = self.locked.shard_mut(shard).space_mut(self.index);
+        // Its value is not needed any more.
+        let gone = Some((NewValue::Bytes(b"", false), Some(expire.0), 0));
+        let handle = space.install(self.keyspace.hasher(), key.hash, key.bytes, gone);
+        self.delete_expired(key, Slot { shard, db: self.index, handle });
+    }
+
     pub(super) fn take_out(&mut self, slot: Slot, hash: u64) {
         let hasher = self.keyspace.hasher();
         let shard = self.locked.shard_mut(slot.shard);

@@ -258,3 +258,19 @@ fn deleting_brings_the_memory_back_for_values_of_every_size() {
         );
     }
 }
+
+#[test]
+fn what_a_file_says_of_a_use_comes_back_where_it_is_tracked() {
+    let now = UnixMs(1_700_000_000_000);
+    let (lru, lfu) = (AccessClock::lru(now), AccessClock::lfu(now, 10, 1, 0.0));
+    let idle = SavedAccess::IdleSeconds(1234);
+    assert_eq!(lru.idle_seconds(lru.restored(idle)), 1234);
+    assert_eq!(lru.saved(lru.restored(idle)), idle);
+    assert_eq!(lru.idle_seconds(lru.restored(SavedAccess::IdleSeconds(u64::MAX))), CLOCK_MASK);
+    let often = SavedAccess::Frequency(255);
+    assert_eq!(lfu.frequency(lfu.restored(often)), 255);
+    assert_eq!(lfu.saved(lfu.restored(often)), often);
+    for (clock, foreign) in [(lru, often), (lfu, idle), (lru, SavedAccess::Unknown)] {
+        assert_eq!(clock.restored(foreign), clock.fresh());
+    }
+}

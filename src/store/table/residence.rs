@@ -22,6 +22,15 @@ pub struct Cooled {
     pub objects: Vec<Object>,
 }
 
+/// Which clean entries the clock hand spares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mercy {
+    /// Those that were used since it last passed.
+    pub used: bool,
+    /// Those that were loaded and not used yet, at every pass and not only at the first.
+    pub fresh: bool,
+}
+
 impl Table {
     /// Keys that are known not to exist, whatever the disk says.
     pub fn tombstones(&self) -> usize {
@@ -125,7 +134,7 @@ impl Table {
         mut visit: impl FnMut(u64, Entry<'_>),
     ) -> Option<u64> {
         let from = self.next_dirty(from, parity)?;
-        self.scan_all(hasher, from, |hash, entry| {
+        self.scan(hasher, from, |hash, entry| {
             if entry.state().is_dirty(parity) {
                 visit(hash, entry);
             }
@@ -186,11 +195,11 @@ impl Table {
         }
     }
 
-    /// The clock hand passes one bucket from `from` on: clean entries that were not used since it last passed leave RAM (E2).
-    /// Returns where to go on.
-    pub fn cool(&mut self, hasher: &KeyHasher, from: u64, cooled: &mut Cooled) -> Option<u64> {
+    /// The clock hand passes one bucket from `from` on: clean entries that it does not spare leave RAM (E2). Returns where to
+    /// go on.
+    pub fn cool(&mut self, hasher: &KeyHasher, from: u64, mercy: Mercy, cooled: &mut Cooled) -> Option<u64> {
         let mut passed = Vec::new();
-        let next = self.scan_all(hasher, from, |hash, entry| {
+        let next = self.scan(hasher, from, |hash, entry| {
             if entry.state().is_clean() {
                 passed.push((hash, entry.handle()));
             }
@@ -198,7 +207,10 @@ impl Table {
         for (hash, handle) in passed {
             let entry = self.entry(handle);
             let state = entry.state();
-            if state.is_used() || state.is_fresh() {
+            if state.is_fresh() && mercy.fresh {
+                continue;
+            }
+            if state.is_fresh() || (state.is_used() && mercy.used) {
                 self.set_state(hash, handle, state.passed());
                 continue;
             }

@@ -27,7 +27,7 @@ use std::fmt;
 use std::iter::FusedIterator;
 
 use super::Malformed;
-use crate::util::capacity::{capacity_for, give_back, reserve};
+use crate::util::capacity::{give_back, reserve};
 use crate::util::number::parse_i64;
 
 pub use element::Element;
@@ -267,7 +267,7 @@ impl Listpack {
 
     /// Gives back memory that it does not need, as before it rests.
     pub fn shrink_to_fit(&mut self) {
-        self.bytes.shrink_to(capacity_for(self.bytes.len()));
+        self.bytes.shrink_to_fit();
     }
 
     fn append_bytes(&mut self, elements: &[u8], count: usize) {

@@ -16,6 +16,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use memchr::memmem;
+
 use super::frame::{self, END_MARK_BYTES, NoHeader, Records};
 use super::segment::{self, FIRST};
 use super::segments::{Live, SegmentFile};
@@ -432,10 +434,9 @@ impl Segment {
         let (mut offset, mut durable) = (from, None);
         while offset + HEADER as u64 <= size {
             let bytes = self.bytes(offset, WINDOW_BYTES.min(size - offset))?;
-            for (at, header) in
-                bytes.windows(HEADER).enumerate().filter(|(_, at)| at.starts_with(frame::MAGIC))
-            {
-                let header = header.first_chunk().expect("the window is as long as a header");
+            for at in memmem::find_iter(bytes, frame::MAGIC) {
+                // One that begins too late is met again in the next window, if there is one.
+                let Some(header) = bytes[at..].first_chunk() else { break };
                 let place = Place { dataset_id, segment, offset: offset + at as u64 };
                 if let Ok((header, _)) = frame::Header::decode(header, place) {
                     durable = durable.max(Some(header.durable));

@@ -271,7 +271,8 @@ impl Shared {
             return Ok(true);
         }
         self.wanted.fetch_max(lsn.0, SeqCst);
-        self.log_sleeper.wake();
+        // If the record is not written yet, the log thread passes the wish on once it is.
+        self.sync_sleeper.interrupt();
         let deadline = Instant::now() + timeout;
         let mut guard = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         while self.durable() < lsn {

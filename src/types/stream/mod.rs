@@ -1,0 +1,43 @@
+//! The stream type: entries in the order of their ids, and the groups of consumers that read them.
+//!
+//! * [`Entries`] are kept in blocks, byte for byte Redis's nodes, and only ever added at the end and removed.
+//! * A [`Group`] knows how far it has read and which entries its [`Consumer`]s have yet to acknowledge. It refers to entries by id
+//!   only: an entry may be gone while it is still pending.
+//! * All big parts are chunks of bounded size behind `Arc`. A clone is a freeze: a few references, whatever the size; a writer
+//!   then copies what it touches, once.
+//! * Time is an argument, and so are the limits of blocks.
+
+mod block;
+mod claim;
+mod entries;
+mod group;
+mod id;
+mod map;
+mod radix;
+mod trim;
+
+pub use block::{Entry, Fields, Limits};
+pub use claim::{AutoClaim, AutoClaimed, Claim, Claimed};
+pub use entries::{AddError, Entries, Range, RangeRev, SetIdError};
+pub use group::{Consumer, ConsumerId, Group, Groups, Pending};
+pub use id::{BoundError, IdText, NewId, StreamId};
+pub use trim::{Bound, Trim};
+
+/// A stream. Its parts are apart, because reading by a group changes the group while it reads entries.
+#[derive(Clone, Debug, Default)]
+pub struct Stream {
+    /// What was added and not removed.
+    pub entries: Entries,
+    /// Who reads it.
+    pub groups: Groups,
+}
+
+impl Stream {
+    /// Bytes of heap memory. It adds up the groups.
+    pub fn memory_bytes(&self) -> usize {
+        self.entries.memory_bytes() + self.groups.memory_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,840 @@
+//! RDB files of a running server: what BGSAVE and SAVE write, what a start imports, and what INFO tells of both.
+//!
+//! A named pipe in the place of a file stops the server where a test wants it: a save waits for somebody to read what it
+//! writes, and an import for somebody to write what it reads.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Write};
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use forgekv::rdb::reader::{Entry, Item, Reader};
+use forgekv::rdb::writer::{Header, Writer};
+use forgekv::rdb::{Access, Format, Object};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use crate::rdb::oracle;
+use crate::support::{Client, Rng, Server, ServerOptions, Value, forgekv_only, new_dir, wait_for};
+
+const REASON: &str = "it looks at files and fields of ForgeKV";
+const FILE: &str = "dump.rdb";
+/// Where a save writes before its file is whole.
+const TEMPORARY: &str = "temp-save.rdb";
+/// What is there while an import has not ended.
+const MARK: &str = "IMPORTING";
+const SEED: u64 = 0x736e_6170;
+
+fn info(client: &mut Client, section: &str) -> BTreeMap<String, String> {
+    let text = client.text(&["INFO", section]);
+    let fields = text.lines().filter_map(|line| line.split_once(':'));
+    fields.map(|(name, value)| (name.to_owned(), value.trim_end().to_owned())).collect()
+}
+
+#[track_caller]
+fn field(client: &mut Client, name: &str) -> String {
+    let fields = info(client, "persistence");
+    fields.get(name).unwrap_or_else(|| panic!("INFO persistence has {name}")).clone()
+}
+
+#[track_caller]
+fn number(client: &mut Client, name: &str) -> i64 {
+    field(client, name).parse().unwrap()
+}
+
+/// BGSAVE, until it is done.
+#[track_caller]
+fn save(client: &mut Client) {
+    assert_eq!(client.text(&["BGSAVE"]), "Background saving started");
+    wait_for("the save to end", || number(client, "rdb_bgsave_in_progress") == 0);
+    assert_eq!(field(client, "rdb_last_bgsave_status"), "ok");
+}
+
+/// Every key of every database: its value and when it expires.
+type Contents = BTreeMap<(u32, Vec<u8>), (Vec<u8>, i64)>;
+
+fn contents(client: &mut Client) -> Contents {
+    let mut contents = Contents::new();
+    for db in 0..16 {
+        client.ok(&["SELECT", &db.to_string()]);
+        for key in client.array(&["KEYS", "*"]) {
+            let key = key.as_bytes().unwrap().to_vec();
+            let (value, at) = (client.bulk(&[b"GET", &key[..]]), client.int(&[b"PEXPIRETIME", &key[..]]));
+            contents.insert((db, key), (value, at));
+        }
+        assert_eq!(client.int(&["DBSIZE"]), contents.keys().filter(|key| key.0 == db).count() as i64);
+    }
+    client.ok(&["SELECT", "0"]);
+    contents
+}
+
+#[track_caller]
+fn assert_same(expected: &Contents, found: &Contents) {
+    for (key, value) in expected {
+        assert!(found.get(key) == Some(value), "database {} key {}", key.0, key.1.escape_ascii());
+    }
+    assert_eq!(found.len(), expected.len());
+}
+
+/// Strings of many kinds in several databases, some of which expire.
+fn fill(client: &mut Client) {
+    let mut rng = Rng::new(SEED);
+    for db in ["0", "3", "15"] {
+        client.ok(&["SELECT", db]);
+        for n in 0..200 {
+            let value = match n % 5 {
+                0 => n.to_string().into_bytes(),
+                1 => (rng.below(1 << 40) as i64 - (1 << 39)).to_string().into_bytes(),
+                2 => vec![b'a'; rng.below(5000)],
+                3 => {
+                    let len = rng.below(3000);
+                    rng.bytes(len)
+                }
+                _ => b"the quick brown fox ".repeat(rng.below(20)),
+            };
+            let key = format!("key:{n}");
+            client.ok(&[&b"SET"[..], key.as_bytes(), &value]);
+            if rng.one_in(3) {
+                let at = 4_102_444_800_000 + rng.below(1_000_000);
+                assert_eq!(client.int(&["PEXPIREAT", &key, &at.to_string()]), 1);
+            }
+        }
+    }
+    client.ok(&["SELECT", "0"]);
+}
+
+fn items(path: &Path) -> Vec<Item> {
+    let reader = Reader::new(BufReader::new(File::open(path).unwrap()));
+    reader.map(|item| item.unwrap_or_else(|error| panic!("{}: {error}", path.display()))).collect()
+}
+
+fn entries(path: &Path) -> Vec<Entry> {
+    items(path)
+        .into_iter()
+        .filter_map(|item| if let Item::Entry(entry) = item { Some(entry) } else { None })
+        .collect()
+}
+
+fn text_of(object: &Object<'_>) -> Vec<u8> {
+    match object {
+        Object::Int(number) => number.to_string().into_bytes(),
+        Object::String(bytes) => bytes.to_vec(),
+        #[expect(unreachable_patterns, reason = "these tests write strings")]
+        _ => panic!("a string"),
+    }
+}
+
+// ---- saving
+
+#[test]
+fn redis_loads_what_is_saved_and_what_redis_saves_is_imported() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let Some(oracle) = oracle() else { return };
+    let server = Server::with_args(&["--rdb-version", "10"]);
+    let mut client = server.connect();
+    fill(&mut client);
+    // A database that was exchanged and one that was flushed: neither order nor numbers of namespaces are those of databases.
+    client.ok(&["SWAPDB", "0", "7"]);
+    client.ok(&["SET", "later", "1"]);
+    let before = contents(&mut client);
+    save(&mut client);
+
+    let (redis_dir, dir) = (new_dir(), new_dir());
+    fs::copy(server.dir().join(FILE), redis_dir.join(FILE)).unwrap();
+    let redis = oracle.dir(&redis_dir).start();
+    let mut redis_client = redis.connect();
+    assert_same(&before, &contents(&mut redis_client));
+    redis_client.ok(&["SELECT", "3"]);
+    assert_eq!(redis_client.text(&["OBJECT", "ENCODING", "key:5"]), "int");
+
+    redis_client.ok(&["SET", "of redis", "2"]);
+    let before = contents(&mut redis_client);
+    redis_client.ok(&["SAVE"]);
+    fs::copy(redis_dir.join(FILE), dir.join(FILE)).unwrap();
+    let server = ServerOptions::default().dir(&dir).start();
+    let mut client = server.connect();
+    assert_same(&before, &contents(&mut client));
+    assert_eq!(number(&mut client, "rdb_last_load_keys_loaded"), before.len() as i64);
+    drop((server, redis));
+    fs::remove_dir_all(dir).unwrap();
+    fs::remove_dir_all(redis_dir).unwrap();
+}
+
+#[test]
+fn the_file_is_as_the_directives_ask() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let args = ["--dbfilename", "other.rdb", "--rdbchecksum", "no", "--enable-protected-configs", "yes"];
+    let server = Server::with_args(&args);
+    let mut client = server.connect();
+    let text = b"again ".repeat(1000);
+    client.ok(&[&b"SET"[..], b"k", &text]);
+    save(&mut client);
+    let compressed = fs::read(server.dir().join("other.rdb")).unwrap();
+    assert!(compressed.starts_with(b"REDIS0011") && compressed.ends_with(&[0; 8]) && compressed.len() < 1000);
+    assert_eq!(text_of(&entries(&server.dir().join("other.rdb"))[0].object), text);
+
+    client.ok(&["CONFIG", "SET", "rdbcompression", "no", "rdb-version", "12", "dbfilename", "third.rdb"]);
+    client.ok(&["SAVE"]);
+    let plain = fs::read(server.dir().join("third.rdb")).unwrap();
+    assert!(plain.starts_with(b"REDIS0012") && plain.len() > text.len());
+    assert_eq!(fs::read(server.dir().join("other.rdb")).unwrap(), compressed, "the old name is left alone");
+}
+
+#[test]
+fn uses_of_keys_are_saved_for_the_policies_that_look_at_them_and_come_back() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.connect();
+    client.ok(&["SET", "k", "1"]);
+    client.ok(&["SAVE"]);
+    let path = server.dir().join(FILE);
+    assert_eq!(entries(&path)[0].access, Access::Unknown);
+    client.ok(&["CONFIG", "SET", "maxmemory-policy", "volatile-lru"]);
+    client.ok(&["SAVE"]);
+    assert!(matches!(entries(&path)[0].access, Access::IdleSeconds(0..60)));
+
+    let server = Server::with_args(&["--maxmemory-policy", "allkeys-lfu", "--lfu-log-factor", "0"]);
+    let mut client = server.connect();
+    client.ok(&["SET", "k", "1"]);
+    for _ in 0..50 {
+        client.bulk(&["GET", "k"]);
+    }
+    let used = client.int(&["OBJECT", "FREQ", "k"]);
+    assert!(used >= 50);
+    client.ok(&["SAVE"]);
+    assert_eq!(entries(&server.dir().join(FILE))[0].access, Access::Frequency(used as u8));
+    let dir = new_dir();
+    fs::copy(server.dir().join(FILE), dir.join(FILE)).unwrap();
+    let server = ServerOptions::default().dir(&dir).args(&["--maxmemory-policy", "allkeys-lfu"]).start();
+    assert_eq!(server.connect().int(&["OBJECT", "FREQ", "k"]), used);
+    drop(server);
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_snapshot_is_one_moment_whatever_is_written_meanwhile() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    const WRITERS: usize = 3;
+    let server = Server::start();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let (server, is_over) = (&server, &is_over);
+            scope.spawn(move || {
+                let mut client = server.connect();
+                let mut n = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    n += 1;
+                    let mut argv = vec!["MSET".to_owned()];
+                    (0..8).for_each(|key| argv.extend([format!("w{writer}:{key}"), n.to_string()]));
+                    client.ok(&argv);
+                    // One key that is always the newer: whoever has it has what was written before.
+                    client.ok(&["SET", &format!("after{writer}"), &n.to_string()]);
+                }
+            });
+        }
+        let mut client = server.connect();
+        for _ in 0..10 {
+            wait_for("every writer", || client.int(&["EXISTS", "after0", "after1", "after2"]) == 3);
+            let acknowledged: Vec<i64> = (0..WRITERS)
+                .map(|writer| client.text(&["GET", &format!("after{writer}")]).parse().unwrap())
+                .collect();
+            save(&mut client);
+            let found: BTreeMap<Vec<u8>, i64> = entries(&server.dir().join(FILE))
+                .into_iter()
+                .map(|entry| (entry.key, String::from_utf8(text_of(&entry.object)).unwrap().parse().unwrap()))
+                .collect();
+            for (writer, acknowledged) in acknowledged.into_iter().enumerate() {
+                let of = |key: String| found[key.as_bytes()];
+                let first = of(format!("w{writer}:0"));
+                for key in 1..8 {
+                    assert_eq!(
+                        of(format!("w{writer}:{key}")),
+                        first,
+                        "MSET is in the file as a whole or not at all"
+                    );
+                }
+                let after = of(format!("after{writer}"));
+                assert!(
+                    after == first || after + 1 == first,
+                    "{after} was written between {first} and the next"
+                );
+                assert!(after >= acknowledged, "{acknowledged} was acknowledged before the save");
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn save_replies_when_the_file_is_there_and_stops_nobody() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let server = Server::start();
+    let (mut client, mut other) = (server.connect(), server.connect());
+    client.ok(&["SET", "k", "1"]);
+    let pipe = server.dir().join(TEMPORARY);
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    client.send(&["SAVE"]);
+    client.send(&["SET", "k", "2"]);
+    wait_for("the save to begin", || number(&mut other, "rdb_bgsave_in_progress") == 1);
+    assert_eq!(other.bulk(&["GET", "k"]), b"1", "what comes behind SAVE waits for it");
+    for command in [&["SAVE"][..], &["BGSAVE"], &["BGSAVE", "SCHEDULE"]] {
+        assert_eq!(other.error(command), "ERR Background save already in progress");
+    }
+    let log = "Background append only file rewriting scheduled";
+    assert_eq!(other.text(&["BGREWRITEAOF"]), log);
+    assert_eq!(number(&mut other, "aof_rewrite_scheduled"), 1);
+    assert!(number(&mut other, "rdb_current_bgsave_time_sec") >= 0);
+    // Somebody reads the pipe. It can't be synced, so there will be no file.
+    let mut read = Vec::new();
+    File::open(&pipe).unwrap().read_to_end(&mut read).unwrap();
+    assert!(read.starts_with(b"REDIS0011"));
+    let reply = client.read();
+    assert!(reply.as_error().unwrap().starts_with("ERR The file can't be written"), "{reply:?}");
+    assert_eq!(client.read(), Value::Simple("OK".into()));
+    assert_eq!(field(&mut other, "rdb_last_bgsave_status"), "err");
+    assert_eq!(number(&mut other, "rdb_saves"), 0);
+    assert!(!server.dir().join(FILE).exists() && !pipe.exists());
+    wait_for("the rewrite", || number(&mut other, "aof_rewrites") == 1);
+
+    client.ok(&["SAVE"]);
+    assert_eq!(entries(&server.dir().join(FILE)).len(), 1);
+    assert_eq!(field(&mut other, "rdb_last_bgsave_status"), "ok");
+    // A client that goes while it waits leaves nothing behind.
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    client.send(&["SAVE"]);
+    wait_for("the save to begin", || number(&mut other, "rdb_bgsave_in_progress") == 1);
+    drop(client);
+    drop(File::open(&pipe).unwrap());
+    wait_for("the save to end", || number(&mut other, "rdb_bgsave_in_progress") == 0);
+    other.ok(&["SAVE"]);
+}
+
+#[test]
+fn a_crash_during_a_save_leaves_the_old_file() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let mut server = Server::with_args(&["--wal_sync_mode", "always"]);
+    let mut client = server.connect();
+    client.ok(&["SET", "k", "old"]);
+    client.ok(&["SAVE"]);
+    let (path, pipe) = (server.dir().join(FILE), server.dir().join(TEMPORARY));
+    let old = fs::read(&path).unwrap();
+    client.ok(&["SET", "k", "new"]);
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    client.text(&["BGSAVE"]);
+    wait_for("the save to begin", || number(&mut client, "rdb_bgsave_in_progress") == 1);
+    server.kill_9();
+    assert_eq!(fs::read(&path).unwrap(), old);
+    server.restart();
+    assert!(!pipe.exists(), "what the save has left is gone");
+    let mut client = server.connect();
+    assert_eq!(client.bulk(&["GET", "k"]), b"new", "the dataset does not come from the file");
+    assert_eq!(fs::read(&path).unwrap(), old);
+    client.ok(&["SAVE"]);
+    assert_eq!(text_of(&entries(&path)[0].object), b"new");
+}
+
+#[test]
+fn bgsave_takes_one_option_and_bgrewriteaof_shortens_the_log() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.connect();
+    assert_eq!(client.error(&["BGSAVE", "NOW"]), "ERR syntax error");
+    assert_eq!(client.error(&["BGSAVE", "SCHEDULE", "SCHEDULE"]), "ERR syntax error");
+    assert_eq!(client.text(&["bgsave", "schedule"]), "Background saving started");
+    wait_for("the save", || number(&mut client, "rdb_saves") == 1);
+    client.ok(&["SET", "k", &"x".repeat(10_000)]);
+    let log_bytes =
+        |client: &mut Client| info(client, "storage")["log_bytes_since_checkpoint"].parse::<u64>().unwrap();
+    wait_for("the log", || log_bytes(&mut client) >= 10_000);
+    assert_eq!(client.text(&["BGREWRITEAOF"]), "Background append only file rewriting started");
+    wait_for("the rewrite", || number(&mut client, "aof_rewrites") == 1);
+    assert!(log_bytes(&mut client) < 10_000);
+}
+
+// ---- INFO
+
+#[test]
+fn info_tells_of_saves() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.connect();
+    assert_eq!(number(&mut client, "rdb_last_bgsave_time_sec"), -1);
+    assert_eq!(number(&mut client, "rdb_current_bgsave_time_sec"), -1);
+    assert_eq!((number(&mut client, "rdb_saves"), number(&mut client, "aof_rewrites")), (0, 0));
+    assert_eq!(number(&mut client, "aof_last_rewrite_time_sec"), -1);
+    let started = client.int(&["LASTSAVE"]);
+    assert_eq!(number(&mut client, "rdb_last_save_time"), started);
+    client.ok(&["SET", "a", "1"]);
+    client.ok(&["MSET", "a", "1", "b", "2"]);
+    assert_eq!(number(&mut client, "rdb_changes_since_last_save"), 3);
+    wait_for("the clock", || client.texts(&["TIME"])[0].parse::<i64>().unwrap() > started);
+    save(&mut client);
+    assert_eq!(number(&mut client, "rdb_changes_since_last_save"), 0);
+    assert!(number(&mut client, "rdb_last_save_time") > started);
+    assert_eq!(number(&mut client, "rdb_last_save_time"), client.int(&["LASTSAVE"]));
+    assert!(number(&mut client, "rdb_last_bgsave_time_sec") >= 0);
+    assert_eq!(number(&mut client, "rdb_saves"), 1);
+    client.ok(&["SET", "c", "1"]);
+    assert_eq!(number(&mut client, "rdb_changes_since_last_save"), 1);
+    client.text(&["BGREWRITEAOF"]);
+    wait_for("the rewrite", || number(&mut client, "aof_rewrites") == 1);
+    assert!(number(&mut client, "aof_last_rewrite_time_sec") >= 0);
+    assert_eq!((number(&mut client, "aof_enabled"), number(&mut client, "loading")), (1, 0));
+    for name in ["async_loading", "current_cow_peak", "rdb_last_cow_size", "aof_rewrite_in_progress"] {
+        assert_eq!(number(&mut client, name), 0, "{name}");
+    }
+    assert_eq!(number(&mut client, "rdb_changes_since_last_save"), 1, "a rewrite saves no file");
+}
+
+#[test]
+fn info_tells_of_log_checkpoints_runs_and_cache() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let server = Server::with_args(&["--memtable_size_mb", "1", "--save", ""]);
+    let mut client = server.connect();
+    let number = |client: &mut Client, name: &str| -> u64 { info(client, "storage")[name].parse().unwrap() };
+    assert_eq!(number(&mut client, "cache_budget_bytes"), 1 << 20);
+    assert_eq!((number(&mut client, "checkpoints"), number(&mut client, "runs")), (0, 0));
+    client.ok(&["SET", "k", "1"]);
+    assert_eq!(number(&mut client, "log_last_lsn"), 1);
+    wait_for("the log", || {
+        number(&mut client, "log_durable_lsn") == 1 && number(&mut client, "log_written_lsn") == 1
+    });
+    assert!(number(&mut client, "log_bytes_since_checkpoint") > 0);
+    assert!(number(&mut client, "cache_bytes") > 0 && number(&mut client, "cache_entries") == 1);
+    assert_eq!(number(&mut client, "cache_dirty_entries"), 1);
+    client.text(&["BGREWRITEAOF"]);
+    wait_for("a checkpoint", || number(&mut client, "checkpoints") == 1);
+    assert_eq!(
+        (number(&mut client, "checkpoint_last_keys"), number(&mut client, "cache_dirty_entries")),
+        (1, 0)
+    );
+    assert!(number(&mut client, "checkpoint_last_bytes") > 0 && number(&mut client, "run_bytes") > 0);
+    let fields = info(&mut client, "storage");
+    assert!(
+        fields["level0"].starts_with("runs=1,bytes=") && fields["checkpoint_last_status"] == "ok",
+        "{fields:?}"
+    );
+    assert_eq!((&fields["checkpoint_failures"][..], &fields["checkpoint_in_progress"][..]), ("0", "0"));
+    assert!(fields.contains_key("checkpoint_last_time_ms"));
+    for n in 0..4000 {
+        client.ok(&["SET", &format!("key:{n}"), &"x".repeat(1000)]);
+    }
+    wait_for("keys to leave RAM", || number(&mut client, "cold_keys") > 0);
+    wait_for("the budget", || number(&mut client, "cache_bytes") <= 1 << 20);
+    assert_eq!(client.int(&["DBSIZE"]), 4001);
+    wait_for("a compaction", || {
+        number(&mut client, "compactions") > 0 && number(&mut client, "compactions_running") == 0
+    });
+    for name in ["compaction_bytes_read", "compaction_bytes_written"] {
+        assert!(number(&mut client, name) > 0, "{name}");
+    }
+    let fields = info(&mut client, "storage");
+    assert!(fields["compaction_pressure"].parse::<f64>().unwrap() >= 0.0, "{fields:?}");
+    assert_eq!(fields["compaction_last_status"], "ok");
+    assert!(fields.contains_key("compaction_debt_bytes"));
+}
+
+// ---- SHUTDOWN
+
+#[test]
+fn shutdown_save_writes_the_file_and_nosave_makes_no_checkpoint() {
+    if forgekv_only("the server is stopped") {
+        return;
+    }
+    let mut server = Server::with_args(&["--save", ""]);
+    let stop = |server: &mut Server, argv: &[&str]| {
+        let mut client = server.connect();
+        client.int(&["INCR", "n"]);
+        client.send(argv);
+        assert_eq!(client.recv_until_closed(), b"", "{argv:?}");
+        assert!(server.wait_for_exit().success());
+    };
+    let path = server.dir().join(FILE);
+    stop(&mut server, &["SHUTDOWN", "NOSAVE"]);
+    server.restart();
+    assert!(server.log().contains("1 records"), "the log is replayed:\n{}", server.log());
+    assert!(!path.exists());
+    stop(&mut server, &["SHUTDOWN"]);
+    server.restart();
+    let mut client = server.connect();
+    assert_eq!(info(&mut client, "storage")["runs"], "1", "the last checkpoint holds the dataset");
+    assert!(!path.exists(), "the dataset needs no file");
+    stop(&mut server, &["SHUTDOWN", "SAVE"]);
+    assert_eq!(text_of(&entries(&path)[0].object), b"3");
+    server.restart();
+    assert_eq!(server.connect().bulk(&["GET", "n"]), b"3");
+}
+
+#[test]
+fn shutdown_save_that_fails_is_refused_unless_it_is_forced() {
+    if forgekv_only("the server is stopped") {
+        return;
+    }
+    let mut server = Server::start();
+    let mut client = server.connect();
+    client.ok(&["SET", "k", "1"]);
+    fs::create_dir(server.dir().join(FILE)).unwrap();
+    assert_eq!(client.error(&["SHUTDOWN", "SAVE"]), "ERR Errors trying to SHUTDOWN. Check logs.");
+    assert!(server.is_running());
+    assert_eq!(client.text(&["PING"]), "PONG");
+    client.send(&["SHUTDOWN", "SAVE", "FORCE"]);
+    assert_eq!(client.recv_until_closed(), b"");
+    server.wait_for_exit();
+    fs::remove_dir(server.dir().join(FILE)).unwrap();
+    server.restart();
+    assert_eq!(server.connect().bulk(&["GET", "k"]), b"1");
+}
+
+// ---- importing
+
+const HEADER: Header<'_> =
+    Header { redis_version: "7.4.1", created_s: 1_700_000_000, used_memory_bytes: 123_456, aof_base: false };
+
+/// An RDB file with `keys` keys in each of two databases, of about 500 bytes, every fifth one with an expiry that has passed.
+fn big_file(keys: usize) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), Format::default(), true).unwrap();
+    writer.header(&HEADER).unwrap();
+    for db in [2, 9] {
+        writer.select_db(db, keys as u64, 0).unwrap();
+        for n in 0..keys {
+            let expire = (n % 5 == 0).then_some(1_700_000_000_000);
+            let object = Object::String(value_of(n).into());
+            writer.entry(format!("key:{n}").as_bytes(), &object, expire, Access::Unknown).unwrap();
+        }
+    }
+    writer.finish().unwrap()
+}
+
+fn value_of(n: usize) -> Vec<u8> {
+    let mut value = format!("value {n} ").into_bytes();
+    value.extend(Rng::new(n as u64).bytes(500));
+    value
+}
+
+const KEYS: usize = 10_000;
+
+#[track_caller]
+fn assert_imported(client: &mut Client) {
+    for db in ["2", "9"] {
+        client.ok(&["SELECT", db]);
+        assert_eq!(client.int(&["DBSIZE"]), (KEYS - KEYS / 5) as i64, "database {db}");
+        for n in (0..KEYS).step_by(137) {
+            let value = client.cmd(&["GET", &format!("key:{n}")]);
+            let expected = (n % 5 != 0).then(|| value_of(n));
+            assert_eq!(value.as_bytes(), expected.as_deref(), "key {n} of database {db}");
+        }
+    }
+    client.ok(&["SELECT", "0"]);
+}
+
+#[test]
+fn a_file_larger_than_the_budget_is_imported_once_and_left_alone() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let (dir, file) = (new_dir(), big_file(KEYS));
+    fs::write(dir.join(FILE), &file).unwrap();
+    let args = ["--memtable_size_mb", "2", "--wal_sync_mode", "always"];
+    let mut server = ServerOptions::default().dir(&dir).args(&args).start();
+    let mut client = server.connect();
+    assert_imported(&mut client);
+    assert_eq!(number(&mut client, "rdb_last_load_keys_loaded"), 2 * (KEYS - KEYS / 5) as i64);
+    assert_eq!(number(&mut client, "rdb_last_load_keys_expired"), 2 * (KEYS / 5) as i64);
+    assert!(info(&mut client, "storage")["cold_keys"].parse::<u64>().unwrap() > KEYS as u64);
+    assert!(!dir.join(MARK).exists());
+    let log = server.log();
+    assert!(log.contains("version 7.4.1") && log.contains("DB loaded from"), "{log}");
+
+    client.ok(&["FLUSHALL"]);
+    client.ok(&["SET", "k", "1"]);
+    for _ in 0..2 {
+        server.restart();
+        let mut client = server.connect();
+        assert_eq!(client.texts(&["KEYS", "*"]), ["k"], "the file is not imported again");
+        assert_eq!(number(&mut client, "rdb_last_load_keys_loaded"), 0);
+    }
+    assert!(fs::read(dir.join(FILE)).unwrap() == file);
+    drop(server);
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn an_import_that_a_crash_ends_begins_again() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let (dir, file) = (new_dir(), big_file(KEYS));
+    let (path, half) = (dir.join(FILE), file.len() / 2);
+    let options = ServerOptions::default().dir(&dir).args(&["--memtable_size_mb", "1"]).while_loading();
+    mkfifo(&path, Mode::S_IRWXU).unwrap();
+    let mut server = options.clone().start();
+    let mut pipe = File::options().write(true).open(&path).unwrap();
+    pipe.write_all(&file[..half]).unwrap();
+    let mut client = server.connect();
+    wait_for("half of the file", || number(&mut client, "loading_loaded_bytes") > half as i64 * 9 / 10);
+    assert!(fs::read_dir(dir.join("runs")).unwrap().count() > 0, "what had no room in RAM is on disk");
+    server.kill_9();
+    drop(pipe);
+    assert!(dir.join(MARK).exists());
+
+    // Without the file there is nothing: half a dataset is none.
+    fs::remove_file(&path).unwrap();
+    let mut server = ServerOptions::default().dir(&dir).start();
+    assert_eq!(contents(&mut server.connect()).len(), 0);
+    assert!(!dir.join(MARK).exists());
+    server.kill_9();
+    // And with it, all.
+    fs::remove_dir_all(&dir).unwrap();
+    fs::create_dir(&dir).unwrap();
+    mkfifo(&path, Mode::S_IRWXU).unwrap();
+    let mut server = options.start();
+    let mut pipe = File::options().write(true).open(&path).unwrap();
+    pipe.write_all(&file[..half]).unwrap();
+    let mut client = server.connect();
+    wait_for("half of the file", || number(&mut client, "loading_loaded_bytes") > half as i64 * 9 / 10);
+    server.kill_9();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &file).unwrap();
+    let mut server = ServerOptions::default().dir(&dir).args(&["--memtable_size_mb", "1"]).start();
+    assert_imported(&mut server.connect());
+    server.restart();
+    assert_imported(&mut server.connect());
+    drop(server);
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn while_a_file_is_imported_info_tells_how_far_and_commands_are_refused() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let (dir, file) = (new_dir(), big_file(1000));
+    let path = dir.join(FILE);
+    mkfifo(&path, Mode::S_IRWXU).unwrap();
+    let server = ServerOptions::default().dir(&dir).while_loading().start();
+    let mut client = server.connect();
+    let mut pipe = File::options().write(true).open(&path).unwrap();
+    assert_eq!(client.error(&["GET", "k"]), "LOADING Redis is loading the dataset in memory");
+    assert_eq!(client.error(&["SAVE"]), "LOADING Redis is loading the dataset in memory");
+    pipe.write_all(&file[..file.len() / 2]).unwrap();
+    wait_for("keys", || number(&mut client, "rdb_last_load_keys_loaded") > 0);
+    let fields = info(&mut client, "persistence");
+    let now: i64 = client.texts(&["TIME"])[0].parse().unwrap();
+    assert_eq!(fields["loading"], "1");
+    assert!((now - 60..=now).contains(&fields["loading_start_time"].parse().unwrap()), "{fields:?}");
+    assert_eq!(fields["loading_rdb_used_mem"], "123456");
+    for name in ["loading_total_bytes", "loading_loaded_perc", "loading_eta_seconds"] {
+        assert!(fields[name].parse::<f64>().unwrap() >= 0.0, "{name}");
+    }
+    pipe.write_all(&file[file.len() / 2..]).unwrap();
+    drop(pipe);
+    wait_for("the end", || number(&mut client, "loading") == 0);
+    assert!(!info(&mut client, "persistence").contains_key("loading_start_time"));
+    client.ok(&["SELECT", "9"]);
+    assert_eq!(client.int(&["DBSIZE"]), 800);
+    drop(server);
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_server_that_imports_can_be_stopped() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let (dir, file) = (new_dir(), big_file(KEYS));
+    let path = dir.join(FILE);
+    mkfifo(&path, Mode::S_IRWXU).unwrap();
+    let mut server = ServerOptions::default().dir(&dir).while_loading().start();
+    let mut pipe = File::options().write(true).open(&path).unwrap();
+    let mut client = server.connect();
+    client.send(&["SHUTDOWN", "SAVE"]);
+    // It looks every tenth of a second, if there is something to do.
+    let mut written = 0;
+    wait_for("the server to stop", || {
+        let end = (written + (64 << 10)).min(file.len() - 1);
+        let _ = pipe.write_all(&file[written..end]);
+        written = end;
+        !server.is_running()
+    });
+    assert!(server.wait_for_exit().success());
+    assert!(dir.join(MARK).exists(), "the next start begins again");
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_file_that_cannot_be_imported_refuses_to_start_and_says_why() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let good = big_file(500);
+    let mut damaged = good.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 0x10;
+    let mut module = b"REDIS0011\x07\x08a module".to_vec();
+    module.extend([0; 100]);
+    let mut writer = Writer::new(Vec::new(), Format::default(), true).unwrap();
+    writer.select_db(16, 1, 0).unwrap();
+    writer.entry(b"k", &Object::Int(1), None, Access::Unknown).unwrap();
+    let beyond = writer.finish().unwrap();
+    let mut writer = Writer::new(Vec::new(), Format::default(), true).unwrap();
+    (0..2).for_each(|n| writer.entry(b"twice", &Object::Int(n), None, Access::Unknown).unwrap());
+    let twice = writer.finish().unwrap();
+    let mut writer = Writer::new(Vec::new(), Format::default(), true).unwrap();
+    writer.function(b"#!lua name=lib\n").unwrap();
+    let functions = writer.finish().unwrap();
+    let cases: [(&str, &[u8]); 7] = [
+        ("the checksum is", &damaged),
+        ("the data is cut off", &good[..good.len() - 100]),
+        ("this is no RDB file", b"hello, world"),
+        ("in the key \"a module\": objects of type 7 (module value) cannot be read", &module),
+        ("it has keys in database 16: `databases` must be higher than that", &beyond),
+        ("the key \"twice\" is there twice", &twice),
+        ("it has function libraries", &functions),
+    ];
+    for (what, bytes) in cases {
+        let dir = new_dir();
+        let path = dir.join(FILE);
+        fs::write(&path, bytes).unwrap();
+        // Twice: the first attempt must not leave something that looks like a dataset.
+        for _ in 0..2 {
+            let log = ServerOptions::default().dir(&dir).start_expecting_failure();
+            assert!(log.contains(what) && log.contains(path.to_str().unwrap()), "{what}:\n{log}");
+        }
+        fs::write(&path, &good).unwrap();
+        let server = ServerOptions::default().dir(&dir).start();
+        let mut client = server.connect();
+        client.ok(&["SELECT", "2"]);
+        assert_eq!(client.int(&["DBSIZE"]), 400, "{what}");
+        drop(server);
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
+
+// ---- backups and tools
+
+/// Runs `forgekv` with these words: whether it succeeded, and all that it said.
+fn tool(args: &[&str]) -> (bool, String) {
+    let program = std::env::var_os("FORGEKV_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_forgekv").into());
+    let output = Command::new(program).args(args).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn a_backup_of_a_running_server_is_a_dataset_of_its_own() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let elsewhere = new_dir();
+    fs::remove_dir(&elsewhere).unwrap();
+    let path = elsewhere.to_str().unwrap();
+    let server = Server::start();
+    let mut client = server.connect();
+    for name in ["", ".", "..", ".hidden", "a/b", "../a", path] {
+        let error = client.error(&["BACKUP", name]);
+        assert!(error.starts_with("ERR A backup is a name"), "{name}: {error}");
+    }
+    fill(&mut client);
+    let before = contents(&mut client);
+    client.ok(&["BACKUP", "monday"]);
+    client.ok(&["FLUSHALL"]);
+    let error = client.error(&["BACKUP", "monday"]);
+    assert!(error.contains("make a backup in"), "{error}");
+    client.ok(&["BACKUP", "tuesday"]);
+    assert!(tool(&["check", server.dir().join("monday").to_str().unwrap()]).0);
+    for (name, expected) in [("monday", &before), ("tuesday", &Contents::new())] {
+        let mut copy = ServerOptions::default().dir(server.dir().join(name)).start();
+        let mut client = copy.connect();
+        assert_same(expected, &contents(&mut client));
+        client.ok(&["SET", "k", "of the copy"]);
+        assert!(copy.stop().success());
+    }
+    assert_eq!(client.int(&["DBSIZE"]), 0);
+
+    let server = Server::with_args(&["--enable-protected-configs", "local"]);
+    let mut client = server.connect();
+    client.ok(&["SET", "k", "1"]);
+    client.ok(&["BACKUP", path]);
+    let copy = ServerOptions::default().dir(&elsewhere).start();
+    assert_eq!(copy.connect().bulk(&["GET", "k"]), b"1");
+    drop(copy);
+    fs::remove_dir_all(&elsewhere).unwrap();
+}
+
+#[test]
+fn the_tools_look_over_repair_and_copy_what_no_server_has_open() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let mut server = Server::with_args(&["--wal_sync_mode", "always"]);
+    let dir = server.dir().to_path_buf();
+    let dir_text = dir.to_str().unwrap();
+    let copy = new_dir();
+    let copy_text = copy.to_str().unwrap();
+    let mut client = server.connect();
+    fill(&mut client);
+    let (works, said) = tool(&["check", dir_text]);
+    assert!(!works && said.contains("another server is using this directory"), "{said}");
+    client.ok(&["SAVE"]);
+    client.ok(&["SET", "behind the image", "1"]);
+    let before = contents(&mut client);
+    server.kill_9();
+
+    let (works, said) = tool(&["check", dir_text]);
+    assert!(
+        works && said.contains("600 keys") && said.contains("1 records") && said.contains("no damage"),
+        "{said}"
+    );
+    assert_eq!(tool(&["repair", dir_text]), (true, "There was nothing to repair.\n".to_owned()));
+    let (works, said) = tool(&["backup", dir_text, copy_text, "--memtable_size_mb", "1"]);
+    assert!(works && said.contains("601 keys"), "{said}");
+    let other = ServerOptions::default().dir(&copy).start();
+    assert_same(&before, &contents(&mut other.connect()));
+    drop(other);
+    for args in
+        [&["backup", dir_text, copy_text][..], &["backup", "/tmp", copy_text], &["check", "/nonesuch"]]
+    {
+        let (works, said) = tool(args);
+        assert!(!works && !said.is_empty(), "{args:?}: {said}");
+    }
+
+    let run = fs::read_dir(dir.join("runs")).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
+    let mut bytes = fs::read(&run).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&run, bytes).unwrap();
+    let (works, said) = tool(&["check", dir_text]);
+    assert!(!works && said.contains("DAMAGE") && said.contains(run.to_str().unwrap()), "{said}");
+    let (works, said) = tool(&["repair", dir_text]);
+    assert!(works && said.contains("keys and"), "{said}");
+    let (works, said) = tool(&["check", dir_text]);
+    assert!(works && said.contains("no damage"), "{said}");
+    server.restart();
+    assert!(
+        contents(&mut server.connect()).len() < before.len(),
+        "what was in the run is lost, and nothing else stops"
+    );
+    drop(server);
+    fs::remove_dir_all(copy).unwrap();
+}
