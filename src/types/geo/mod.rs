@@ -136,6 +136,12 @@ pub fn push_distance(out: &mut Vec<u8>, distance: f64) {
     write!(out, "{}.{:04}", scaled / 10_000, scaled % 10_000).expect("writing to memory does not fail");
 }
 
+/// Appends a longitude or latitude as replies have it: with seventeen decimals, without zeros at the end.
+pub fn push_coordinate(out: &mut Vec<u8>, degrees: f64) {
+    let text = format!("{degrees:.17}");
+    out.extend_from_slice(text.trim_end_matches('0').trim_end_matches('.').as_bytes());
+}
+
 /// The bits of a score, converted as C converts a `double` to an unsigned integer on x86.
 fn bits_of(score: f64) -> u64 {
     match score {

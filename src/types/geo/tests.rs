@@ -134,6 +134,22 @@ fn any_score_is_a_position_as_in_redis() {
 }
 
 #[test]
+fn coordinates_are_printed_as_redis_prints_them() {
+    let text = |degrees| {
+        let mut out = Vec::new();
+        push_coordinate(&mut out, degrees);
+        String::from_utf8(out).unwrap()
+    };
+    let palermo = Point::of_score(at(13.361_389, 38.115_556).score());
+    assert_eq!(text(palermo.longitude()), "13.36138933897018433");
+    assert_eq!(text(palermo.latitude()), "38.11555639549629859");
+    let corner = Point::of_score(0.0);
+    assert_eq!(text(corner.longitude()), "-179.99999731779098511");
+    assert_eq!(text(Point::of_score(-1.0).latitude()), "85.0511287799999991");
+    assert_eq!((text(180.0), text(0.0)), ("180".to_owned(), "0".to_owned()));
+}
+
+#[test]
 fn coordinates_beyond_the_limits_are_refused() {
     assert!(Point::new(180.0, -85.051_128_78).is_some());
     for (longitude, latitude) in [(180.1, 0.0), (-180.1, 0.0), (0.0, 85.06), (0.0, -85.06), (f64::NAN, 0.0)] {
