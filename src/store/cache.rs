@@ -12,7 +12,7 @@
 //! * Dirty entries can't leave before a round has captured them: a round is asked for when they are a third of the budget, or
 //!   when the hand went round and found too little.
 //! * Beyond the last mark commands that write are put off for a millisecond at a time, never refused.
-//! * Compaction's pressure slows writers down in the same way: from [`SLOW_FROM`] on they are put off for a growing part of the
+//! * Compaction's pressure slows writers down in the same way: from `SLOW_FROM` on they are put off for a growing part of the
 //!   time, and never for all of it, so that a merge that cannot be done stops nobody.
 //! * E1: nobody can tell whether a key is in RAM, but by the time it takes.
 //! * The dataset is measured every few milliseconds when it is near the first mark and less often when not, so commands pay
