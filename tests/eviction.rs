@@ -31,10 +31,7 @@ fn fill(client: &mut Client, keys: std::ops::Range<usize>, value_bytes: usize) {
 
 #[test]
 fn every_policy_keeps_the_dataset_at_its_limit() {
-    if warm_only("maxmemory bounds what is in RAM") {
-        return;
-    }
-    if forgekv_only(WHY) {
+    if forgekv_only(WHY) || warm_only("maxmemory bounds what is in RAM") {
         return;
     }
     for policy in POLICIES {
@@ -51,7 +48,7 @@ fn every_policy_keeps_the_dataset_at_its_limit() {
 
 #[test]
 fn one_big_value_makes_room_for_itself() {
-    if forgekv_only(WHY) {
+    if forgekv_only(WHY) || warm_only("maxmemory bounds what is in RAM") {
         return;
     }
     let server = server("volatile-ttl");
@@ -71,10 +68,7 @@ fn one_big_value_makes_room_for_itself() {
 
 #[test]
 fn keys_in_use_outlive_the_others() {
-    if warm_only("maxmemory bounds what is in RAM") {
-        return;
-    }
-    if forgekv_only(WHY) {
+    if forgekv_only(WHY) || warm_only("maxmemory bounds what is in RAM") {
         return;
     }
     let server = server("allkeys-lru");
@@ -93,10 +87,7 @@ fn keys_in_use_outlive_the_others() {
 
 #[test]
 fn noeviction_refuses_what_takes_memory_and_nothing_else() {
-    if warm_only("maxmemory bounds what is in RAM") {
-        return;
-    }
-    if forgekv_only(WHY) {
+    if forgekv_only(WHY) || warm_only("maxmemory bounds what is in RAM") {
         return;
     }
     let server = server("noeviction");
@@ -128,10 +119,7 @@ fn noeviction_refuses_what_takes_memory_and_nothing_else() {
 
 #[test]
 fn volatile_policies_refuse_when_nothing_expires() {
-    if warm_only("maxmemory bounds what is in RAM") {
-        return;
-    }
-    if forgekv_only(WHY) {
+    if forgekv_only(WHY) || warm_only("maxmemory bounds what is in RAM") {
         return;
     }
     let server = server("volatile-lru");
@@ -153,10 +141,7 @@ fn volatile_policies_refuse_when_nothing_expires() {
 
 #[test]
 fn writers_side_by_side_keep_the_limit() {
-    if warm_only("maxmemory bounds what is in RAM") {
-        return;
-    }
-    if forgekv_only(WHY) {
+    if forgekv_only(WHY) || warm_only("maxmemory bounds what is in RAM") {
         return;
     }
     let server = server("allkeys-random");
@@ -180,10 +165,9 @@ fn writers_side_by_side_keep_the_limit() {
 
 #[test]
 fn a_limit_that_is_lowered_takes_effect_while_nobody_writes() {
-    if warm_only("maxmemory bounds what is in RAM") {
-        return;
-    }
-    if forgekv_only("Redis counts its own buffers, which are larger than this") {
+    if forgekv_only("Redis counts its own buffers, which are larger than this")
+        || warm_only("maxmemory bounds what is in RAM")
+    {
         return;
     }
     let server = Server::start();
@@ -202,10 +186,7 @@ fn a_limit_that_is_lowered_takes_effect_while_nobody_writes() {
 
 #[test]
 fn evicted_keys_stay_gone_after_a_restart() {
-    if warm_only("maxmemory bounds what is in RAM") {
-        return;
-    }
-    if forgekv_only(WHY) {
+    if forgekv_only(WHY) || warm_only("maxmemory bounds what is in RAM") {
         return;
     }
     let mut server = server("allkeys-lru");

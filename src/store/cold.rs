@@ -8,7 +8,7 @@
 //! * Whoever needs an answer of several moments reads RAM first and takes the version afterwards: a key that was not in RAM
 //!   then is in every version from then on, unless it is deleted meanwhile. Whoever holds all shards may take it at once.
 //! * A key is on disk only for certain as long as its shard is held, RAM says nothing of it, nobody is reading it, and the
-//!   version in hand is the current one (`Keyspace::is_cold`, `Keyspace::is_current`).
+//!   version in hand is the current one (`is_cold` and `is_current` below).
 //! * Nothing here brings a value into RAM, and nothing waits for the disk while it holds a shard (L2). It is done on the
 //!   threads that read from disk, in pieces of some milliseconds ([`Promise::work_off`](super::loading::Promise::work_off)).
 //! * Keys past their time are passed over; who deletes them does it through the command path.

@@ -1,6 +1,7 @@
 //! Vectors that waste little: for chunks, of which a collection has many and of which each has a bounded length.
 //!
-//! A chunk's vector holds at most an eighth of its length as spare room after growing, and at most half after shrinking.
+//! [`crate::util::capacity`] is for bytes and goes in steps of sixteen, which are too much for wider elements. Here
+//! a chunk's vector holds at most an eighth of its length as spare room after growing, and at most half after shrinking.
 //! Growing by so little costs no more than the move of the elements that an insertion makes anyway.
 //!
 //! Chunks are copied with [`clone`]: what is allocated is counted as it changes, and a copy that another snapshot keeps from

@@ -1,7 +1,7 @@
 //! SCAN over RAM and disk.
 //!
-//! A piece of the walk is a stretch of hash space. Where it ends is chosen so that RAM and disk have about as many entries
-//! there as were asked for: the disk's share is read first to find that out, then RAM, and then, when a round or a compaction
+//! A piece of the walk is a stretch of hash space. Where it ends is chosen so that neither RAM nor disk has more entries
+//! there than were asked for: the disk's share is read first to find that out, then RAM, and then, when a round or a compaction
 //! has made another version meanwhile, the disk's share again, for RAM must be read first.
 
 use std::sync::Arc;

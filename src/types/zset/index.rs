@@ -202,6 +202,21 @@ fn memory(chunk: &Vec<u64>) -> usize {
 }
 
 /// How many words of a chunk are less than `word`.
+///
+/// Hashes are spread evenly, so the place is guessed and then stepped to: that reads fewer cache lines than halving does.
 fn position(chunk: &[u64], word: u64) -> usize {
-    chunk.partition_point(|&other| other < word)
+    let (Some(&first), Some(&last)) = (chunk.first(), chunk.last()) else { return 0 };
+    if word > last {
+        return chunk.len();
+    }
+    let (low, high) = (u64::from(hash_of(first)), u64::from(hash_of(last)));
+    let above = u64::from(hash_of(word)).saturating_sub(low);
+    let mut at = (above * (chunk.len() as u64 - 1) / (high - low).max(1)) as usize;
+    while at > 0 && chunk[at - 1] >= word {
+        at -= 1;
+    }
+    while chunk[at] < word {
+        at += 1;
+    }
+    at
 }

@@ -9,10 +9,9 @@
 //! * The members are in the leaves and nowhere else. Finding one by name is a probe of the index and a search for its tag in
 //!   the leaf; finding one by score, by rank or by the order of members is a descent of the spine, and so is telling a rank.
 //! * Whoever moves an element to another leaf tells the index: about one entry per insertion, since half a leaf moves whenever
-//!   one is full. That is why an entry has not the score but the leaf: 8 bytes, and a scan in the order of hashes finds members. (A hash
-//!   table of members and scores takes 26 bytes for a member of 10, which is as much as the leaves take; this takes 9.)
-//! * A clone shares everything; it takes less than a microsecond for each million elements. A write copies the leaf and
-//!   the nodes on the way to it.
+//!   one is full. That is why an entry has not the score but the leaf: 8 bytes, and a scan in the order of hashes finds
+//!   members. (A hash table of members and scores would take 26 bytes for a member of 10, as much as the leaves; this takes 9.)
+//! * A clone shares everything and takes microseconds at any size. A write then copies the leaf and the nodes on the way to it.
 //! * Nothing here is longer than a few kibibytes but a long member, which has a leaf of its own: it is copied only when it is
 //!   written.
 
