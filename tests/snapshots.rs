@@ -18,7 +18,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use crate::rdb::oracle;
-use crate::support::{Client, Rng, Server, ServerOptions, Value, forgekv_only, new_dir, wait_for};
+use crate::support::{Client, Rng, Server, ServerOptions, Value, forgekv_only, new_dir, wait_for, warm_only};
 
 const REASON: &str = "it looks at files and fields of ForgeKV";
 const FILE: &str = "dump.rdb";
@@ -408,7 +408,7 @@ fn info_tells_of_saves() {
 
 #[test]
 fn info_tells_of_log_checkpoints_runs_and_cache() {
-    if forgekv_only(REASON) {
+    if forgekv_only(REASON) || warm_only("it counts what a round has still to do") {
         return;
     }
     let server = Server::with_args(&["--memtable_size_mb", "1", "--save", ""]);
@@ -785,7 +785,7 @@ fn a_backup_of_a_running_server_is_a_dataset_of_its_own() {
 
 #[test]
 fn the_tools_look_over_repair_and_copy_what_no_server_has_open() {
-    if forgekv_only(REASON) {
+    if forgekv_only(REASON) || warm_only("rounds of their own shorten the log that it counts") {
         return;
     }
     let mut server = Server::with_args(&["--wal_sync_mode", "always"]);
