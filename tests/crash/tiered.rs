@@ -11,6 +11,8 @@ use crate::support::{Client, Rng, Server, Value, encode, forgekv_only};
 const WRITERS: u64 = 2;
 /// What the two other modes may lose: writing the log waits for the disk while a round syncs its run beside it.
 const GRACE: Duration = Duration::from_secs(1);
+/// Rounds between two FLUSHALLs: every round reads all keys back.
+const FLUSH_EVERY: usize = 6;
 /// How many `w` keys a writer keeps.
 const WINDOW: u64 = 40;
 
@@ -120,6 +122,10 @@ fn kill_rounds(mode: &str) {
             last[writer] = present;
         }
         assert_eq!(client.int(&["DBSIZE"]), keys as i64, "{mode}, round {round}");
+        if round % FLUSH_EVERY == FLUSH_EVERY - 1 {
+            client.ok(&["FLUSHALL"]);
+            last = [0; WRITERS as usize];
+        }
         for (writer, &present) in last.iter().enumerate() {
             finish_step(&mut client, writer as u64, present);
         }
