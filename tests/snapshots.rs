@@ -21,6 +21,7 @@ use crate::rdb::oracle;
 use crate::support::{Client, Rng, Server, ServerOptions, Value, forgekv_only, new_dir, wait_for, warm_only};
 
 const REASON: &str = "it looks at files and fields of ForgeKV";
+const CHECKPOINTS: &str = "it knows when checkpoints are made";
 const FILE: &str = "dump.rdb";
 /// Where a save writes before its file is whole.
 const TEMPORARY: &str = "temp-save.rdb";
@@ -351,7 +352,7 @@ fn a_crash_during_a_save_leaves_the_old_file() {
 
 #[test]
 fn bgsave_takes_one_option_and_bgrewriteaof_shortens_the_log() {
-    if forgekv_only(REASON) {
+    if forgekv_only(REASON) || warm_only(CHECKPOINTS) {
         return;
     }
     let server = Server::start();
@@ -408,7 +409,7 @@ fn info_tells_of_saves() {
 
 #[test]
 fn info_tells_of_log_checkpoints_runs_and_cache() {
-    if forgekv_only(REASON) || warm_only("it counts what a round has still to do") {
+    if forgekv_only(REASON) || warm_only(CHECKPOINTS) {
         return;
     }
     let server = Server::with_args(&["--memtable_size_mb", "1", "--save", ""]);
@@ -460,7 +461,7 @@ fn info_tells_of_log_checkpoints_runs_and_cache() {
 
 #[test]
 fn shutdown_save_writes_the_file_and_nosave_makes_no_checkpoint() {
-    if forgekv_only("the server is stopped") {
+    if forgekv_only("the server is stopped") || warm_only(CHECKPOINTS) {
         return;
     }
     let mut server = Server::with_args(&["--save", ""]);
@@ -785,7 +786,7 @@ fn a_backup_of_a_running_server_is_a_dataset_of_its_own() {
 
 #[test]
 fn the_tools_look_over_repair_and_copy_what_no_server_has_open() {
-    if forgekv_only(REASON) || warm_only("rounds of their own shorten the log that it counts") {
+    if forgekv_only(REASON) || warm_only(CHECKPOINTS) {
         return;
     }
     let mut server = Server::with_args(&["--wal_sync_mode", "always"]);
