@@ -275,8 +275,8 @@ impl Table {
     }
 
     /// The entry of `key`, tombstone or not. The bytes that were compared with the key are those of the entry, so a reader
-    /// does not resolve the handle a second time.
-    #[inline]
+    /// does not resolve the handle a second time. Always inlined: on its own it costs a pipelined GET a tenth.
+    #[inline(always)]
     fn find_any(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
         let (segment, home) = self.route_to(hash)?;
         let mut found = None;
