@@ -326,6 +326,7 @@ fn build_state(
     });
     let keyspace = Keyspace::new(config.databases as usize, hasher, wake, garbage);
     keyspace.set_limits_memory(config.maxmemory > 0);
+    keyspace.set_notifies(config.notify_keyspace_events);
     let clients = Registry::default();
     let readers = seats.to_vec();
     clients.connect(Box::new(move |worker, notice| {

@@ -137,6 +137,7 @@ fn apply(state: &ServerState, old: &Config, new: &Config) -> Result<(), SetError
     if new.memtable_size_mb != old.memtable_size_mb {
         state.keyspace.set_budget(cache::budget_bytes(new.memtable_size_mb));
     }
+    state.keyspace.set_notifies(new.notify_keyspace_events);
     log::set_level(new.loglevel);
     Ok(())
 }

@@ -15,7 +15,8 @@ use super::error::CommandError;
 use super::spec::flags::*;
 use super::spec::{Command, CommandResult, Locks};
 use crate::resp::{Protocol, Reply};
-use crate::store::entry::{Object, Value};
+use crate::store::entry::Value;
+use crate::store::object::Object;
 use crate::store::{Slot, StringRef};
 use crate::types::string::encoding::Encoding;
 use crate::util::glob::{self, Case};
@@ -189,12 +190,12 @@ fn object(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn encoding(value: Value<'_>) -> &'static str {
-    let encoding = match value {
-        Value::Int(_) => Encoding::Int,
-        Value::Bytes { raw: true, .. } | Value::Object(Object::String(_)) => Encoding::Raw,
-        Value::Bytes { bytes, .. } => Encoding::of(bytes),
-    };
-    encoding.name()
+    match value {
+        Value::Int(_) => Encoding::Int.name(),
+        Value::Bytes { raw: true, .. } => Encoding::Raw.name(),
+        Value::Bytes { bytes, .. } => Encoding::of(bytes).name(),
+        Value::Object(object) => object.encoding(),
+    }
 }
 
 /// Bytes that the value takes in an RDB file without compression.
@@ -206,6 +207,7 @@ fn serialized_len(value: Value<'_>) -> usize {
         Value::Int(number) => StringRef::Int(number).len(),
         Value::Bytes { bytes, .. } => bytes.len(),
         Value::Object(Object::String(bytes)) => bytes.len(),
+        Value::Object(object) => return object.memory_bytes(),
     };
     let header = match len {
         0..64 => 1,
@@ -223,6 +225,7 @@ fn sdslen(call: &mut Call<'_>) -> CommandResult {
         Value::Int(_) => return Err(CommandError::NOT_AN_SDS),
         Value::Bytes { bytes, .. } => (bytes.len(), bytes.len()),
         Value::Object(Object::String(bytes)) => (bytes.len(), bytes.capacity()),
+        Value::Object(_) => return Err(CommandError::NOT_AN_SDS),
     };
     let (key, memory) = (entry.key().len(), entry.memory_bytes());
     let text = format!(

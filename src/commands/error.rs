@@ -87,6 +87,7 @@ impl CommandError {
     pub const MAXAGE_POSITIVE: Self = Self::Fixed("ERR maxage should be greater than 0");
     pub const UNBLOCK_REASON: Self = Self::Fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
     pub const TIMEOUT_OUT_OF_RANGE: Self = Self::Fixed("ERR timeout is out of range");
+    pub const TIMEOUT_NOT_FLOAT: Self = Self::Fixed("ERR timeout is not a float or out of range");
     pub const TIMEOUT_NEGATIVE: Self = Self::Fixed("ERR timeout is negative");
     pub const PAUSE_MODE: Self = Self::Fixed("ERR CLIENT PAUSE mode must be WRITE or ALL");
     pub const OUT_OF_MEMORY: Self = Self::Fixed("OOM command not allowed when used memory > 'maxmemory'.");

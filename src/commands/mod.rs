@@ -6,6 +6,7 @@
 //! * A handler never checks arity and never takes a lock; dispatch has done both.
 
 pub mod bitmaps;
+pub mod blocking;
 pub mod call;
 pub mod client;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod info;
 pub mod introspect;
 pub mod keys;
 pub mod keyspecs;
+pub mod limits;
 pub mod lolwut;
 pub mod memory;
 pub mod ranges;

@@ -387,6 +387,16 @@ impl NotifyFlags {
         text
     }
 
+    /// The set as a number.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// The set that a number stands for.
+    pub const fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
     /// Says whether every class of `other` is in this set.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

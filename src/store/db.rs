@@ -15,17 +15,23 @@ use std::sync::Arc;
 
 use super::arena::Handle;
 use super::effect::{self, Before};
-use super::entry::{Object, Value};
+use super::entry::Value;
 use super::evict::AccessClock;
 use super::hash::KeyHasher;
 use super::keyspace::{Garbage, Keyspace};
 use super::lock::{Locked, ShardSet};
+use super::notify::Event;
+use super::object::Object;
 use super::shard::Shard;
 use super::table::{Entry, Table};
 use super::{DbIndex, ShardId, UnixMs};
+use crate::config::values::NotifyFlags;
 
 mod change;
+mod typed;
 mod whole;
+
+pub use typed::Edited;
 
 /// A key with its hash.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +135,8 @@ pub struct Workspace {
     effects: Vec<u8>,
     /// What to free once the locks are released.
     garbage: Vec<Object>,
+    /// What subscribers are to be told once the locks are released; whoever executes takes it.
+    pub events: Vec<Event>,
 }
 
 /// Where a finished operation left its shards.
@@ -155,6 +163,8 @@ pub struct Db<'a> {
     writes: u32,
     /// The newest LSN that `on_shard` met in shards that are no longer held.
     depends_on: u64,
+    /// The classes of events that are noted.
+    notifies: NotifyFlags,
     work: &'a mut Workspace,
 }
 
@@ -187,6 +197,7 @@ impl<'a> Db<'a> {
             before: Before::Unsaid,
             writes: 0,
             depends_on: 0,
+            notifies: keyspace.notifies(),
             work,
         }
     }
@@ -223,6 +234,11 @@ impl<'a> Db<'a> {
     #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         Key { bytes, hash: self.keyspace.hasher().hash_of(bytes) }
+    }
+
+    /// The seed for the hashes of members and fields inside values.
+    pub fn member_seed(&self) -> u64 {
+        self.keyspace.member_seed()
     }
 
     /// The keyspace as a whole.
@@ -337,6 +353,37 @@ impl<'a> Db<'a> {
         Some(slot)
     }
 
+    /// Notes an event for subscribers, if they asked for its class.
+    #[inline]
+    pub fn notify(&mut self, class: NotifyFlags, name: &'static str, key: &[u8]) {
+        if self.notifies.contains(class) {
+            self.note_event(class, name, key);
+        }
+    }
+
+    #[cold]
+    fn note_event(&mut self, class: NotifyFlags, name: &'static str, key: &[u8]) {
+        self.work.events.push(Event { class, name, db: self.index, key: key.into() });
+    }
+
+    /// Counts changes of a key's value, and tells whoever is interested in the key.
+    #[inline]
+    fn changed(&mut self, key: &Key<'_>, db: DbIndex, changes: u64) {
+        self.dirty += changes;
+        if changes > 0 {
+            self.signal(db, key);
+        }
+    }
+
+    /// Tells whoever is interested in the key that it has changed, was created, or is gone.
+    #[inline]
+    pub(super) fn signal(&mut self, _db: DbIndex, key: &Key<'_>) {
+        if self.locked.shard(key.shard()).interest.is_empty() {
+            return;
+        }
+        unreachable!("nobody can be interested yet");
+    }
+
     #[inline]
     fn count(&mut self, slot: Option<Slot>) -> Option<Slot> {
         match slot {
@@ -355,9 +402,10 @@ impl<'a> Db<'a> {
     /// Deletes a key whose time has passed and logs the deletion.
     #[cold]
     pub fn delete_expired(&mut self, key: &Key<'_>, slot: Slot) {
-        self.take_out(slot, key.hash);
+        self.take_out(slot, key);
         self.work.tallies.expired += 1;
         let index = slot.db;
+        self.notify(NotifyFlags::EXPIRED, "expired", key.bytes);
         effect::put(&mut self.work.effects, index, Before::Unsaid, [&b"DEL"[..], key.bytes].into_iter());
     }
 
@@ -400,6 +448,7 @@ impl<'a> Db<'a> {
             Value::Int(number) => Ok(StringRef::Int(number)),
             Value::Bytes { bytes, .. } => Ok(StringRef::Bytes(bytes)),
             Value::Object(Object::String(bytes)) => Ok(StringRef::Shared(bytes)),
+            Value::Object(_) => Err(WrongType),
         }
     }
 
@@ -475,8 +524,7 @@ impl<'a> Db<'a> {
     #[cold]
     fn drop_garbage(&mut self) {
         for object in self.work.garbage.drain(..) {
-            let Object::String(bytes) = &object;
-            if bytes.len() >= GARBAGE_BYTES {
+            if object.memory_bytes() >= GARBAGE_BYTES {
                 self.keyspace.discard(Garbage::Object(object));
             }
         }

@@ -23,6 +23,7 @@
 
 use std::sync::Arc;
 
+use super::object::Object;
 use crate::types::string::encoding::{EMBSTR_MAX, Encoding};
 
 /// Strings longer than this are kept outside the table, as [`Object::String`].
@@ -190,22 +191,6 @@ pub(super) fn is_tombstone(bytes: &[u8]) -> bool {
     bytes[0] == Kind::Tombstone as u8
 }
 
-/// A value outside its entry: too big for a slot, or not a string.
-#[derive(Clone, Debug)]
-pub enum Object {
-    /// A string over [`INLINE_MAX`] bytes. Shared, so that a reply can hold it without a copy.
-    String(Arc<Vec<u8>>),
-}
-
-impl Object {
-    /// Bytes of heap memory, counting shared ones in full.
-    pub fn memory_bytes(&self) -> usize {
-        match self {
-            Self::String(bytes) => size_of::<Vec<u8>>() + 2 * size_of::<usize>() + bytes.capacity(),
-        }
-    }
-}
-
 /// A value to store.
 #[derive(Clone, Debug)]
 pub enum NewValue<'a> {
@@ -215,6 +200,8 @@ pub enum NewValue<'a> {
     Bytes(&'a [u8], bool),
     /// A string that is already shared; it becomes an object whatever its length.
     Shared(Arc<Vec<u8>>),
+    /// A value that is kept outside its entry.
+    Object(Object),
 }
 
 /// A value as stored.
@@ -237,18 +224,19 @@ impl Value<'_> {
     /// The name of its type, as TYPE gives it.
     pub fn type_name(self) -> &'static str {
         match self {
-            Self::Int(_) | Self::Bytes { .. } | Self::Object(Object::String(_)) => "string",
+            Self::Int(_) | Self::Bytes { .. } => "string",
+            Self::Object(object) => object.type_name(),
         }
     }
 
     /// The name of its encoding, as OBJECT ENCODING gives it.
     pub fn encoding(self) -> &'static str {
-        let encoding = match self {
-            Self::Int(_) => Encoding::Int,
-            Self::Bytes { bytes, raw: false } if bytes.len() <= EMBSTR_MAX => Encoding::Embstr,
-            Self::Bytes { .. } | Self::Object(Object::String(_)) => Encoding::Raw,
-        };
-        encoding.name()
+        match self {
+            Self::Int(_) => Encoding::Int.name(),
+            Self::Bytes { bytes, raw: false } if bytes.len() <= EMBSTR_MAX => Encoding::Embstr.name(),
+            Self::Bytes { .. } => Encoding::Raw.name(),
+            Self::Object(object) => object.encoding(),
+        }
     }
 }
 

@@ -39,6 +39,11 @@ impl KeyHasher {
         Self { secret: [9; SECRET_LEN], mask }
     }
 
+    /// The seed for the hashes of members and fields inside values.
+    pub fn member_seed(&self) -> u64 {
+        self.hash_of(b"members of values")
+    }
+
     /// The hash of `key`.
     #[inline]
     pub fn hash_of(&self, key: &[u8]) -> u64 {

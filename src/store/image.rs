@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use storage::Content;
 
-use super::entry::{INLINE_MAX, NewValue, Object, Value};
+use super::entry::{INLINE_MAX, NewValue, Value};
+use super::object::Object;
 use super::table::Entry;
 use crate::rdb::Malformed;
 use crate::rdb::image::{self as codec, ImageValue};
@@ -56,6 +57,7 @@ fn encode(out: &mut Vec<u8>, access: u32, value: Value<'_>) {
             // Objects are raw whatever their length; of long strings that goes without saying.
             codec::put_string(out, access, bytes.len() <= EMBSTR_MAX, bytes);
         }
+        Value::Object(_) => unreachable!("the codec of the other types comes next"),
     }
 }
 

@@ -6,7 +6,7 @@
 //! * Namespace ids are given out once, under all locks.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::Sender;
@@ -14,9 +14,9 @@ use storage::version::LEVELS;
 use storage::{Engine, Epoch, NamespaceId, Status, SyncMode, Version};
 
 use super::cache::Cache;
-use super::entry::Object;
 use super::hash::KeyHasher;
 use super::lock::{Locked, ShardLocks, ShardSet, Wake};
+use super::object::Object;
 use super::residence::Errand;
 use super::shard::{Load, Shard, SpaceFacts};
 use super::table::{Memory, Table};
@@ -95,6 +95,7 @@ pub struct Level {
 pub struct Keyspace {
     locks: ShardLocks,
     hasher: KeyHasher,
+    member_seed: u64,
     log: OnceLock<Engine>,
     epoch: AtomicU64,
     namespaces: AtomicU64,
@@ -102,6 +103,8 @@ pub struct Keyspace {
     /// Bytes per shard, published by operations while `maxmemory` is set.
     memory: Box<[Padded]>,
     limits_memory: AtomicBool,
+    /// `notify-keyspace-events`.
+    notifies: AtomicU16,
     /// The budget for what is kept in RAM (`memtable_size_mb`), and whether it is exceeded.
     pub(super) cache: Cache,
     exceeds_caches: AtomicBool,
@@ -121,6 +124,7 @@ impl Keyspace {
     pub fn new(databases: usize, hasher: KeyHasher, wake: Wake, garbage: Sender<Garbage>) -> Self {
         Keyspace {
             locks: ShardLocks::new(|id| Shard::new(id, databases), wake),
+            member_seed: hasher.member_seed(),
             hasher,
             log: OnceLock::new(),
             epoch: AtomicU64::new(1),
@@ -128,6 +132,7 @@ impl Keyspace {
             databases,
             memory: (0..SHARD_COUNT).map(|_| Padded::default()).collect(),
             limits_memory: AtomicBool::new(false),
+            notifies: AtomicU16::new(0),
             cache: Cache::default(),
             exceeds_caches: AtomicBool::new(false),
             garbage,
@@ -162,6 +167,17 @@ impl Keyspace {
         self.limits_memory.load(Ordering::Relaxed)
     }
 
+    /// Sets which classes of events operations note.
+    pub fn set_notifies(&self, classes: values::NotifyFlags) {
+        self.notifies.store(classes.bits(), Ordering::Relaxed);
+    }
+
+    /// Which classes of events operations note.
+    #[inline]
+    pub fn notifies(&self) -> values::NotifyFlags {
+        values::NotifyFlags::from_bits(self.notifies.load(Ordering::Relaxed))
+    }
+
     /// The shard locks.
     #[inline]
     pub fn locks(&self) -> &ShardLocks {
@@ -172,6 +188,12 @@ impl Keyspace {
     #[inline]
     pub fn hasher(&self) -> &KeyHasher {
         &self.hasher
+    }
+
+    /// The seed for the hashes of members and fields inside values.
+    #[inline]
+    pub fn member_seed(&self) -> u64 {
+        self.member_seed
     }
 
     /// How many logical databases there are.

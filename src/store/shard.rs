@@ -17,9 +17,11 @@ use std::collections::BTreeMap;
 use storage::{Counts, NamespaceId};
 
 use super::arena::Handle;
-use super::entry::{NewValue, Object, Parity, State};
+use super::entry::{NewValue, Parity, State};
 use super::image::{Image, Slice};
+use super::interest::Interest;
 use super::loading::Loading;
+use super::object::Object;
 use super::table::{Cooled, Mercy, Table};
 use super::{DbIndex, ShardId};
 use crate::store::hash::KeyHasher;
@@ -121,6 +123,8 @@ pub struct Shard {
     pub last_lsn: u64,
     /// Keys that are being read from disk, and who waits for them.
     pub loading: Loading,
+    /// Who wants to know of changes.
+    pub interest: Interest,
     round: Round,
 }
 
@@ -136,7 +140,7 @@ impl Shard {
             ahead: BTreeMap::new(),
             flushed: Vec::new(),
         };
-        Shard { id, spaces, last_lsn: 0, loading: Loading::default(), round }
+        Shard { id, spaces, last_lsn: 0, loading: Loading::default(), interest: Interest::default(), round }
     }
 
     /// Makes the shard what an image on disk says: these namespaces, with all their keys cold, and changes from `epoch` on.

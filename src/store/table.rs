@@ -31,9 +31,10 @@ use std::sync::Arc;
 
 use super::SHARD_BITS;
 use super::arena::{Arena, Handle};
-use super::entry::{self, INLINE_MAX, Layout, NewValue, Object, State, Stored, Value};
+use super::entry::{self, INLINE_MAX, Layout, NewValue, State, Stored, Value};
 use super::expire::ExpireIndex;
 use super::hash::KeyHasher;
+use super::object::Object;
 use super::segment::{Place, Segment, WIDTH, tag_of};
 use super::slots::{Chunked, Slots};
 use crate::sys;
@@ -408,6 +409,7 @@ impl Table {
             NewValue::Bytes(bytes, raw) if bytes.len() <= INLINE_MAX => Stored::Bytes(bytes, raw),
             NewValue::Bytes(bytes, _) => self.store_object(Object::String(Arc::new(bytes.to_vec()))),
             NewValue::Shared(bytes) => self.store_object(Object::String(bytes)),
+            NewValue::Object(object) => self.store_object(object),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::store::db::Workspace;
 use crate::store::entry::{NewValue, State, Value};
 use crate::store::evict::AccessClock;
 use crate::store::hash::{KeyHasher, SECRET_LEN};
+use crate::store::object::Object;
 use crate::store::residence::Wanted;
 use crate::store::table::{Cooled, Mercy, Presence};
 use crate::store::{Db, DbIndex, Expiry, Key, UnixMs};
@@ -324,7 +325,8 @@ fn show(value: Value<'_>) -> String {
     match value {
         Value::Int(number) => number.to_string(),
         Value::Bytes { bytes, .. } => bytes.escape_ascii().to_string(),
-        Value::Object(super::super::entry::Object::String(bytes)) => bytes.escape_ascii().to_string(),
+        Value::Object(Object::String(bytes)) => bytes.escape_ascii().to_string(),
+        Value::Object(object) => format!("{object:?}"),
     }
 }
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::{Db, Expiry, Key, Slot, WrongType};
 use crate::store::UnixMs;
 use crate::store::effect::Before;
-use crate::store::entry::{INLINE_MAX, NewValue, Object, Value};
+use crate::store::entry::{INLINE_MAX, NewValue, Value};
+use crate::store::object::Object;
 use crate::store::table::Table;
 use crate::types::string::encoding::EMBSTR_MAX;
 
@@ -18,6 +19,7 @@ impl Db<'_> {
     pub fn set(&mut self, key: &Key<'_>, slot: Option<Slot>, value: NewValue<'_>, expiry: Expiry) -> Slot {
         self.dirty += 1;
         self.writes += 1;
+        self.signal(slot.map_or(self.index, |slot| slot.db), key);
         let Some(slot) = slot else {
             self.before = Before::Absent;
             return self.insert(key, value, expiry);
@@ -58,7 +60,7 @@ impl Db<'_> {
 
     /// The table of a key that is about to be changed: it has been captured if a round needs it as it was, and it is dirty.
     #[inline]
-    fn changing(&mut self, hash: u64, slot: Slot) -> &mut Table {
+    pub(super) fn changing(&mut self, hash: u64, slot: Slot) -> &mut Table {
         let shard = self.locked.shard_mut(slot.shard);
         shard.enter(self.epoch);
         shard.change(slot.db, hash, slot.handle);
@@ -72,7 +74,7 @@ impl Db<'_> {
             && self.table_of(slot).holds_int(slot.handle)
         {
             self.changing(key.hash, slot).set_int_in_place(slot.handle, number);
-            self.dirty += 1;
+            self.changed(key, slot.db, 1);
             return slot;
         }
         self.set(key, slot, NewValue::Int(number), Expiry::Keep)
@@ -95,14 +97,15 @@ impl Db<'_> {
             Some((_, Value::Int(number))) => (itoa::Buffer::new().format(number).as_bytes().to_vec(), false),
             Some((_, Value::Bytes { bytes, raw })) => (bytes.to_vec(), raw || bytes.len() > EMBSTR_MAX),
             Some((slot, Value::Object(Object::String(_)))) => {
-                let edited = self.changing(key.hash, slot).edit_object(slot.handle, |object| {
-                    let Object::String(shared) = object;
-                    edit(Arc::make_mut(shared))
+                let edited = self.changing(key.hash, slot).edit_object(slot.handle, |object| match object {
+                    Object::String(shared) => edit(Arc::make_mut(shared)),
+                    _ => unreachable!("it was a string a moment ago"),
                 });
                 let (result, changes) = edited.expect("it is an object");
-                self.dirty += changes;
+                self.changed(key, slot.db, changes);
                 return Ok(result);
             }
+            Some((_, Value::Object(_))) => return Err(WrongType),
         };
         let (result, changes) = edit(&mut buffer);
         debug_assert!(changes > 0 || slot.is_some(), "a new key is a change");
@@ -129,9 +132,9 @@ impl Db<'_> {
                 let bytes = bytes.to_vec();
                 self.set(key, target, NewValue::Bytes(&bytes, raw), expiry)
             }
-            Value::Object(Object::String(shared)) => {
-                let shared = Arc::clone(shared);
-                self.set(key, target, NewValue::Shared(shared), expiry)
+            Value::Object(object) => {
+                let object = object.clone();
+                self.set(key, target, NewValue::Object(object), expiry)
             }
         };
         self.set_access(copied, self.access.fresh());
@@ -144,13 +147,13 @@ impl Db<'_> {
         let access = self.entry(source).access();
         let moved = self.copy(source, new, target);
         self.set_access(moved, access);
-        self.take_out(source, old.hash);
+        self.take_out(source, old);
     }
 
     /// Deletes a key.
     #[inline]
     pub fn remove(&mut self, key: &Key<'_>, slot: Slot) {
-        self.take_out(slot, key.hash);
+        self.take_out(slot, key);
         self.dirty += 1;
     }
 
@@ -165,17 +168,18 @@ impl Db<'_> {
         self.delete_expired(key, Slot { shard, db: self.index, handle });
     }
 
-    pub(super) fn take_out(&mut self, slot: Slot, hash: u64) {
+    pub(super) fn take_out(&mut self, slot: Slot, key: &Key<'_>) {
+        self.signal(slot.db, key);
         let hasher = self.keyspace.hasher();
         let shard = self.locked.shard_mut(slot.shard);
         shard.enter(self.epoch);
-        let old = shard.delete(hasher, slot.db, hash, slot.handle);
+        let old = shard.delete(hasher, slot.db, key.hash, slot.handle);
         self.bury(old);
     }
 
     /// Sets or clears when a key expires.
     pub fn set_expire(&mut self, key: &Key<'_>, slot: Slot, at: Option<UnixMs>) -> Slot {
-        self.dirty += 1;
+        self.changed(key, slot.db, 1);
         let handle = self.changing(key.hash, slot).set_expire(key.hash, slot.handle, at.map(|at| at.0));
         Slot { handle, ..slot }
     }

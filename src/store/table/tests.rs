@@ -189,7 +189,7 @@ impl History {
                 assert!(self.table.bytes_mut(handle).is_none());
                 // The memory changes and the value does not.
                 let edited = self.table.edit_object(handle, |object| {
-                    let Object::String(bytes) = object;
+                    let Object::String(bytes) = object else { panic!("a string was stored") };
                     Arc::make_mut(bytes).reserve(n as u8 as usize * 100);
                 });
                 assert!(edited.is_some());

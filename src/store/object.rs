@@ -1,0 +1,181 @@
+//! Values outside their entries: strings too big for a slot, and every value that is not a string.
+//!
+//! * A clone is a freeze: it shares the chunks of a big value, and whoever writes next copies the one that it touches
+//!   (DESIGN §2). Small values are one listpack or intset and are copied.
+//! * [`Typed`] is how a command asks for the type that it works on; there is no other way to a value of a certain type.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::types::hash::Hash;
+use crate::types::list::List;
+use crate::types::set::Set;
+use crate::types::stream::Stream;
+use crate::types::string::encoding::Encoding;
+use crate::types::zset::Zset;
+
+/// A value outside its entry.
+#[derive(Clone)]
+pub enum Object {
+    /// A string over [`INLINE_MAX`](super::entry::INLINE_MAX) bytes. Shared, so that a reply can hold it without a copy.
+    String(Arc<Vec<u8>>),
+    /// A list.
+    List(List),
+    /// A set.
+    Set(Set),
+    /// A hash.
+    Hash(Hash),
+    /// A sorted set.
+    Zset(Zset),
+    /// A stream.
+    Stream(Box<Stream>),
+}
+
+impl Object {
+    /// Bytes of heap memory, counting shared ones in full. Kept, not counted: O(1).
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::String(bytes) => size_of::<Vec<u8>>() + 2 * size_of::<usize>() + bytes.capacity(),
+            Self::List(list) => list.memory_bytes(),
+            Self::Set(set) => set.memory_bytes(),
+            Self::Hash(hash) => hash.memory_bytes(),
+            Self::Zset(zset) => zset.memory_bytes(),
+            Self::Stream(stream) => size_of::<Stream>() + stream.memory_bytes(),
+        }
+    }
+
+    /// The name of its type, as TYPE gives it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::String(_) => "string",
+            Self::List(_) => "list",
+            Self::Set(_) => "set",
+            Self::Hash(_) => "hash",
+            Self::Zset(_) => "zset",
+            Self::Stream(_) => "stream",
+        }
+    }
+
+    /// The name of its encoding, as OBJECT ENCODING gives it.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Self::String(_) => Encoding::Raw.name(),
+            Self::List(list) => list.encoding().name(),
+            Self::Set(set) => set.encoding().name(),
+            Self::Hash(hash) => hash.encoding().name(),
+            Self::Zset(zset) => zset.encoding().name(),
+            Self::Stream(_) => "stream",
+        }
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}, {} bytes)", self.type_name(), self.encoding(), self.memory_bytes())
+    }
+}
+
+/// A type of values that are kept as objects.
+pub trait Typed: Sized {
+    /// The value, if it is of this type.
+    fn of(object: &Object) -> Option<&Self>;
+
+    /// The value to change, if it is of this type.
+    fn of_mut(object: &mut Object) -> Option<&mut Self>;
+
+    /// The value as an object.
+    fn into_object(self) -> Object;
+
+    /// Does a key with this value not exist? An empty stream does.
+    fn is_nothing(&self) -> bool;
+}
+
+impl Typed for List {
+    fn of(object: &Object) -> Option<&Self> {
+        if let Object::List(value) = object { Some(value) } else { None }
+    }
+
+    fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        if let Object::List(value) = object { Some(value) } else { None }
+    }
+
+    fn into_object(self) -> Object {
+        Object::List(self)
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Typed for Set {
+    fn of(object: &Object) -> Option<&Self> {
+        if let Object::Set(value) = object { Some(value) } else { None }
+    }
+
+    fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        if let Object::Set(value) = object { Some(value) } else { None }
+    }
+
+    fn into_object(self) -> Object {
+        Object::Set(self)
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Typed for Hash {
+    fn of(object: &Object) -> Option<&Self> {
+        if let Object::Hash(value) = object { Some(value) } else { None }
+    }
+
+    fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        if let Object::Hash(value) = object { Some(value) } else { None }
+    }
+
+    fn into_object(self) -> Object {
+        Object::Hash(self)
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Typed for Zset {
+    fn of(object: &Object) -> Option<&Self> {
+        if let Object::Zset(value) = object { Some(value) } else { None }
+    }
+
+    fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        if let Object::Zset(value) = object { Some(value) } else { None }
+    }
+
+    fn into_object(self) -> Object {
+        Object::Zset(self)
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Typed for Stream {
+    fn of(object: &Object) -> Option<&Self> {
+        if let Object::Stream(value) = object { Some(value) } else { None }
+    }
+
+    fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        if let Object::Stream(value) = object { Some(value) } else { None }
+    }
+
+    fn into_object(self) -> Object {
+        Object::Stream(Box::new(self))
+    }
+
+    fn is_nothing(&self) -> bool {
+        false
+    }
+}
