@@ -273,6 +273,10 @@ fn log_options(config: &Config) -> storage::Options {
     storage::Options {
         sync_mode: keyspace::sync_mode(config.wal_sync_mode),
         segment_bytes: u64::from(config.wal_segment_mb) << 20,
+        compaction: storage::compaction::pool::Options {
+            on_start: sys::yield_to_others,
+            ..Default::default()
+        },
         ..storage::Options::default()
     }
 }

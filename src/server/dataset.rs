@@ -78,6 +78,7 @@ pub fn start(
     })?;
     let saver = state.clone();
     let snapshots = spawn("forgekv-rdb", move || {
+        sys::yield_to_others();
         saver.snapshots.run(&saver.keyspace, &saver.checkpointer, || plan(&saver));
     })?;
     state.loading.store(false, Ordering::Release);

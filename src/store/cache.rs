@@ -182,6 +182,7 @@ impl Keyspace {
             if cooled.keys > 0 {
                 self.set_has_cold();
             }
+            locked.give_way();
         }
         for object in cooled.objects {
             self.discard(Garbage::Object(object));
