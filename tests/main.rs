@@ -31,3 +31,4 @@ mod strings;
 mod support;
 mod tidy;
 mod tiering;
+mod transactions;

@@ -36,6 +36,7 @@ pub mod spec;
 pub mod state;
 pub mod strings;
 pub mod table;
+pub mod transactions;
 
 pub use dispatch::{BusyShard, Executor, Outcome};
 pub use error::CommandError;

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
     bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
-    ranges, scan, server, snapshot, strings,
+    ranges, scan, server, snapshot, strings, transactions,
 };
 use crate::resp::Argv;
 
@@ -21,6 +21,7 @@ const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     expire::COMMANDS,
     scan::COMMANDS,
+    transactions::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,
