@@ -157,7 +157,7 @@ impl Keyspace {
     pub(super) fn install(&self, wanted: &Wanted, content: &Content<Vec<u8>>) -> Result<(), String> {
         let Wanted { namespace, hash, key } = wanted;
         let mut scratch = Vec::new();
-        let loaded = image::decode(content, &mut scratch)
+        let loaded = image::decode(content, self.member_seed(), &mut scratch)
             .map_err(|what| format!("A value on disk can't be understood: {what}"))?;
         let id = ShardId::of(*hash);
         let mut locked = self.locks().lock_one(id);
