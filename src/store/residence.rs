@@ -189,7 +189,7 @@ impl Db<'_> {
             version.get(position(namespace, key.hash), key.bytes).map_err(|error| error.to_string())?;
         let content = found.unwrap_or(Content::Tombstone);
         let mut scratch = Vec::new();
-        let loaded = image::decode(&content, &mut scratch)
+        let loaded = image::decode(&content, keyspace.member_seed(), &mut scratch)
             .map_err(|what| format!("A value on disk can't be understood: {what}"))?;
         let shard = self.locked_mut().shard_mut(key.shard());
         shard.loading.overtake(namespace, key);
