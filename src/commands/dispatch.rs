@@ -10,21 +10,22 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::blocking::Service;
 use super::call::Call;
 use super::error::CommandError;
 use super::hotness::Hotness;
 use super::spec::flags;
 use super::state::ServerState;
 use super::table::{Row, table};
-use super::{keyspecs, residence};
-use crate::client::{Client, PauseMode, ReplyMode};
+use super::{blocking, keyspecs, residence};
+use crate::client::{Client, Letter, PauseMode, ReplyMode};
 use crate::config::{Config, ConfigReader};
 use crate::resp::{Argv, Mark, Output, Reply};
 use crate::stats::{Stat, ThreadStats};
 use crate::store::db::Workspace;
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::lock::ShardSet;
-use crate::store::{Db, ShardId, UnixMs, Waiter};
+use crate::store::{Db, DbIndex, ShardId, UnixMs, Waiter};
 use crate::util::random::Random;
 use crate::util::time;
 
@@ -57,6 +58,8 @@ pub enum Outcome {
     Paused,
     /// It needs something from the disk; the connection is woken when that is there.
     AwaitDisk,
+    /// It was executed, and its reply comes when there is something for it ([`Client::blocked`]).
+    Blocked,
 }
 
 /// The shard that a request found busy.
@@ -75,6 +78,8 @@ pub struct Executor {
     hotness: Hotness,
     /// Hashes of the keys of the command being executed, by position, when it has several.
     hashes: Vec<u64>,
+    /// Replies to clients that waited, on their way.
+    letters: Vec<Letter>,
     now: UnixMs,
     access: AccessClock,
     random: Random,
@@ -97,6 +102,7 @@ impl Executor {
             work: Workspace::default(),
             hotness: Hotness::default(),
             hashes: Vec::new(),
+            letters: Vec::new(),
             now,
             access: AccessClock::lru(now),
             random: Random::seeded(),
@@ -131,6 +137,11 @@ impl Executor {
     /// Has a connection of a worker woken when the shard is free. False: it is free already.
     pub fn await_shard(&self, shard: BusyShard, worker: u32, connection: u64) -> bool {
         self.state.keyspace.locks().defer(shard.0, Waiter { worker, connection })
+    }
+
+    /// Is the log not durable up to here yet?
+    pub fn is_behind(&self, lsn: u64) -> bool {
+        self.state.keyspace.durable_lsn() < lsn
     }
 
     /// Has the client given the password, or is none needed any more?
@@ -377,6 +388,12 @@ impl Executor {
             Ok(locked) => locked,
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
         };
+        if state.keyspace.has_links() {
+            locked = match blocking::lock_links(&state.keyspace, locked) {
+                Ok(locked) => locked,
+                Err(busy) => return Outcome::Busy(BusyShard(busy)),
+            };
+        }
         if state.keyspace.has_cold() && !residence::is_resident(state, client, row, request, &mut locked) {
             return Outcome::AwaitDisk;
         }
@@ -420,6 +437,9 @@ impl Executor {
         if let Err(error) = &result {
             call.reply.error(error.bytes());
         }
+        if call.db.has_ready() {
+            serve_ready(&mut call, index, &mut self.letters);
+        }
         let committed = if row.is_renamed {
             call.db.commit(row.logged_words(argv).into_iter(), index)
         } else {
@@ -430,6 +450,15 @@ impl Executor {
             self.stats.count_error(&error.code());
         }
         self.executed.push(row.id as u16);
+        if committed.lsn > 0 {
+            client.last_lsn = committed.lsn;
+        }
+        if !self.letters.is_empty() {
+            blocking::deliver(state, &mut self.letters, committed.depends_on);
+        }
+        if client.blocked.is_some() {
+            return Outcome::Blocked;
+        }
         Outcome::Done { depends_on: committed.depends_on }
     }
 
@@ -452,6 +481,15 @@ impl Executor {
         self.stats.count_error(&error.code());
         Outcome::Done { depends_on: 0 }
     }
+}
+
+/// Serves the clients that wait for keys which a command has changed; what it changed itself is logged before that.
+#[cold]
+fn serve_ready(call: &mut Call<'_>, index: DbIndex, letters: &mut Vec<Letter>) {
+    let words = call.command.logged_words(call.argv);
+    call.db.stage(words.into_iter(), index);
+    let (config, now, random) = (call.config, call.now, &mut *call.random);
+    Service { db: &mut call.db, config, now, random, letters }.serve_all();
 }
 
 /// What refuses a container whose subcommand is unknown before anything else does: its handler, when nothing does.

@@ -37,6 +37,7 @@ pub mod state;
 pub mod strings;
 pub mod table;
 pub mod transactions;
+pub mod wait;
 
 pub use dispatch::{BusyShard, Executor, Outcome};
 pub use error::CommandError;

@@ -26,6 +26,7 @@ pub fn is_resident(
 ) -> bool {
     let keyspace = &state.keyspace;
     let has_waited = client.waiting.is_some();
+    let links = if keyspace.has_links() { keyspace.links(locked) } else { Vec::new() };
     let (mut ticket, mut errands) = (None, Vec::new());
     let mut look_at = |db: DbIndex, key: &Key<'_>| {
         if keyspace.is_missing(locked, db, key) {
@@ -35,6 +36,7 @@ pub fn is_resident(
             errands.extend(keyspace.request(locked, db, key, ticket));
         }
     };
+    links.iter().for_each(|key| look_at(key.db, &key.key()));
     if let Some(transaction) = client.multi.as_deref().filter(|_| row.name() == "exec") {
         for_each_queued(transaction, client.db, keyspace.databases(), |db, bytes| {
             look_at(db, &Key { bytes, hash: keyspace.hasher().hash_of(bytes) });

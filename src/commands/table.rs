@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
     bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
-    ranges, scan, server, snapshot, strings, transactions,
+    ranges, scan, server, snapshot, strings, transactions, wait,
 };
 use crate::resp::Argv;
 
@@ -22,6 +22,7 @@ const FAMILIES: &[&[Command]] = &[
     expire::COMMANDS,
     scan::COMMANDS,
     transactions::COMMANDS,
+    wait::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,
