@@ -20,7 +20,7 @@
 //! * Deleting merges sparse segments, so an emptied table shrinks. The directory shrinks when one segment is left.
 //! * [`scan`](Table::scan) goes by hash and so needs no memory of earlier calls: whatever grew, split, merged or
 //!   moved in between, a key that was there throughout is visited once.
-//! * An empty table has no heap memory and takes at most 224 bytes.
+//! * An empty table has no heap memory and takes at most 232 bytes.
 //! * Beside the keys that exist it holds tombstones, for keys that do not although the disk may say so. [`Table::look_up`]
 //!   tells the three answers apart; whatever counts or draws keys leaves tombstones out. `residence` owns how entries
 //!   stand to the disk.
