@@ -1,7 +1,7 @@
 //! A client as other threads see it.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::{ClientId, Waiting};
 use crate::store::UnixMs;

@@ -162,10 +162,7 @@ impl Call<'_> {
 /// Locks also what serving clients needs who wait for keys of the locked shards; see the module. `Err`: a shard is busy, and
 /// nothing is locked.
 #[cold]
-pub(super) fn lock_links<'k>(
-    keyspace: &'k Keyspace,
-    mut locked: Locked<'k>,
-) -> Result<Locked<'k>, ShardId> {
+pub(super) fn lock_links<'k>(keyspace: &'k Keyspace, mut locked: Locked<'k>) -> Result<Locked<'k>, ShardId> {
     loop {
         let needed = keyspace.with_links(&locked);
         if needed == locked.set() {

@@ -452,12 +452,12 @@ impl Executor {
         }
         self.executed.push(row.id as u16);
         if committed.lsn > 0 {
-            client.last_lsn = committed.lsn;
+            call.client.last_lsn = committed.lsn;
         }
         if !self.letters.is_empty() {
             blocking::deliver(state, &mut self.letters, committed.depends_on);
         }
-        if client.blocked.is_some() {
+        if call.client.blocked.is_some() {
             return Outcome::Blocked;
         }
         Outcome::Done { depends_on: committed.depends_on }
