@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
-    ranges, scan, server, snapshot, strings,
+    bitmaps, client, config, connection, counters, debug, dump, expire, info, introspect, keys, lolwut,
+    memory, ranges, scan, server, snapshot, strings,
 };
 use crate::resp::Argv;
 
@@ -20,6 +20,7 @@ const FAMILIES: &[&[Command]] = &[
     bitmaps::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,
+    dump::COMMANDS,
     scan::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
