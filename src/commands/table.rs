@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
-    ranges, scan, server, snapshot, strings,
+    bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, list_moves,
+    list_pops, lists, lolwut, memory, ranges, scan, server, snapshot, strings,
 };
 
 /// The families, in the order of the documentation.
@@ -17,6 +17,9 @@ const FAMILIES: &[&[Command]] = &[
     counters::COMMANDS,
     ranges::COMMANDS,
     bitmaps::COMMANDS,
+    lists::COMMANDS,
+    list_pops::COMMANDS,
+    list_moves::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,
     scan::COMMANDS,

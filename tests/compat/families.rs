@@ -5,6 +5,7 @@ pub mod config;
 pub mod foreign;
 pub mod keys;
 pub mod limits;
+pub mod lists;
 pub mod server;
 pub mod strings;
 
@@ -29,6 +30,7 @@ pub struct Family {
 pub const FAMILIES: &[&Family] = &[
     &strings::FAMILY,
     &bitmaps::FAMILY,
+    &lists::FAMILY,
     &keys::FAMILY,
     &server::FAMILY,
     &config::FAMILY,
