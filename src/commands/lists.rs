@@ -351,7 +351,7 @@ fn lpos(call: &mut Call<'_>) -> CommandResult {
 /// An integer that has an opposite.
 fn not_least(word: &[u8]) -> Result<i64, CommandError> {
     match parse_i64(word) {
-        Some(i64::MIN) => Err(CommandError::OUT_OF_OPPOSITES),
+        Some(i64::MIN) => Err(CommandError::OUT_OF_SYMMETRIC_RANGE),
         number => number.ok_or(CommandError::NOT_INTEGER),
     }
 }

@@ -7,8 +7,9 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, list_moves,
-    list_pops, lists, lolwut, memory, ranges, scan, server, snapshot, strings,
+    bitmaps, client, config, connection, counters, debug, expire, hash_expiry, hashes, info, introspect,
+    keys, list_moves, list_pops, lists, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot,
+    strings,
 };
 use crate::resp::Argv;
 
@@ -21,6 +22,10 @@ const FAMILIES: &[&[Command]] = &[
     lists::COMMANDS,
     list_pops::COMMANDS,
     list_moves::COMMANDS,
+    sets::COMMANDS,
+    set_algebra::COMMANDS,
+    hashes::COMMANDS,
+    hash_expiry::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,
     scan::COMMANDS,

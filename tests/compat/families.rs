@@ -3,10 +3,12 @@
 pub mod bitmaps;
 pub mod config;
 pub mod foreign;
+pub mod hashes;
 pub mod keys;
 pub mod limits;
 pub mod lists;
 pub mod server;
+pub mod sets;
 pub mod strings;
 
 use super::grammar::command_name;
@@ -31,6 +33,8 @@ pub const FAMILIES: &[&Family] = &[
     &strings::FAMILY,
     &bitmaps::FAMILY,
     &lists::FAMILY,
+    &sets::FAMILY,
+    &hashes::FAMILY,
     &keys::FAMILY,
     &server::FAMILY,
     &config::FAMILY,
