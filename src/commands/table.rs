@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
     bitmaps, client, config, connection, counters, debug, dump, expire, hash_expiry, hashes, info,
-    introspect, keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot, strings,
+    introspect, keys, list_moves, list_pops, lists, lolwut, memory, ranges, scan, server, set_algebra, sets,
+    snapshot, strings,
 };
 use crate::resp::Argv;
 
@@ -18,6 +19,9 @@ const FAMILIES: &[&[Command]] = &[
     counters::COMMANDS,
     ranges::COMMANDS,
     bitmaps::COMMANDS,
+    lists::COMMANDS,
+    list_pops::COMMANDS,
+    list_moves::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
     hashes::COMMANDS,

@@ -6,6 +6,7 @@ pub mod foreign;
 pub mod hashes;
 pub mod keys;
 pub mod limits;
+pub mod lists;
 pub mod server;
 pub mod sets;
 pub mod strings;
@@ -31,6 +32,7 @@ pub struct Family {
 pub const FAMILIES: &[&Family] = &[
     &strings::FAMILY,
     &bitmaps::FAMILY,
+    &lists::FAMILY,
     &sets::FAMILY,
     &hashes::FAMILY,
     &keys::FAMILY,

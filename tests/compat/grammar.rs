@@ -67,6 +67,7 @@ impl Grammar {
         sequence.commands.retain(|argv| !(is(argv, 0, "HELLO") && argv.iter().filter(is_login).count() > 1));
         sequence.commands.retain(|argv| !(is(argv, 0, "CONFIG") && sets_what_outlives(argv)));
         sequence.commands.retain(|argv| !(is(argv, 0, "CLIENT") && is(argv, 1, "PAUSE") && pauses(argv)));
+        sequence.commands.retain(|argv| !waits(argv));
         sequence
     }
 
@@ -128,6 +129,18 @@ fn sets_what_outlives(argv: &Argv) -> bool {
 /// Whether a CLIENT PAUSE holds everything up, the next sequence too.
 fn pauses(argv: &Argv) -> bool {
     argv.get(2).is_some_and(|timeout| timeout != b"0" && timeout.iter().all(u8::is_ascii_digit))
+}
+
+/// Whether a command waits longer for a key than is worth while.
+fn waits(argv: &Argv) -> bool {
+    let timeout = match argv[0].to_ascii_uppercase().as_slice() {
+        b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BRPOPLPUSH" => argv.last(),
+        b"BLMPOP" => argv.get(1),
+        _ => return false,
+    };
+    // Errors, and a millisecond.
+    let allowed: [&[u8]; 5] = [b"0.001", b"-1", b"abc", b"", b"nan"];
+    timeout.is_none_or(|timeout| !allowed.contains(&timeout.as_slice()))
 }
 
 /// The command that a synopsis describes.
