@@ -10,6 +10,7 @@ use super::random::Lrand48;
 use super::running::RunSlot;
 use super::stack::{self, Raise};
 use crate::resp::{Argv, Output, Protocol, Span};
+use crate::util::time::Monotonic;
 
 /// What a script asks of the server: dispatch provides it.
 pub trait Host {
@@ -82,6 +83,8 @@ pub enum End {
     Killed,
     /// The host asked for it.
     Stopped,
+    /// A library took too long to load.
+    LoadedTooLong,
 }
 
 /// A read-only table as scripts see it, and the table behind it.
@@ -122,6 +125,8 @@ pub struct Context {
     pub slot: Arc<RunSlot>,
     /// Set when the run has to end.
     pub end: Option<End>,
+    /// When the library that is loaded began to be.
+    pub loading_since: Option<Monotonic>,
     job: Option<NonNull<Job<'static>>>,
 }
 
@@ -157,11 +162,14 @@ impl Context {
                 self.end = Some(End::Killed);
             } else if self.host().is_some_and(|host| !host.takes_long()) {
                 self.end = Some(End::Stopped);
+            } else if self.loads_too_long() {
+                self.end = Some(End::LoadedTooLong);
             }
         }
         self.end.map(|end| match end {
             End::Killed => self.slot.kill_text(),
             End::Stopped => "The script is stopped",
+            End::LoadedTooLong => "FUNCTION LOAD timeout",
         })
     }
 }
