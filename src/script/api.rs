@@ -22,8 +22,10 @@ pub const FUNCTIONS: &[(&str, Body)] = &[
     ("breakpoint", breakpoint),
     ("debug", debug),
     ("acl_check_cmd", acl_check_cmd),
-    ("register_function", library::register_function),
 ];
+
+/// What a library may call while it is loaded.
+pub const LOADING: &[(&str, Body)] = &[("register_function", library::register_function), ("log", log)];
 
 /// Numbers of `redis`.
 pub const NUMBERS: &[(&str, u32)] = &[

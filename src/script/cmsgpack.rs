@@ -176,7 +176,11 @@ fn unpack_limit(stack: Stack, context: &mut Context) -> Answer {
 }
 
 fn optional_integer(stack: Stack, argument: i32) -> i64 {
-    if matches!(stack.kind(argument), Kind::None | Kind::Nil) { 0 } else { stack.check_number(argument) as i64 }
+    if matches!(stack.kind(argument), Kind::None | Kind::Nil) {
+        0
+    } else {
+        stack.check_number(argument) as i64
+    }
 }
 
 /// Why bytes are no MessagePack.
@@ -189,10 +193,22 @@ enum Fault {
 fn unpack_some(stack: Stack, context: &mut Context, limit: Option<i64>, offset: i64) -> Answer {
     let bytes = stack.check_bytes(1);
     if offset < 0 || limit.is_some_and(|limit| limit < 0) {
-        return Err(with_numbers(context, "Invalid request to unpack with offset of ", offset, " and limit of ", bytes.len()));
+        return Err(with_numbers(
+            context,
+            "Invalid request to unpack with offset of ",
+            offset,
+            " and limit of ",
+            bytes.len(),
+        ));
     }
     if offset as usize > bytes.len() {
-        return Err(with_numbers(context, "Start offset ", offset, " greater than input length ", bytes.len()));
+        return Err(with_numbers(
+            context,
+            "Start offset ",
+            offset,
+            " greater than input length ",
+            bytes.len(),
+        ));
     }
     // The text stays in its place: only what is above counts as results.
     stack.set_top(1);

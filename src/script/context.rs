@@ -20,9 +20,6 @@ pub trait Host {
     /// May the client run this command? `None`: there is no such command.
     fn may_run(&mut self, argv: Argv<'_>) -> Option<bool>;
 
-    /// A line for the server's log, of level 0 (debug) to 3 (warning).
-    fn log(&mut self, level: u8, text: &str);
-
     /// Looks after a run that takes long. False: the run is to end.
     fn takes_long(&mut self) -> bool;
 }
@@ -47,6 +44,8 @@ pub struct Job<'a> {
     pub name: &'a [u8],
     /// What was compiled, in the registry.
     pub compiled: i32,
+    /// The metatable of a library's globals, in the registry.
+    pub metatable: i32,
     /// Functions that a library has registered.
     pub registered: Vec<Registered>,
     /// Why the script failed, if it did.
@@ -69,6 +68,7 @@ impl<'a> Job<'a> {
             is_script: true,
             name,
             compiled: 0,
+            metatable: 0,
             registered: Vec::new(),
             error: None,
             is_error_counted: false,
@@ -88,7 +88,7 @@ pub enum End {
 }
 
 /// A read-only table as scripts see it, and the table behind it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Protected {
     /// The address of the stand-in.
     pub address: usize,
@@ -117,6 +117,12 @@ pub struct Context {
     pub random: Lrand48,
     /// Tables that scripts cannot change.
     pub protected: Vec<Protected>,
+    /// The globals of scripts.
+    pub world: Protected,
+    /// The globals of functions, in the registry.
+    pub function_world: i32,
+    /// The globals of libraries that are being loaded, in the registry.
+    pub loading_world: i32,
     /// What scripts see as the metatable of strings, in the registry.
     pub string_metatable: i32,
     /// `cjson.encode_max_depth` and its kin.

@@ -142,8 +142,7 @@ mod tests {
     use super::*;
 
     fn library(libraries: &Libraries, name: &str, functions: &[&str]) -> Arc<Library> {
-        let function =
-            |name: &&str| Function { name: name.as_bytes().to_vec(), description: None, flags: 0 };
+        let function = |name: &&str| Function { name: name.as_bytes().to_vec(), description: None, flags: 0 };
         libraries.make(name.into(), b"code".to_vec(), functions.iter().map(function).collect())
     }
 

@@ -80,8 +80,12 @@ pub struct Run<'r, 'a> {
 impl Interpreter {
     /// A new state with its world.
     pub fn new(shared: Arc<Shared>) -> Self {
+        Self::with_memory(shared, MEMORY_MAX)
+    }
+
+    fn with_memory(shared: Arc<Shared>, limit: usize) -> Self {
         let slot = shared.running.register();
-        let mut state = State::new(MEMORY_MAX);
+        let mut state = State::new(limit);
         state.context().slot = slot.clone();
         let built = state.run(sandbox::build, None);
         assert!(built.is_ok(), "the world is built in an empty state");
@@ -120,7 +124,11 @@ impl Interpreter {
     /// A script that is new to this thread is compiled. The error is what the client gets.
     pub fn compile(&mut self, sha: Sha, text: &[u8], is_eval: bool) -> Result<Arc<Script>, Vec<u8>> {
         if let Some(known) = self.script(&sha) {
-            return Ok(if is_eval { known } else { self.shared.scripts.add(Script::new(sha, text, known.flags), false) });
+            return Ok(if is_eval {
+                known
+            } else {
+                self.shared.scripts.add(Script::new(sha, text, known.flags), false)
+            });
         }
         let shebang = shebang::of_script(text).map_err(|text| [b"ERR ", &text[..]].concat())?;
         let function = self.compile_text(&sha, &text[shebang.length..])?;
@@ -246,6 +254,7 @@ impl Interpreter {
         self.state.context().loading_since = None;
         self.after_run();
         self.state.stack().release(job.compiled);
+        self.state.stack().release(job.metatable);
         let error = ran.err().or(job.error);
         match error {
             None => Ok(job.registered),
@@ -305,11 +314,18 @@ fn compile(stack: Stack, context: &mut Context) -> Answer {
     let Some(job) = context.job() else { return Ok(0) };
     let name = if job.is_script { c"@user_script" } else { c"@user_function" };
     if job.text.first() == Some(&0x1b) {
-        stack.push_bytes(if job.is_script { b"user_script:1: unexpected symbol near 'char(27)'" } else { b"user_function:1: unexpected symbol near 'char(27)'" });
+        stack.push_bytes(if job.is_script {
+            b"user_script:1: unexpected symbol near 'char(27)'"
+        } else {
+            b"user_function:1: unexpected symbol near 'char(27)'"
+        });
         return Err(super::stack::Raise::Top);
     }
     if !stack.load(job.text, name) {
         return Err(super::stack::Raise::Top);
+    }
+    if !job.is_script {
+        job.metatable = sandbox::close_world(stack, context);
     }
     job.compiled = stack.keep();
     Ok(0)
@@ -347,6 +363,9 @@ fn run_job(stack: Stack, context: &mut Context) -> Answer {
     };
     let is_done = stack.try_call(arguments, 1);
     let Some(job) = context.job() else { return Ok(0) };
+    if job.host.is_none() {
+        sandbox::open_world(stack, context, job.metatable);
+    }
     if !is_done {
         job.error = Some(error_text(stack, job));
     } else if let Some((out, protocol)) = &mut job.reply {
@@ -412,3 +431,6 @@ fn error_text(stack: Stack, job: &mut Job<'_>) -> Vec<u8> {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,21 +89,30 @@ fn named_arguments(stack: Stack) -> Result<u32, Raise> {
                 stack.replace(2);
             }
             b"function_name" => {
-                return Err(raise(stack, "function_name argument given to redis.register_function must be a string"));
+                return Err(raise(
+                    stack,
+                    "function_name argument given to redis.register_function must be a string",
+                ));
             }
             b"description" if is_string => {
                 stack.push_copy(6);
                 stack.replace(4);
             }
             b"description" => {
-                return Err(raise(stack, "description argument given to redis.register_function must be a string"));
+                return Err(raise(
+                    stack,
+                    "description argument given to redis.register_function must be a string",
+                ));
             }
             b"callback" if stack.kind(6) == Kind::Function => {
                 stack.push_copy(6);
                 stack.replace(3);
             }
             b"callback" => {
-                return Err(raise(stack, "callback argument given to redis.register_function must be a function"));
+                return Err(raise(
+                    stack,
+                    "callback argument given to redis.register_function must be a function",
+                ));
             }
             b"flags" => all = read_flags(stack)?,
             _ => return Err(raise(stack, "unknown argument given to redis.register_function")),

@@ -134,7 +134,11 @@ impl Running {
     /// The kind of a busy run that holds the shard.
     pub fn busy_on(&self, shard: u8) -> Option<RunKind> {
         let holds = |slot: &Arc<RunSlot>| slot.shards.load(Ordering::Relaxed) >> shard & 1 == 1;
-        self.busy().iter().find(|slot| holds(slot)).map(|slot| slot.kind()).filter(|&kind| kind != RunKind::Idle)
+        self.busy()
+            .iter()
+            .find(|slot| holds(slot))
+            .map(|slot| slot.kind())
+            .filter(|&kind| kind != RunKind::Idle)
     }
 
     /// Tells the busy runs of a kind to end, if they have written nothing.

@@ -14,9 +14,33 @@ use crate::util::time::Monotonic;
 
 /// Lua's own globals that scripts keep.
 const KEPT: &[&str] = &[
-    "assert", "collectgarbage", "coroutine", "error", "gcinfo", "getmetatable", "ipairs", "load", "loadstring", "math",
-    "next", "pairs", "pcall", "rawequal", "rawget", "rawset", "select", "setmetatable", "string", "table", "tonumber",
-    "tostring", "type", "unpack", "xpcall", "_VERSION", "_G",
+    "assert",
+    "collectgarbage",
+    "coroutine",
+    "error",
+    "gcinfo",
+    "getmetatable",
+    "ipairs",
+    "load",
+    "loadstring",
+    "math",
+    "next",
+    "pairs",
+    "pcall",
+    "rawequal",
+    "rawget",
+    "rawset",
+    "select",
+    "setmetatable",
+    "string",
+    "table",
+    "tonumber",
+    "tostring",
+    "type",
+    "unpack",
+    "xpcall",
+    "_VERSION",
+    "_G",
 ];
 
 /// Tables that are read-only, besides `_G`.
@@ -76,7 +100,11 @@ pub fn build(stack: Stack, context: &mut Context) -> Answer {
     }
     add_libraries(stack, world);
     for (table, name, check) in GUARDED {
-        if *table == "_G" { stack.push_copy(world) } else { stack.push_field(world, table) }
+        if *table == "_G" {
+            stack.push_copy(world)
+        } else {
+            stack.push_field(world, table)
+        }
         stack.push_field(-1, name);
         stack.guard_top(*check);
         stack.set_field(-2, name);
@@ -90,7 +118,79 @@ pub fn build(stack: Stack, context: &mut Context) -> Answer {
     stack.set_field(world, "pairs");
     add_load(stack, world);
     protect_all(stack, context, world);
+    add_function_worlds(stack, context, world);
     Ok(0)
+}
+
+/// Functions see what scripts see, but for KEYS and ARGV, which they are given. A library sees next to nothing while it is loaded.
+fn add_function_worlds(stack: Stack, context: &mut Context, world: i32) {
+    stack.push_table(0, 64);
+    let functions = stack.top();
+    stack.push_nil();
+    while stack.next(world) {
+        stack.push_copy(-2);
+        stack.insert(-2);
+        stack.set_pair(functions);
+    }
+    push_stand_in(stack, context, Some(missing_global));
+    stack.push_copy(-1);
+    let behind = context.protected[context.protected.len() - 1].table;
+    stack.push_kept(behind);
+    stack.insert(-2);
+    stack.set_field(-2, "_G");
+    context.function_world = stack.keep();
+    stack.pop(1);
+
+    stack.push_table(0, 1);
+    stack.push_table(0, 16);
+    for &(name, body) in api::LOADING {
+        stack.push_body(body, 0);
+        stack.set_field(-2, name);
+    }
+    add_constants(stack);
+    push_stand_in(stack, context, Some(missing_global));
+    stack.set_field(-2, "redis");
+    stack.push_table(0, 1);
+    stack.push_body(missing_global, 0);
+    stack.set_field(-2, "__index");
+    stack.set_metatable(-2);
+    context.loading_world = stack.keep();
+}
+
+/// Gives the library's function on top globals of its own: those of loading until [`open_world`].
+pub fn close_world(stack: Stack, context: &Context) -> i32 {
+    stack.push_table(0, 0);
+    stack.push_table(0, 3);
+    stack.push_kept(context.loading_world);
+    stack.set_field(-2, "__index");
+    stack.push_body(refuse_change, 0);
+    stack.set_field(-2, "__newindex");
+    stack.push_boolean(false);
+    stack.set_field(-2, "__metatable");
+    stack.push_copy(-1);
+    let metatable = stack.keep();
+    stack.set_metatable(-2);
+    stack.set_environment(-2);
+    metatable
+}
+
+/// The library is loaded: its functions see the world of functions.
+pub fn open_world(stack: Stack, context: &Context, metatable: i32) {
+    stack.push_kept(metatable);
+    stack.push_kept(context.function_world);
+    stack.set_field(-2, "__index");
+    stack.pop(1);
+}
+
+fn add_constants(stack: Stack) {
+    for &(name, number) in api::NUMBERS {
+        stack.push_number(f64::from(number));
+        stack.set_field(-2, name);
+    }
+    stack.push_bytes(crate::REDIS_VERSION.as_bytes());
+    stack.set_field(-2, "REDIS_VERSION");
+    stack.push_number(f64::from(version_number()));
+    stack.set_field(-2, "REDIS_VERSION_NUM");
 }
 
 fn add_libraries(stack: Stack, world: i32) {
@@ -111,14 +211,7 @@ fn add_libraries(stack: Stack, world: i32) {
         stack.set_field(world, name);
     }
     stack.push_field(world, "redis");
-    for &(name, number) in api::NUMBERS {
-        stack.push_number(f64::from(number));
-        stack.set_field(-2, name);
-    }
-    stack.push_bytes(crate::REDIS_VERSION.as_bytes());
-    stack.set_field(-2, "REDIS_VERSION");
-    stack.push_number(f64::from(version_number()));
-    stack.set_field(-2, "REDIS_VERSION_NUM");
+    add_constants(stack);
     stack.pop(1);
     stack.push_field(world, "math");
     for (name, body) in [("random", random as super::stack::Body), ("randomseed", randomseed)] {
@@ -173,6 +266,7 @@ fn protect_all(stack: Stack, context: &mut Context, world: i32) {
     stack.push_copy(-1);
     stack.set_field(world, "_G");
     stack.set_globals();
+    context.world = context.protected[context.protected.len() - 1];
 }
 
 /// Replaces the table on top by a stand-in for it.
@@ -202,8 +296,7 @@ fn push_stand_in(stack: Stack, context: &mut Context, missing: Option<super::sta
 
 /// Pushes the table behind the world of scripts.
 pub fn push_world(stack: Stack, context: &Context) {
-    let world = context.protected.last().expect("the world is protected last");
-    stack.push_kept(world.table);
+    stack.push_kept(context.world.table);
 }
 
 fn protected(stack: Stack, context: &Context, index: i32) -> Option<Protected> {
@@ -251,11 +344,9 @@ fn show_metatable(stack: Stack, context: &mut Context) -> Result<Option<i32>, Ra
         stack.push_kept(context.string_metatable);
         return Ok(Some(1));
     }
-    if protected(stack, context, 1).is_none() {
-        return Ok(None);
-    }
+    let Some(found) = protected(stack, context, 1) else { return Ok(None) };
     // A script may know that looking up a global can fail, and how; it cannot change that.
-    if protected(stack, context, 1).map(|own| own.address) == context.protected.last().map(|own| own.address) {
+    if found.address == context.world.address {
         stack.push_table(0, 1);
         stack.push_body(missing_global, 0);
         stack.set_field(-2, "__index");
@@ -285,7 +376,11 @@ fn keep_collecting(stack: Stack, _context: &mut Context) -> Result<Option<i32>, 
 fn short_pattern(stack: Stack, context: &mut Context) -> Result<Option<i32>, Raise> {
     if stack.kind(2) == Kind::String && stack.bytes(2).len() > PATTERN_MAX {
         // A plain search does not match.
-        if stack.kind(4) != Kind::Nil && stack.kind(4) != Kind::None && stack.is_true(4) && stack.kind(3) == Kind::Number {
+        if stack.kind(4) != Kind::Nil
+            && stack.kind(4) != Kind::None
+            && stack.is_true(4)
+            && stack.kind(3) == Kind::Number
+        {
             return Ok(None);
         }
         return Err(context.fail("pattern too complex"));
@@ -339,5 +434,3 @@ fn randomseed(stack: Stack, context: &mut Context) -> Answer {
     context.random = Lrand48::new(seed as i64 as i32);
     Ok(0)
 }
-
-

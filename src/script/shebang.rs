@@ -46,7 +46,9 @@ pub fn of_library(text: &[u8]) -> Result<(Vec<u8>, usize), Vec<u8>> {
     let Some(parts) = parts else { return Err(b"Invalid library metadata".to_vec()) };
     let mut name = None;
     for part in &parts[1..] {
-        let Some((key, value)) = part.iter().position(|&byte| byte == b'=').map(|at| (&part[..at], &part[at + 1..])) else {
+        let Some((key, value)) =
+            part.iter().position(|&byte| byte == b'=').map(|at| (&part[..at], &part[at + 1..]))
+        else {
             return Err([b"Invalid metadata value given: ", &part[..]].concat());
         };
         if !key.eq_ignore_ascii_case(b"name") {

@@ -490,7 +490,8 @@ impl State {
     pub fn run(&mut self, body: Body, job: Option<&mut Job<'_>>) -> Result<(), Vec<u8>> {
         let stack = self.stack;
         // SAFETY: 4. the context forgets the job before this returns, so that it is used within its lifetime only.
-        let erased = job.map(|job| unsafe { NonNull::from(std::mem::transmute::<&mut Job<'_>, &mut Job<'static>>(job)) });
+        let erased = job
+            .map(|job| unsafe { NonNull::from(std::mem::transmute::<&mut Job<'_>, &mut Job<'static>>(job)) });
         self.context().set_job(erased);
         let status = unsafe { ffi::lua_cpcall(stack.0, enter_protected, body as *mut c_void) };
         self.context().set_job(None);

@@ -41,7 +41,8 @@ impl<'a> Format<'a> {
     fn number(&mut self, otherwise: usize) -> Result<usize, Fault> {
         let mut number: Option<i32> = None;
         while let [digit @ b'0'..=b'9', rest @ ..] = self.text {
-            let grown = number.unwrap_or(0).checked_mul(10).and_then(|n| n.checked_add(i32::from(digit - b'0')));
+            let grown =
+                number.unwrap_or(0).checked_mul(10).and_then(|n| n.checked_add(i32::from(digit - b'0')));
             number = Some(grown.ok_or(Fault::Here("integral size overflow"))?);
             self.text = rest;
         }
@@ -100,8 +101,13 @@ impl<'a> Format<'a> {
 fn raise(stack: Stack, context: &mut Context, fault: &Fault) -> Answer {
     let text = match fault {
         Fault::Here(text) => return Err(context.fail(text)),
-        Fault::IntegerSize(size) => [b"integral size ", decimal(&mut itoa::Buffer::new(), *size), b" is larger than limit of 32"].concat(),
-        Fault::Alignment(size) => [b"alignment ", decimal(&mut itoa::Buffer::new(), *size), b" is not a power of 2"].concat(),
+        Fault::IntegerSize(size) => {
+            [b"integral size ", decimal(&mut itoa::Buffer::new(), *size), b" is larger than limit of 32"]
+                .concat()
+        }
+        Fault::Alignment(size) => {
+            [b"alignment ", decimal(&mut itoa::Buffer::new(), *size), b" is not a power of 2"].concat()
+        }
         Fault::Option(option) => {
             context.buffer.clear();
             context.buffer.extend_from_slice(b"invalid format option '");

@@ -30,6 +30,7 @@ use crate::config::values::NotifyFlags;
 mod change;
 mod part;
 mod typed;
+mod undo;
 mod whole;
 
 pub use part::Part;
@@ -141,6 +142,8 @@ pub struct Workspace {
     pub events: Vec<Event>,
     /// The commands that were executed inside others, by number; whoever executes counts them.
     pub nested: Vec<u16>,
+    /// What the operation is to be taken back to, if it can be.
+    undo: Option<undo::Undo>,
 }
 
 /// Where a finished operation left its shards.
@@ -497,6 +500,11 @@ impl<'a> Db<'a> {
     /// Nothing that this operation changes is logged. For an import, whose changes are durable when its last round is.
     pub fn keep_unlogged(&mut self) {
         self.rewritten = true;
+    }
+
+    /// Something that is no key has changed, so the operation is logged.
+    pub fn note_change(&mut self) {
+        self.dirty += 1;
     }
 
     /// Did the operation change anything yet?

@@ -18,7 +18,8 @@ pub fn push_general(out: &mut Vec<u8>, value: f64, precision: usize) {
     // Writing to a vector cannot fail.
     let _ = write!(out, "{value:.digits$e}");
     let at = out[start..].iter().rposition(|&byte| byte == b'e').map_or(out.len(), |at| start + at);
-    let exponent: i32 = std::str::from_utf8(&out[at + 1..]).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let exponent: i32 =
+        std::str::from_utf8(&out[at + 1..]).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     if exponent < -4 || exponent > digits as i32 {
         out.truncate(at);
         trim_zeros(out, start);

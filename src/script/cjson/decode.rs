@@ -139,8 +139,7 @@ impl Parser<'_> {
     }
 
     fn word(&mut self) -> Token {
-        let words =
-            [("true", Token::Boolean(true)), ("false", Token::Boolean(false)), ("null", Token::Null)];
+        let words = [("true", Token::Boolean(true)), ("false", Token::Boolean(false)), ("null", Token::Null)];
         for (word, token) in words {
             if self.text[self.at..].starts_with(word.as_bytes()) {
                 self.at += word.len();
@@ -330,7 +329,8 @@ fn number_prefix(text: &[u8]) -> Option<(f64, usize)> {
         (f64::NAN, 3)
     } else if starts_with_word(rest, b"0x") && rest.get(2).is_some_and(u8::is_ascii_hexdigit) {
         let digits = rest[2..].iter().take_while(|byte| byte.is_ascii_hexdigit());
-        let value = |value: f64, digit: &u8| value * 16.0 + f64::from(char::from(*digit).to_digit(16).unwrap_or(0));
+        let value =
+            |value: f64, digit: &u8| value * 16.0 + f64::from(char::from(*digit).to_digit(16).unwrap_or(0));
         let length = digits.clone().count();
         (digits.fold(0.0, value), 2 + length)
     } else {

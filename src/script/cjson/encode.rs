@@ -89,7 +89,13 @@ fn array_length(stack: Stack, settings: &Settings) -> Result<Option<i32>, Fault>
     Ok((max > 0.0).then_some(max as i32))
 }
 
-fn put_array(stack: Stack, settings: &Settings, out: &mut Vec<u8>, depth: i32, length: i32) -> Result<(), Fault> {
+fn put_array(
+    stack: Stack,
+    settings: &Settings,
+    out: &mut Vec<u8>,
+    depth: i32,
+    length: i32,
+) -> Result<(), Fault> {
     out.push(b'[');
     for position in 1..=length {
         if position > 1 {
