@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
-    ranges, scan, server, snapshot, strings,
+    bitmaps, client, config, connection, counters, debug, expire, hash_expiry, hashes, info, introspect,
+    keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot, strings,
 };
 use crate::resp::Argv;
 
@@ -18,6 +18,10 @@ const FAMILIES: &[&[Command]] = &[
     counters::COMMANDS,
     ranges::COMMANDS,
     bitmaps::COMMANDS,
+    sets::COMMANDS,
+    set_algebra::COMMANDS,
+    hashes::COMMANDS,
+    hash_expiry::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,
     scan::COMMANDS,
