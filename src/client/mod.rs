@@ -63,6 +63,8 @@ pub struct Client {
     pub took_long: bool,
     /// The connection closes once what is in the output buffer has been sent.
     pub close_after_reply: bool,
+    /// Its script needs all shards: it has met a key that it did not declare.
+    pub takes_all_shards: bool,
     /// What its next command waits for that is on disk.
     pub waiting: Option<Arc<Ticket>>,
     /// What [`ClientInfo::last_command`] will be: the command that runs, or ran last.
@@ -82,6 +84,7 @@ impl Client {
             no_evict: false,
             took_long: false,
             close_after_reply: false,
+            takes_all_shards: false,
             waiting: None,
             last_command: u32::MAX,
         }

@@ -15,10 +15,11 @@ use super::hotness::Hotness;
 use super::spec::flags;
 use super::state::ServerState;
 use super::table::{Row, table};
-use super::{keyspecs, residence};
+use super::{keyspecs, residence, scripting};
 use crate::client::{Client, PauseMode, ReplyMode};
 use crate::config::{Config, ConfigReader};
 use crate::resp::{Argv, Mark, Output, Reply};
+use crate::script::Interpreter;
 use crate::stats::{Stat, ThreadStats};
 use crate::store::db::Workspace;
 use crate::store::evict::{AccessClock, Evictor, Limit};
@@ -81,6 +82,8 @@ pub struct Executor {
     /// The wall clock and the monotonic one when the round began.
     round_began: (UnixMs, time::Monotonic),
     turn_began: time::Monotonic,
+    /// Lua, once a script has come.
+    interpreter: Option<Box<Interpreter>>,
 }
 
 impl Executor {
@@ -101,6 +104,7 @@ impl Executor {
             executed: Vec::with_capacity(256),
             round_began: (now, time::Monotonic::now()),
             turn_began: time::Monotonic::now(),
+            interpreter: None,
             state,
         }
     }
@@ -269,10 +273,18 @@ impl Executor {
         {
             return outcome;
         }
-        if row.is_write && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded()) {
+        if (row.is_write || row.command.has(flags::RUNS_SCRIPT))
+            && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded())
+        {
             return Outcome::LogBehind;
         }
         let outcome = self.run(client, row, request, out);
+        if let Outcome::Busy(BusyShard(shard)) = outcome
+            && let Some(kind) = self.state.scripting.running.busy_on(shard.0)
+        {
+            // A script that takes too long is not waited for.
+            return self.reject(client, Some(row), &CommandError::busy(kind), out);
+        }
         if row.command.has(flags::ADMIN) {
             // What CONFIG SET changed holds for the commands behind it in the same pipeline already.
             self.refresh_config();
@@ -305,6 +317,9 @@ impl Executor {
         }
         if row.is_write {
             self.admit_write(row)?;
+        } else if row.command.has(flags::RUNS_SCRIPT) && self.config.maxmemory > 0 {
+            // Whether it fits is for the script's own commands to ask.
+            self.make_room();
         }
         Ok(())
     }
@@ -351,7 +366,10 @@ impl Executor {
     ) -> Outcome {
         let state = &*self.state;
         let argv = request.argv;
-        let set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace, &mut self.hashes);
+        let mut set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace, &mut self.hashes);
+        if row.command.has(flags::RUNS_SCRIPT) {
+            set = scripting::lock_set(&mut self.interpreter, state, client, row, argv, set);
+        }
         let mut locked = match state.keyspace.locks().try_lock(set) {
             Ok(locked) => locked,
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
@@ -388,9 +406,16 @@ impl Executor {
             random,
             answered,
             stats: &self.stats,
+            interpreter: &mut self.interpreter,
             is_nested: false,
         };
         let result = (row.command.handler)(&mut call);
+        if result == Err(CommandError::TakesAllShards) {
+            call.client.takes_all_shards = true;
+            drop(call);
+            return self.run(client, row, request, out);
+        }
+        call.client.takes_all_shards = false;
         if result == Err(CommandError::AwaitAnswer) {
             drop(call);
             debug_assert!(out.mark() == mark, "a command that waits for an answer has replied nothing");

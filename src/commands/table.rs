@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, expire, hash_expiry, hashes, info, introspect,
-    keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot, strings,
+    bitmaps, client, config, connection, counters, debug, expire, functions, hash_expiry, hashes, info,
+    introspect, keys, lolwut, memory, ranges, scan, scripting, server, set_algebra, sets, snapshot, strings,
 };
 use crate::resp::Argv;
 
@@ -35,6 +35,8 @@ const FAMILIES: &[&[Command]] = &[
     snapshot::COMMANDS,
     debug::COMMANDS,
     lolwut::COMMANDS,
+    scripting::COMMANDS,
+    functions::COMMANDS,
 ];
 
 /// A command with what the server derives from its row once.

@@ -24,6 +24,7 @@
 pub mod collection;
 pub mod crc64;
 pub mod dump;
+pub mod functions;
 pub mod image;
 mod length;
 pub mod lzf;

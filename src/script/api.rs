@@ -228,7 +228,7 @@ fn set_repl(stack: Stack, context: &mut Context) -> Answer {
         return Err(raise(stack, "redis.set_repl can only be called inside a script invocation"));
     }
     if stack.top() != 1 {
-        return Err(raise(stack, "redis.set_repl() requires one argument."));
+        return Err(raise(stack, "redis.set_repl() requires two arguments."));
     }
     let flags = stack.number(1) as i64;
     if flags & !3 != 0 {
@@ -259,7 +259,7 @@ fn acl_check_cmd(stack: Stack, context: &mut Context) -> Answer {
     };
     let count = stack.top();
     if count == 0 {
-        return Err(raise(stack, "Please specify at least one argument for this redis.acl_check_cmd() call"));
+        return Err(raise(stack, "Please specify at least one argument for this redis lib call"));
     }
     if !take_words(stack, context, count) {
         return Err(raise(stack, "redis.acl_check_cmd() command arguments must be strings or integers"));

@@ -16,7 +16,7 @@
 use memchr::memmem;
 
 use super::stack::{Kind, Stack};
-use crate::resp::Reply;
+use crate::resp::{Protocol, Reply};
 use crate::util::number::parse_i64;
 
 /// The fields that make a table something else than an array, in the order in which they are looked for.
@@ -148,26 +148,34 @@ fn push_verbatim(stack: Stack, reply: &[u8], line: &[u8], next: usize) -> usize 
 }
 
 /// Writes the value on top as a reply, and pops it.
-pub fn reply_with_top(stack: Stack, reply: &mut Reply<'_>) {
+///
+/// Booleans are what they are only for a script that speaks RESP3 itself (`speaks`).
+pub fn reply_with_top(stack: Stack, reply: &mut Reply<'_>, speaks: Protocol) {
     if !stack.has_room(4) {
         reply.error("ERR reached lua stack limit");
         return stack.pop(1);
     }
     match stack.kind(-1) {
         Kind::String => reply.bulk(stack.bytes(-1)),
-        Kind::Number => reply.integer(stack.number(-1) as i64),
-        Kind::Boolean => match (reply.protocol(), stack.is_true(-1)) {
-            (crate::resp::Protocol::Resp3, value) => reply.boolean(value),
-            (_, true) => reply.integer(1),
-            (_, false) => reply.null(),
+        Kind::Number => reply.integer(cut(stack.number(-1))),
+        Kind::Boolean => match (speaks, stack.is_true(-1)) {
+            (Protocol::Resp3, value) => reply.boolean(value),
+            (Protocol::Resp2, true) => reply.integer(1),
+            (Protocol::Resp2, false) => reply.null(),
         },
-        Kind::Table => reply_with_table(stack, reply),
+        Kind::Table => reply_with_table(stack, reply, speaks),
         _ => reply.null(),
     }
     stack.pop(1);
 }
 
-fn reply_with_table(stack: Stack, reply: &mut Reply<'_>) {
+/// A number as the integer that C makes of it on this kind of machine.
+pub fn cut(number: f64) -> i64 {
+    const LIMIT: f64 = (1u64 << 63) as f64;
+    if (-LIMIT..LIMIT).contains(&number) { number as i64 } else { i64::MIN }
+}
+
+fn reply_with_table(stack: Stack, reply: &mut Reply<'_>, speaks: Protocol) {
     // Most tables are arrays, and an array has an element 1 or no field at all.
     for mark in MARKS {
         stack.push_field(-1, mark);
@@ -185,11 +193,11 @@ fn reply_with_table(stack: Stack, reply: &mut Reply<'_>) {
                 true
             }
             ("map", Kind::Table) => {
-                reply_with_pairs(stack, reply);
+                reply_with_pairs(stack, reply, speaks);
                 true
             }
             ("set", Kind::Table) => {
-                reply_with_set(stack, reply);
+                reply_with_set(stack, reply, speaks);
                 true
             }
             ("big_number", Kind::String) => {
@@ -217,7 +225,7 @@ fn reply_with_table(stack: Stack, reply: &mut Reply<'_>) {
     reply.array(count as usize);
     for position in 1..=count {
         stack.push_element(-1, position);
-        reply_with_top(stack, reply);
+        reply_with_top(stack, reply, speaks);
     }
 }
 
@@ -231,24 +239,24 @@ fn entries(stack: Stack) -> usize {
     count
 }
 
-fn reply_with_pairs(stack: Stack, reply: &mut Reply<'_>) {
+fn reply_with_pairs(stack: Stack, reply: &mut Reply<'_>, speaks: Protocol) {
     reply.map(entries(stack));
     stack.push_nil();
     while stack.next(-2) {
         // A copy of the key: replying pops it, and may turn a number into text in its place.
         stack.push_copy(-2);
-        reply_with_top(stack, reply);
-        reply_with_top(stack, reply);
+        reply_with_top(stack, reply, speaks);
+        reply_with_top(stack, reply, speaks);
     }
 }
 
-fn reply_with_set(stack: Stack, reply: &mut Reply<'_>) {
+fn reply_with_set(stack: Stack, reply: &mut Reply<'_>, speaks: Protocol) {
     reply.set(entries(stack));
     stack.push_nil();
     while stack.next(-2) {
         stack.pop(1);
         stack.push_copy(-1);
-        reply_with_top(stack, reply);
+        reply_with_top(stack, reply, speaks);
     }
 }
 

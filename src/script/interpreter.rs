@@ -15,7 +15,7 @@ use super::sandbox;
 use super::sha::Sha;
 use super::stack::{Answer, Kind, Place, Stack, State};
 use super::{Shared, cjson, shebang};
-use crate::resp::{Argv, Protocol, Reply};
+use crate::resp::{Argv, Output, Protocol, Reply};
 use crate::util::time::{Monotonic, UnixMs};
 
 /// Bytes that one thread's scripts may take.
@@ -59,6 +59,9 @@ pub struct Interpreter {
     libraries: HashMap<Vec<u8>, Loaded>,
     catalog: Arc<Catalog>,
     generation: u64,
+    prepared: Option<Arc<Script>>,
+    /// Where replies of scripts go, for whoever runs them.
+    pub output: Output,
 }
 
 /// What is run, and with what.
@@ -70,7 +73,7 @@ pub struct Run<'r, 'a> {
     /// Executes commands.
     pub host: &'r mut dyn super::Host,
     /// Where the reply goes.
-    pub reply: (&'r mut crate::resp::Output, Protocol),
+    pub reply: (&'r mut Output, Protocol),
     /// The time.
     pub now: UnixMs,
     /// Shards that are held.
@@ -99,6 +102,8 @@ impl Interpreter {
             libraries: HashMap::new(),
             catalog,
             generation: 0,
+            prepared: None,
+            output: Output::new(),
         }
     }
 
@@ -119,6 +124,19 @@ impl Interpreter {
             return Some(compiled.script.clone());
         }
         self.shared.scripts.get(sha)
+    }
+
+    /// As [`Interpreter::script`], and what is found is looked up already when it is [run](Interpreter::prepared).
+    #[inline]
+    pub fn prepare(&mut self, sha: &Sha) -> Option<&Script> {
+        self.prepared = self.script(sha);
+        self.prepared.as_deref()
+    }
+
+    /// The script that was looked up last, which need not be the one that is wanted.
+    #[inline]
+    pub fn prepared(&mut self) -> Option<Arc<Script>> {
+        self.prepared.take().filter(|script| script.is_alive())
     }
 
     /// A script that is new to this thread is compiled. The error is what the client gets.
@@ -369,7 +387,7 @@ fn run_job(stack: Stack, context: &mut Context) -> Answer {
     if !is_done {
         job.error = Some(error_text(stack, job));
     } else if let Some((out, protocol)) = &mut job.reply {
-        reply_with_top(stack, &mut Reply::new(out, *protocol));
+        reply_with_top(stack, &mut Reply::new(out, *protocol), context.protocol);
     }
     Ok(0)
 }

@@ -60,7 +60,7 @@ pub fn register_function(stack: Stack, context: &mut Context) -> Answer {
     stack.push_copy(2);
     let function = stack.keep();
     // Nothing raises from here on.
-    let description = (stack.kind(3) == Kind::String).then(|| stack.bytes(3).to_vec());
+    let description = matches!(stack.kind(3), Kind::String | Kind::Number).then(|| stack.bytes(3).to_vec());
     job.registered.push(Registered { name: stack.bytes(1).to_vec(), description, flags, function });
     Ok(0)
 }
@@ -79,10 +79,17 @@ fn named_arguments(stack: Stack) -> Result<u32, Raise> {
     let mut all = 0;
     stack.push_nil();
     while stack.next(1) {
-        if stack.kind(5) != Kind::String {
-            return Err(raise(stack, "named argument key given to redis.register_function is not a string"));
+        match stack.kind(5) {
+            Kind::String => {}
+            Kind::Number => return Err(raise(stack, "unknown argument given to redis.register_function")),
+            _ => {
+                return Err(raise(
+                    stack,
+                    "named argument key given to redis.register_function is not a string",
+                ));
+            }
         }
-        let is_string = stack.kind(6) == Kind::String;
+        let is_string = matches!(stack.kind(6), Kind::String | Kind::Number);
         match stack.bytes(5) {
             b"function_name" if is_string => {
                 stack.push_copy(6);

@@ -73,9 +73,6 @@ const PATTERN_MAX: usize = 2048;
 /// `load` reads pieces until there is none, as Lua's does, and then is `loadstring`.
 const LOAD: &[u8] = b"local loadstring, concat, error, type = ...
 return function(reader, name)
-  if type(reader) ~= 'function' then
-    error(\"bad argument #1 to 'load' (function expected, got \" .. (reader == nil and 'no value' or type(reader)) .. ')', 2)
-  end
   local pieces, count = {}, 0
   while true do
     local piece = reader()
@@ -116,6 +113,8 @@ pub fn build(stack: Stack, context: &mut Context) -> Answer {
     stack.replace(-2);
     stack.push_body(pairs, 2);
     stack.set_field(world, "pairs");
+    stack.push_body(pcall, 0);
+    stack.set_field(world, "pcall");
     add_load(stack, world);
     protect_all(stack, context, world);
     add_function_worlds(stack, context, world);
@@ -243,7 +242,38 @@ fn add_load(stack: Stack, world: i32) {
     stack.push_field(world, "error");
     stack.push_field(world, "type");
     stack.call(4, 1);
+    stack.push_body(load, 1);
     stack.set_field(world, "load");
+}
+
+fn load(stack: Stack, _context: &mut Context) -> Answer {
+    stack.check_function(1);
+    stack.set_top(2);
+    stack.push_copy(Stack::upvalue(2));
+    stack.insert(1);
+    stack.call(2, 2);
+    Ok(2)
+}
+
+/// Lua's, but an error that is a table with a text is only the text: what scripts compared with before errors were tables. And a
+/// run that has to end is not held up.
+fn pcall(stack: Stack, context: &mut Context) -> Answer {
+    stack.check_any(1);
+    let is_done = stack.try_call_all(stack.top() - 1);
+    if !is_done && context.end.is_some() {
+        return Err(Raise::Top);
+    }
+    if !is_done && stack.kind(-1) == Kind::Table {
+        stack.push_field(-1, "err");
+        if matches!(stack.kind(-1), Kind::String | Kind::Number) {
+            stack.replace(-2);
+        } else {
+            stack.pop(1);
+        }
+    }
+    stack.push_boolean(is_done);
+    stack.insert(1);
+    Ok(stack.top())
 }
 
 /// Puts stand-ins in the place of all our tables, and makes the last one the globals.

@@ -362,6 +362,16 @@ impl Stack {
         unsafe { ffi::lua_pcall(self.0, arguments, 1, handler) == 0 }
     }
 
+    /// As [`Stack::try_call`] for all results.
+    pub fn try_call_all(self, arguments: i32) -> bool {
+        unsafe { ffi::lua_pcall(self.0, arguments, ffi::LUA_MULTRET, 0) == 0 }
+    }
+
+    /// Raises Lua's own complaint unless the argument is a function.
+    pub fn check_function(self, argument: i32) {
+        unsafe { ffi::luaL_checktype(self.0, argument, ffi::LUA_TFUNCTION) }
+    }
+
     /// Raises Lua's own complaint unless the argument is a table.
     pub fn check_table(self, argument: i32) {
         unsafe { ffi::luaL_checktype(self.0, argument, ffi::LUA_TTABLE) }

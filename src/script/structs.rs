@@ -127,6 +127,8 @@ fn decimal(buffer: &mut itoa::Buffer, number: usize) -> &[u8] {
 fn pack(stack: Stack, context: &mut Context) -> Answer {
     context.buffer.clear();
     let mut format = Format::new(stack.check_bytes(1));
+    // An argument too few is a nil.
+    stack.push_nil();
     let mut argument = 2;
     loop {
         let (option, size) = match format.next() {
@@ -290,8 +292,8 @@ fn size(stack: Stack, context: &mut Context) -> Answer {
         };
         at = at.wrapping_add(format.padding(at, (option, size)));
         match (option, size) {
-            (b's', _) => stack.complain(1, c"variable-size format 's'"),
-            (b'c', 0) => stack.complain(1, c"variable-size format 'c0'"),
+            (b's', _) => stack.complain(1, c"option 's' has no fixed size"),
+            (b'c', 0) => stack.complain(1, c"option 'c0' has no fixed size"),
             _ if !option.is_ascii_alphanumeric() => {
                 if let Err(fault) = format.control(option) {
                     return raise(stack, context, &fault);

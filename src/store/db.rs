@@ -505,6 +505,11 @@ impl<'a> Db<'a> {
         self.rewritten = true;
     }
 
+    /// Changes what belongs to the dataset and is no key. Needs all shards.
+    pub fn attach(&mut self, bytes: Arc<[u8]>) {
+        self.keyspace.attach(self.epoch, bytes);
+    }
+
     /// Something that is no key has changed, so the operation is logged.
     pub fn note_change(&mut self) {
         self.dirty += 1;

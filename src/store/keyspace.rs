@@ -5,9 +5,10 @@
 //! * The epoch is read once per operation, after all its locks are held, and goes into its log record (DESIGN §5).
 //! * Namespace ids are given out once, under all locks.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crossbeam_channel::Sender;
 use storage::version::LEVELS;
@@ -118,7 +119,12 @@ pub struct Keyspace {
     recovered: OnceLock<Arc<Version>>,
     /// Where errands to the disk go.
     pub(super) readers: OnceLock<Sender<Errand>>,
+    /// What belongs to the dataset and is no key, as of the last epochs that changed it. A leaf lock.
+    attachment: Mutex<VecDeque<(u64, Arc<[u8]>)>>,
 }
+
+/// Epochs of attachments that are kept: the one before a round's cut, and those after it.
+const ATTACHMENTS: usize = 3;
 
 impl Keyspace {
     /// An empty keyspace of `databases` databases. `wake` is called for connections that waited for a shard, `garbage`
@@ -142,7 +148,27 @@ impl Keyspace {
             has_cold: AtomicBool::new(false),
             recovered: OnceLock::new(),
             readers: OnceLock::new(),
+            attachment: Mutex::default(),
         }
+    }
+
+    /// Changes what belongs to the dataset and is no key (function libraries) for an operation of this epoch that holds all
+    /// shards. Every checkpoint has it as it was at the cut.
+    pub fn attach(&self, epoch: u64, bytes: Arc<[u8]>) {
+        let mut kept = self.attachment.lock().expect("no panic happens under this leaf lock");
+        if kept.back().is_some_and(|&(last, _)| last == epoch) {
+            kept.pop_back();
+        }
+        kept.push_back((epoch, bytes));
+        if kept.len() > ATTACHMENTS {
+            kept.pop_front();
+        }
+    }
+
+    /// The attachment as it was at the end of `epoch`.
+    pub fn attachment(&self, epoch: u64) -> Arc<[u8]> {
+        let kept = self.attachment.lock().expect("no panic happens under this leaf lock");
+        kept.iter().rev().find(|&&(of, _)| of <= epoch).map(|(_, bytes)| bytes.clone()).unwrap_or_default()
     }
 
     /// Turns the accounting that `maxmemory` needs on or off.

@@ -86,6 +86,7 @@ pub fn decode(stack: Stack, context: &mut Context) -> Answer {
         Token::End => Ok(()),
         token => Err(Fault::Expected("the end", token, parser.index)),
     });
+    let at = parser.at;
     match parsed {
         Ok(()) => Ok(1),
         Err(Fault::Expected(what, token, at)) => {
@@ -97,7 +98,9 @@ pub fn decode(stack: Stack, context: &mut Context) -> Answer {
         Err(Fault::Depth(depth)) => {
             let mut text = itoa::Buffer::new();
             let depth = text.format(depth).as_bytes();
-            Err(fail(context, &[b"Found too many nested data structures (", depth, b")"]))
+            let mut position = itoa::Buffer::new();
+            let at = position.format(at).as_bytes();
+            Err(fail(context, &[b"Found too many nested data structures (", depth, b") at character ", at]))
         }
     }
 }

@@ -37,7 +37,7 @@ pub fn encode(stack: Stack, context: &mut Context) -> Answer {
         Err(Fault::Depth(depth)) => {
             let mut text = itoa::Buffer::new();
             let depth = text.format(depth).as_bytes();
-            Err(fail(context, &[b"Cannot serialise, excessive depth (", depth, b")"]))
+            Err(fail(context, &[b"Cannot serialise, excessive nesting (", depth, b")"]))
         }
     }
 }

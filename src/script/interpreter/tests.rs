@@ -107,7 +107,8 @@ fn values_become_replies() {
     check("return {double=0.5}", ",0.5\r\n");
     check("return {big_number='123'}", "(123\r\n");
     check("return {verbatim_string={format='txt',string='hi'}}", "=6\r\ntxt:hi\r\n");
-    check("return true", "#t\r\n");
+    check("return true", ":1\r\n");
+    check("redis.setresp(3) return true", "#t\r\n");
     check("return nil", "_\r\n");
 }
 
@@ -146,7 +147,7 @@ fn an_error_names_the_script_and_the_line() {
     let mut failing = |text: &str| run_with(&mut interpreter, text, vec!["-CODE text\r\n"], Protocol::Resp2);
     assert_eq!(failing("return redis.call('x')"), "CODE text script: SHA, on @user_script:1.");
     assert_eq!(failing("return redis.pcall('x')"), "-CODE text\r\n");
-    assert_eq!(failing("return select(2, pcall(redis.call, 'x'))"), "-CODE text\r\n");
+    assert_eq!(failing("return select(2, pcall(redis.call, 'x'))"), "$9\r\nCODE text\r\n");
     assert_eq!(
         failing("return redis.call()").split(" script").next(),
         Some("ERR Please specify at least one argument for this redis lib call")
