@@ -366,10 +366,8 @@ impl Executor {
     ) -> Outcome {
         let state = &*self.state;
         let argv = request.argv;
-        let mut set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace, &mut self.hashes);
-        if row.command.has(flags::RUNS_SCRIPT) {
-            set = scripting::lock_set(&mut self.interpreter, state, client, row, argv, set);
-        }
+        let set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace, &mut self.hashes);
+        let set = scripting::widen(set, &mut self.interpreter, state, client, row, argv);
         let mut locked = match state.keyspace.locks().try_lock(set) {
             Ok(locked) => locked,
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
@@ -410,12 +408,11 @@ impl Executor {
             is_nested: false,
         };
         let result = (row.command.handler)(&mut call);
-        if result == Err(CommandError::TakesAllShards) {
-            call.client.takes_all_shards = true;
+        call.client.takes_all_shards = result == Err(CommandError::TakesAllShards);
+        if call.client.takes_all_shards {
             drop(call);
             return self.run(client, row, request, out);
         }
-        call.client.takes_all_shards = false;
         if result == Err(CommandError::AwaitAnswer) {
             drop(call);
             debug_assert!(out.mark() == mark, "a command that waits for an answer has replied nothing");

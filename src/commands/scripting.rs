@@ -199,20 +199,31 @@ pub(super) fn take_interpreter(call: &mut Call<'_>) -> Box<Interpreter> {
     call.interpreter.take().unwrap_or_else(|| Box::new(Interpreter::new(call.state.scripting.clone())))
 }
 
-/// The shards that a script takes: those of its keys, or all of them if it is known to touch others.
-pub fn lock_set(
+/// The shards that a command takes, of which those of its keys are `declared`: all of them for a script that is known to touch
+/// others.
+#[inline]
+pub fn widen(
+    declared: ShardSet,
     interpreter: &mut Option<Box<Interpreter>>,
     state: &ServerState,
     client: &Client,
     row: &Row,
     argv: Argv<'_>,
-    declared: ShardSet,
 ) -> ShardSet {
-    if client.takes_all_shards {
-        return ShardSet::ALL;
+    if !row.command.has(RUNS_SCRIPT) {
+        return declared;
     }
+    if client.takes_all_shards || takes_all(interpreter, state, row, argv) { ShardSet::ALL } else { declared }
+}
+
+fn takes_all(
+    interpreter: &mut Option<Box<Interpreter>>,
+    state: &ServerState,
+    row: &Row,
+    argv: Argv<'_>,
+) -> bool {
     let interpreter = interpreter.get_or_insert_with(|| Box::new(Interpreter::new(state.scripting.clone())));
-    let takes_all = match row.command.name {
+    match row.command.name {
         "fcall" | "fcall_ro" => {
             let name = argv.get(1);
             interpreter.find_function(name).is_some_and(|(library, _)| library.takes_all(name))
@@ -223,8 +234,7 @@ pub fn lock_set(
             let sha = sha::sha1_hex(argv.get(1));
             interpreter.prepare(&sha).is_some_and(|script| script.takes_all())
         }
-    };
-    if takes_all { ShardSet::ALL } else { declared }
+    }
 }
 
 /// How many of the words from 3 on are keys.

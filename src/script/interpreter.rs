@@ -20,8 +20,8 @@ use crate::util::time::{Monotonic, UnixMs};
 
 /// Bytes that one thread's scripts may take.
 const MEMORY_MAX: usize = 512 << 20;
-/// What a state takes before all garbage in it is collected after a run.
-const MEMORY_EASY: usize = 64 << 20;
+/// The part of that beyond which all garbage is collected after a run.
+const EASY_PART: usize = 8;
 /// Instructions between two looks at the clock.
 const INSTRUCTIONS: i32 = 100_000;
 /// Compiled scripts that are kept before dead ones are looked for.
@@ -60,6 +60,8 @@ pub struct Interpreter {
     catalog: Arc<Catalog>,
     generation: u64,
     prepared: Option<Arc<Script>>,
+    /// Bytes beyond which all garbage is collected after a run.
+    easy: usize,
     /// Where replies of scripts go, for whoever runs them.
     pub output: Output,
 }
@@ -103,6 +105,7 @@ impl Interpreter {
             catalog,
             generation: 0,
             prepared: None,
+            easy: limit / EASY_PART,
             output: Output::new(),
         }
     }
@@ -159,6 +162,7 @@ impl Interpreter {
         let mut job = Job::compiling(name, text);
         let ran = self.state.run(compile, Some(&mut job));
         if let Err(error) = ran {
+            self.after_run();
             return Err([b"ERR Error compiling script (new function): ", &error[..]].concat());
         }
         Ok(job.compiled)
@@ -224,10 +228,10 @@ impl Interpreter {
 
     /// Runs a function of a library.
     pub fn run_function(&mut self, library: &Library, name: &[u8], run: Run<'_, '_>) -> Ran {
-        if self.libraries.get(&library.name).is_none_or(|loaded| loaded.id != library.id) {
-            if let Err(error) = self.load(library) {
-                return Ran::Failed([b"ERR ", &error[..]].concat());
-            }
+        if self.libraries.get(&library.name).is_none_or(|loaded| loaded.id != library.id)
+            && let Err(error) = self.load(library)
+        {
+            return Ran::Failed([b"ERR ", &error[..]].concat());
         }
         let loaded = self.libraries.get(&library.name);
         let function = loaded.and_then(|loaded| loaded.functions.iter().find(|(own, _)| own == name));
@@ -315,7 +319,7 @@ impl Interpreter {
         if self.state.context().end.is_some() {
             self.state.watch(INSTRUCTIONS);
         }
-        if self.state.memory() > MEMORY_EASY {
+        if self.state.memory() > self.easy {
             self.state.stack().collect(true);
         }
     }

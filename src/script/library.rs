@@ -133,12 +133,10 @@ fn named_arguments(stack: Stack) -> Result<u32, Raise> {
         return Err(raise(stack, "redis.register_function must get a callback argument"));
     }
     // Over the arguments, which are not needed any more.
-    stack.push_copy(2);
-    stack.replace(1);
-    stack.push_copy(3);
-    stack.replace(2);
-    stack.push_copy(4);
-    stack.replace(3);
+    for place in 1..=3 {
+        stack.push_copy(place + 1);
+        stack.replace(place);
+    }
     stack.set_top(3);
     Ok(all)
 }

@@ -5,7 +5,7 @@ pub struct Lrand48 {
     state: u64,
 }
 
-/// One more than the largest number that [`Lrand48::next`] gives.
+/// One more than the largest number that [`Lrand48::draw`] gives.
 const RANGE: u64 = 1 << 31;
 
 impl Default for Lrand48 {
@@ -21,7 +21,7 @@ impl Lrand48 {
     }
 
     /// The next number below 2³¹.
-    pub fn next(&mut self) -> u32 {
+    pub fn draw(&mut self) -> u32 {
         self.state = (self.state.wrapping_mul(0x5_DEEC_E66D).wrapping_add(0xb)) & ((1 << 48) - 1);
         (self.state >> 17) as u32
     }
@@ -29,7 +29,7 @@ impl Lrand48 {
     /// The next number in [0, 1), as `math.random()` without arguments.
     pub fn fraction(&mut self) -> f64 {
         let max = (RANGE - 1) as u32;
-        f64::from(self.next() % max) / f64::from(max)
+        f64::from(self.draw() % max) / f64::from(max)
     }
 }
 
@@ -40,8 +40,8 @@ mod tests {
     #[test]
     fn the_sequence_is_that_of_posix() {
         let mut random = Lrand48::new(0);
-        assert_eq!([random.next(), random.next(), random.next()], [366_850_414, 1_610_402_240, 206_956_554]);
+        assert_eq!([random.draw(), random.draw(), random.draw()], [366_850_414, 1_610_402_240, 206_956_554]);
         let mut random = Lrand48::default();
-        assert_eq!([random.next(), random.next()], [851_401_618, 1_804_928_587]);
+        assert_eq!([random.draw(), random.draw()], [851_401_618, 1_804_928_587]);
     }
 }

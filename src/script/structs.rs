@@ -224,16 +224,12 @@ fn unpack(stack: Stack, context: &mut Context) -> Answer {
         }
         let bytes = &data[at..at + size];
         match option {
-            b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
-                stack.push_number(take(bytes, format.is_big, option.is_ascii_lowercase()));
-                values += 1;
-            }
-            b'f' => {
-                stack.push_number(f64::from(f32::from_bits(unsigned(bytes, format.is_big) as u32)));
-                values += 1;
-            }
-            b'd' => {
-                stack.push_number(f64::from_bits(unsigned(bytes, format.is_big)));
+            b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' | b'f' | b'd' => {
+                stack.push_number(match option {
+                    b'f' => f64::from(f32::from_bits(unsigned(bytes, format.is_big) as u32)),
+                    b'd' => f64::from_bits(unsigned(bytes, format.is_big)),
+                    _ => take(bytes, format.is_big, option.is_ascii_lowercase()),
+                });
                 values += 1;
             }
             b'x' => {}
