@@ -329,7 +329,7 @@ fn build_state(
         wakers[waiter.worker as usize].mailbox.post(Mail::Resume(waiter.connection));
     });
     let keyspace = Keyspace::new(config.databases as usize, hasher, wake, garbage);
-    keyspace.set_limits_memory(config.maxmemory > 0);
+    keyspace.set_limits_memory(config.maxmemory > 0, None);
     keyspace.set_notifies(config.notify_keyspace_events);
     let clients = Registry::default();
     let readers = seats.to_vec();
@@ -456,7 +456,7 @@ fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
             state.rates.sample(time::now().0, &state.stats.totals());
         }
         if is_due(IDLE_MS) {
-            state.rates.sample_memory(state.memory().used());
+            state.rates.sample_memory(state.memory(None).used());
         }
         if is_due(IDLE_MS) && config.timeout > 0 {
             seats.iter().for_each(|seat| seat.mailbox.post(Mail::Tick));

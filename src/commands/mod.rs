@@ -25,6 +25,7 @@ pub mod keyspecs;
 pub mod limits;
 pub mod lolwut;
 pub mod memory;
+pub mod nested;
 pub mod ranges;
 pub mod replay;
 mod residence;

@@ -54,6 +54,19 @@ impl ShardSet {
         ShardSet(self.0 | 1 << id.0)
     }
 
+    /// Both sets together.
+    #[inline]
+    #[must_use]
+    pub const fn union(self, other: ShardSet) -> Self {
+        ShardSet(self.0 | other.0)
+    }
+
+    /// Are all of its shards in the other set?
+    #[inline]
+    pub const fn is_subset_of(self, other: ShardSet) -> bool {
+        self.0 & !other.0 == 0
+    }
+
     /// Is the shard in it?
     #[inline]
     pub const fn contains(self, id: ShardId) -> bool {
@@ -225,6 +238,10 @@ impl ShardLocks {
     }
 }
 
+/// Locks on their way back to who lent them.
+#[must_use = "the shards stay locked for ever if nobody takes them back"]
+pub struct Lent(ShardSet);
+
 /// Some locked shards; unlocks them when dropped.
 pub struct Locked<'a> {
     locks: &'a ShardLocks,
@@ -258,6 +275,26 @@ impl Locked<'_> {
 }
 
 impl Locked<'_> {
+    /// Hands all locks over: this value holds none until they are [taken back](Locked::take_back).
+    pub fn lend(&mut self) -> Locked<'_> {
+        Locked { locks: self.locks, set: std::mem::take(&mut self.set) }
+    }
+
+    /// Ends the life of a value without unlocking anything: whoever lent it takes the locks back.
+    pub fn give_back(mut self) -> Lent {
+        Lent(std::mem::take(&mut self.set))
+    }
+
+    /// Takes back what was lent.
+    pub fn take_back(&mut self, lent: Lent) {
+        debug_assert_eq!(
+            self.set,
+            ShardSet::EMPTY,
+            "what was lent comes back before anything else is locked"
+        );
+        self.set = lent.0;
+    }
+
     /// Unlocks all of them at the end of a slice of background work, which may go on with the same shard at once: whoever
     /// was woken by that is given the time to come before it.
     pub fn give_way(mut self) {
