@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::call::Call;
 use super::error::CommandError;
 use super::hotness::Hotness;
+use super::residence::Residence;
 use super::spec::flags;
 use super::state::ServerState;
 use super::table::{Row, table};
@@ -355,8 +356,15 @@ impl Executor {
             Ok(locked) => locked,
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
         };
-        if state.keyspace.has_cold() && !residence::is_resident(state, client, row, request, &mut locked) {
-            return Outcome::AwaitDisk;
+        if state.keyspace.has_cold() {
+            match residence::secure(state, client, row, request, &mut locked) {
+                Residence::Here => {}
+                Residence::Read => {
+                    drop(locked);
+                    return self.run(client, row, request, out);
+                }
+                Residence::Away => return Outcome::AwaitDisk,
+            }
         }
         let answered = client.waiting.take();
         let (index, mark) = (client.db, out.mark());

@@ -24,6 +24,8 @@ use crate::merge::Source;
 
 /// How much of a long section is read at once.
 const WINDOW_BYTES: usize = 1 << 20;
+/// Longer blocks, which hold one long value, are left to threads that nobody waits for: copying and checking them takes time.
+const CACHED_BYTES_MAX: usize = 64 << 10;
 
 /// An open run.
 pub struct Run {
@@ -119,6 +121,9 @@ impl Run {
     /// Reads a block of this run if the system has it in memory; `None`: that would take the disk.
     pub fn read_cached_block(&self, block: &BlockRef) -> Result<Option<Block>, Error> {
         let length = usize::try_from(block.length).expect("a run that could be written can be addressed");
+        if length > CACHED_BYTES_MAX {
+            return Ok(None);
+        }
         let mut stored = vec![0; length];
         match self.file.read_cached_at(&mut stored, block.offset) {
             Ok(read) if read == length => self.decode_block(block, stored).map(Some),
