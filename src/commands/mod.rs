@@ -16,6 +16,7 @@ pub mod debug;
 pub mod dispatch;
 pub mod error;
 pub mod expire;
+pub mod geo;
 pub mod help;
 mod hotness;
 pub mod info;
@@ -35,6 +36,7 @@ pub mod spec;
 pub mod state;
 pub mod strings;
 pub mod table;
+pub mod zsets;
 
 pub use dispatch::{BusyShard, Executor, Outcome};
 pub use error::CommandError;

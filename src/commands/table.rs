@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
-    ranges, scan, server, snapshot, strings,
+    bitmaps, client, config, connection, counters, debug, expire, geo, info, introspect, keys, lolwut,
+    memory, ranges, scan, server, snapshot, strings, zsets,
 };
 
 /// The families, in the order of the documentation.
@@ -17,6 +17,14 @@ const FAMILIES: &[&[Command]] = &[
     counters::COMMANDS,
     ranges::COMMANDS,
     bitmaps::COMMANDS,
+    zsets::COMMANDS,
+    zsets::ranges::COMMANDS,
+    zsets::removing::COMMANDS,
+    zsets::popping::COMMANDS,
+    zsets::combining::COMMANDS,
+    zsets::sampling::COMMANDS,
+    geo::COMMANDS,
+    geo::search::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,
     scan::COMMANDS,
