@@ -13,6 +13,7 @@ use crate::types::geo::{self, Point, Unit};
 use crate::types::zset::{Flags, Zset};
 use crate::util::double;
 
+mod query;
 pub mod search;
 
 /// What every command of the group shares.
@@ -126,7 +127,7 @@ fn geoadd(call: &mut Call<'_>) -> CommandResult {
         first += 1;
     }
     let words = call.argv.len() - first;
-    if words == 0 || words % 3 != 0 || flags.nx && flags.xx {
+    if words == 0 || !words.is_multiple_of(3) || flags.nx && flags.xx {
         return Err(CommandError::SYNTAX);
     }
     let mut elements = Vec::with_capacity(words / 3);

@@ -239,7 +239,7 @@ fn add(call: &mut Call<'_>, mut flags: Flags) -> CommandResult {
         first += 1;
     }
     let words = call.argv.len() - first;
-    if words == 0 || words % 2 != 0 {
+    if words == 0 || !words.is_multiple_of(2) {
         return Err(CommandError::SYNTAX);
     }
     let count = words / 2;
