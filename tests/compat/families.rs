@@ -3,10 +3,12 @@
 pub mod bitmaps;
 pub mod config;
 pub mod foreign;
+pub mod geo;
 pub mod keys;
 pub mod limits;
 pub mod server;
 pub mod strings;
+pub mod zsets;
 
 use super::grammar::command_name;
 use std::collections::BTreeSet;
@@ -29,6 +31,8 @@ pub struct Family {
 pub const FAMILIES: &[&Family] = &[
     &strings::FAMILY,
     &bitmaps::FAMILY,
+    &zsets::FAMILY,
+    &geo::FAMILY,
     &keys::FAMILY,
     &server::FAMILY,
     &config::FAMILY,

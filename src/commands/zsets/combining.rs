@@ -173,6 +173,7 @@ struct Query {
     weights: Vec<f64>,
     aggregate: Aggregate,
     with_scores: bool,
+    is_stored: bool,
     /// The most elements that are counted.
     limit: usize,
 }
@@ -200,12 +201,13 @@ impl Query {
             slots.push(slot);
         }
         let (weights, aggregate) = (Vec::new(), Aggregate::Sum);
-        let mut query = Query { operation, slots, weights, aggregate, with_scores: false, limit: usize::MAX };
-        query.read_options(call, first + count, is_stored)?;
+        let mut query =
+            Query { operation, slots, weights, aggregate, with_scores: false, is_stored, limit: usize::MAX };
+        query.read_options(call, first + count)?;
         Ok(query)
     }
 
-    fn read_options(&mut self, call: &Call<'_>, first: usize, is_stored: bool) -> CommandResult {
+    fn read_options(&mut self, call: &Call<'_>, first: usize) -> CommandResult {
         let has_scores = matches!(self.operation, Operation::Union | Operation::Intersection);
         let counts = self.operation == Operation::Count;
         let keys = self.slots.len();
@@ -222,7 +224,7 @@ impl Query {
                 () if has_scores && words.left() >= 1 && is(word, "AGGREGATE") => {
                     self.aggregate = aggregate_of(words.value()?).ok_or(CommandError::SYNTAX)?;
                 }
-                () if !is_stored && !counts && is(word, "WITHSCORES") => self.with_scores = true,
+                () if !self.is_stored && !counts && is(word, "WITHSCORES") => self.with_scores = true,
                 () if counts && words.left() >= 1 && is(word, "LIMIT") => {
                     let limit = parse_i64(words.value()?).and_then(|limit| usize::try_from(limit).ok());
                     let limit = limit.ok_or(CommandError::LIMIT_NEGATIVE)?;
@@ -245,7 +247,11 @@ impl Query {
 
     fn combine(&self, call: &Call<'_>) -> Result<Zset, CommandError> {
         let inputs = self.inputs(&call.db)?;
-        let limits = limits::zset(call.config, &call.db);
+        let mut limits = limits::zset(call.config, &call.db);
+        if !self.is_stored {
+            // In a listpack −0 would be 0, and the reply shows it.
+            limits.listpack_entries = 0;
+        }
         Ok(match self.operation {
             Operation::Union => combine::union(&inputs, self.aggregate, &limits),
             Operation::Intersection | Operation::Count => {
