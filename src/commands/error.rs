@@ -35,9 +35,6 @@ impl CommandError {
     pub const OUT_OF_RANGE: Self = Self::Fixed("ERR value is out of range");
     pub const OUT_OF_INT_RANGE: Self =
         Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
-    pub const OUT_OF_LONG_RANGE: Self = Self::Fixed(
-        "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-    );
     pub const OVERFLOW: Self = Self::Fixed("ERR increment or decrement would overflow");
     pub const DECREMENT_OVERFLOW: Self = Self::Fixed("ERR decrement would overflow");
     pub const NAN_OR_INFINITY: Self = Self::Fixed("ERR increment would produce NaN or Infinity");
@@ -71,8 +68,6 @@ impl CommandError {
     pub const WITHSCORES_BY_LEX: Self =
         Self::Fixed("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
     pub const WEIGHT_NOT_FLOAT: Self = Self::Fixed("ERR weight value is not a float");
-    pub const LIMIT_NEGATIVE: Self = Self::Fixed("ERR LIMIT can't be negative");
-    pub const NUMKEYS_POSITIVE: Self = Self::Fixed("ERR numkeys should be greater than 0");
     pub const COUNT_POSITIVE: Self = Self::Fixed("ERR count should be greater than 0");
     pub const GEO_UNIT: Self = Self::Fixed("ERR unsupported unit provided. please use M, KM, FT, MI");
     pub const GEO_RADIUS_NOT_FLOAT: Self = Self::Fixed("ERR need numeric radius");
@@ -90,6 +85,27 @@ impl CommandError {
         Self::Fixed("ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options");
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
     pub const NOVALUES_IN_SCAN: Self = Self::Fixed("ERR NOVALUES option can only be used in HSCAN");
+    pub const OUT_OF_SYMMETRIC_RANGE: Self = Self::Fixed(
+        "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
+    pub const NUMKEYS_POSITIVE: Self = Self::Fixed("ERR numkeys should be greater than 0");
+    pub const NUMKEYS_TOO_MANY: Self = Self::Fixed("ERR Number of keys can't be greater than number of args");
+    pub const LIMIT_NEGATIVE: Self = Self::Fixed("ERR LIMIT can't be negative");
+    pub const HASH_NOT_INTEGER: Self = Self::Fixed("ERR hash value is not an integer");
+    pub const HASH_NOT_FLOAT: Self = Self::Fixed("ERR hash value is not a float");
+    pub const INFINITE: Self = Self::Fixed("ERR value is NaN or Infinity");
+    pub const EXPIRE_NEGATIVE: Self = Self::Fixed("ERR invalid expire time, must be >= 0");
+    pub const EXPIRE_MISSING: Self = Self::Fixed("ERR missing expire time");
+    pub const FIELDS_MISSING: Self =
+        Self::Fixed("ERR Mandatory argument FIELDS is missing or not at the right position");
+    pub const NUMFIELDS_POSITIVE: Self = Self::Fixed("ERR Parameter `numFields` should be greater than 0");
+    pub const NUMFIELDS_MISMATCH: Self =
+        Self::Fixed("ERR The `numfields` parameter must match the number of arguments");
+    pub const FIELD_COUNT: Self = Self::Fixed("ERR Number of fields must be a positive integer");
+    pub const FIELD_COUNT_INVALID: Self = Self::Fixed("ERR invalid number of fields");
+    pub const HSETEX_EXPIRATIONS: Self =
+        Self::Fixed("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
+    pub const HSETEX_CONDITIONS: Self = Self::Fixed("ERR Only one of FXX or FNX arguments can be specified");
     pub const NOT_IN_TRANSACTION: Self = Self::Fixed("ERR Command not allowed inside a transaction");
     pub const INVALID_DB: Self = Self::Fixed("ERR invalid DB index");
     pub const DB_OUT_OF_RANGE: Self = Self::Fixed("ERR DB index is out of range");
@@ -249,6 +265,11 @@ impl CommandError {
     /// `ERR exactly one of BYRADIUS and BYBOX can be specified for geosearch`, as the client wrote the command.
     pub fn geo_shape(command: &[u8]) -> Self {
         Self::with("ERR exactly one of BYRADIUS and BYBOX can be specified for {}", &[command])
+    }
+
+    /// `ERR unknown argument: x`, of HSETEX
+    pub fn unknown_argument(word: &[u8]) -> Self {
+        Self::with("ERR unknown argument: {}", &[word])
     }
 
     /// `ERR Unsupported option x`, of EXPIRE and its like.

@@ -116,7 +116,7 @@ pub fn lock_set(
 /// otherwise locks shards itself (SCAN, INFO) or looks for keys that it does not name (SORT).
 pub fn nested_lock_set(row: &Row, argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {
     let command = row.command;
-    let names_no_key = command.keys.is_empty() && command.locks == Locks::Keys;
+    let names_no_key = command.keys.is_empty() && matches!(command.locks, Locks::Keys);
     if command.has(TOUCHES_ARBITRARY_KEYS) || names_no_key && !NEEDS_NO_SHARD.contains(&command.group) {
         return ShardSet::ALL;
     }

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, expire, geo, info, introspect, keys, lolwut,
-    memory, ranges, scan, server, snapshot, strings, zsets,
+    bitmaps, client, config, connection, counters, debug, expire, geo, hash_expiry, hashes, info, introspect,
+    keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot, strings, zsets,
 };
 use crate::resp::Argv;
 
@@ -26,6 +26,10 @@ const FAMILIES: &[&[Command]] = &[
     zsets::sampling::COMMANDS,
     geo::COMMANDS,
     geo::search::COMMANDS,
+    sets::COMMANDS,
+    set_algebra::COMMANDS,
+    hashes::COMMANDS,
+    hash_expiry::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,
     scan::COMMANDS,

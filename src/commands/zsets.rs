@@ -5,6 +5,7 @@
 //! * ZADD with one element and the reading of a range allocate nothing of their own; keep it so.
 
 use super::call::{Call, is};
+use super::elements::bulk;
 use super::error::CommandError;
 use super::limits;
 use super::spec::flags::*;
@@ -169,14 +170,6 @@ impl Shape {
         if self != Shape::Members {
             reply.double(score);
         }
-    }
-}
-
-/// A member as a string.
-pub(super) fn bulk(reply: &mut Reply<'_>, member: Element<'_>) {
-    match member {
-        Element::Int(number) => reply.bulk_integer(number),
-        Element::Bytes(bytes) => reply.bulk(bytes),
     }
 }
 

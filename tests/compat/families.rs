@@ -4,9 +4,11 @@ pub mod bitmaps;
 pub mod config;
 pub mod foreign;
 pub mod geo;
+pub mod hashes;
 pub mod keys;
 pub mod limits;
 pub mod server;
+pub mod sets;
 pub mod strings;
 pub mod zsets;
 
@@ -33,6 +35,8 @@ pub const FAMILIES: &[&Family] = &[
     &bitmaps::FAMILY,
     &zsets::FAMILY,
     &geo::FAMILY,
+    &sets::FAMILY,
+    &hashes::FAMILY,
     &keys::FAMILY,
     &server::FAMILY,
     &config::FAMILY,

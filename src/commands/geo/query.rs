@@ -7,9 +7,9 @@
 use std::cmp::Ordering;
 
 use super::super::call::{Call, Words, is};
+use super::super::elements::bulk;
 use super::super::error::CommandError;
 use super::super::spec::CommandResult;
-use super::super::zsets::bulk;
 use super::{point, reply_distance, reply_point, unit};
 use crate::resp::Reply;
 use crate::store::Slot;

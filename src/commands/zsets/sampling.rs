@@ -1,17 +1,15 @@
 //! Elements of sorted sets by chance, and all of them little by little.
 
 use super::super::call::{Call, is};
+use super::super::elements::{DRAWN_MAX, ScanOptions, bulk, cursor, draw_count, reply_empty_scan};
 use super::super::error::CommandError;
 use super::super::spec::flags::*;
 use super::super::spec::key_flags::*;
 use super::super::spec::{Arg, Command, CommandResult, KeySpec};
-use super::{SORTED_SET, Shape, bulk};
+use super::{SORTED_SET, Shape};
 use crate::resp::Reply;
-use crate::types::listpack::Element;
 use crate::types::zset::{Encoding, Zset};
 use crate::util::double::DoubleText;
-use crate::util::glob::{self, Case};
-use crate::util::number::parse_u64;
 use crate::util::random::Random;
 
 /// The commands that draw and scan.
@@ -52,12 +50,6 @@ pub const COMMANDS: &[Command] = &[
         ..SORTED_SET
     },
 ];
-/// Elements that a call of ZSCAN looks at when it is not told.
-const DEFAULT_COUNT: usize = 10;
-
-/// Elements that ZRANDMEMBER repeats at most: there is no other bound of what a negative count asks for.
-const REPEATED_MAX: u64 = 1 << 27;
-
 fn zrandmember(call: &mut Call<'_>) -> CommandResult {
     let key = call.key(1);
     if call.argv.len() == 2 {
@@ -68,10 +60,7 @@ fn zrandmember(call: &mut Call<'_>) -> CommandResult {
         }
         return Ok(());
     }
-    let count = call.int(2)?;
-    if count == i64::MIN {
-        return Err(CommandError::OUT_OF_LONG_RANGE);
-    }
+    let count = draw_count(call, 2)?;
     let with_scores = match call.argv.len() {
         3 => false,
         4 if is(call.arg(3), "WITHSCORES") => true,
@@ -106,7 +95,7 @@ fn reply_drawn(
         drawn.into_iter().for_each(|(member, score)| shape.element(reply, member, score));
         return Ok(());
     }
-    if wanted > REPEATED_MAX {
+    if wanted > DRAWN_MAX {
         return Err(CommandError::OUT_OF_RANGE);
     }
     shape.begin(reply, wanted as usize);
@@ -117,54 +106,24 @@ fn reply_drawn(
     Ok(())
 }
 
-/// The options of ZSCAN.
-struct ScanOptions<'a> {
-    count: usize,
-    pattern: Option<&'a [u8]>,
-}
-
-impl<'a> ScanOptions<'a> {
-    fn parse(call: &Call<'a>) -> Result<Self, CommandError> {
-        let mut options = ScanOptions { count: DEFAULT_COUNT, pattern: None };
-        let mut words = call.words(3);
-        while let Some(word) = words.next() {
-            match () {
-                () if is(word, "COUNT") && words.left() > 0 => {
-                    let count = words.int()?;
-                    let count = usize::try_from(count).ok().filter(|&count| count > 0);
-                    options.count = count.ok_or(CommandError::SYNTAX)?;
-                }
-                () if is(word, "MATCH") && words.left() > 0 => {
-                    options.pattern = Some(words.value()?).filter(|pattern| *pattern != b"*");
-                }
-                () if is(word, "NOVALUES") => return Err(CommandError::NOVALUES_IN_SCAN),
-                () => return Err(CommandError::SYNTAX),
-            }
-        }
-        Ok(options)
-    }
-}
-
 fn zscan(call: &mut Call<'_>) -> CommandResult {
-    let cursor = parse_u64(call.arg(2)).ok_or(CommandError::INVALID_CURSOR)?;
-    let (key, options) = (call.key(1), ScanOptions::parse(call));
-    let scan = call.reply.begin();
-    let Some(zset) = call.db.read_typed::<Zset>(&key)? else {
-        call.reply.end_scan(scan, 0, 0);
+    let (cursor, key) = (cursor(call)?, call.key(1));
+    let Some(slot) = call.db.read(&key) else {
+        reply_empty_scan(&mut call.reply);
         return Ok(());
     };
-    let ScanOptions { count, pattern } = options?;
-    let (reply, is_tree) = (&mut call.reply, zset.encoding() == Encoding::Skiplist);
-    let (mut shown, mut buffer) = (0, itoa::Buffer::new());
-    let next = zset.scan(cursor, count, |member: Element<'_>, score| {
-        let text = member.text(&mut buffer);
-        if pattern.is_some_and(|pattern| !glob::matches(pattern, text, Case::Sensitive)) {
-            return;
+    let zset = call.db.typed::<Zset>(slot)?;
+    let options = ScanOptions::read(call, false)?;
+    let is_tree = zset.encoding() == Encoding::Skiplist;
+    let reply = &mut call.reply;
+    let (scan, mut shown) = (reply.begin(), 0);
+    let next = zset.scan(cursor, options.count, |member, score| {
+        if options.selects(member) {
+            bulk(reply, member);
+            let score = if is_tree { DoubleText::general(score) } else { DoubleText::new(score) };
+            reply.bulk(score.as_bytes());
+            shown += 2;
         }
-        reply.bulk(text);
-        let score = if is_tree { DoubleText::general(score) } else { DoubleText::new(score) };
-        reply.bulk(score.as_bytes());
-        shown += 2;
     });
     reply.end_scan(scan, next, shown);
     Ok(())
