@@ -32,3 +32,4 @@ mod strings;
 mod support;
 mod tidy;
 mod tiering;
+mod transactions;

@@ -44,6 +44,7 @@ pub mod state;
 pub mod strings;
 pub mod table;
 pub mod zsets;
+pub mod transactions;
 
 pub use dispatch::{BusyShard, Executor, Outcome};
 pub use error::CommandError;
