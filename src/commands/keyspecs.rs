@@ -93,23 +93,34 @@ pub fn lock_set(
         return ShardSet::one(ShardId::of(hash));
     }
     match row.command.locks {
-        Locks::Keys => {}
+        Locks::Keys | Locks::KeysFound(_) => {}
         Locks::AllShards => return ShardSet::ALL,
         Locks::KeyOfSubcommand(words) => return key_of_subcommand(words, argv, keyspace),
     }
     let mut set = ShardSet::EMPTY;
-    for_each(row.command, argv, |key| {
-        let hash = keyspace.hasher().hash_of(argv.get(key.position));
+    let add = |position: usize| {
+        let hash = keyspace.hasher().hash_of(argv.get(position));
         set = set.with(ShardId::of(hash));
         hashes.resize(argv.len(), 0);
-        hashes[key.position] = hash;
-    });
+        hashes[position] = hash;
+    };
+    for_each_locked(row, argv, add);
     set
+}
+
+/// Calls `visit` for each argument that is a key for the command itself.
+fn for_each_locked(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize)) {
+    match row.command.locks {
+        Locks::KeysFound(find) => find(argv).for_each(visit),
+        _ => {
+            for_each(row.command, argv, |key| visit(key.position));
+        }
+    }
 }
 
 /// Calls `visit` for each key that the command will look for, with the database if that is not the selected one.
 pub fn for_each_looked_up(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize, Option<DbIndex>)) {
-    for_each(row.command, argv, |key| visit(key.position, None));
+    for_each_locked(row, argv, |position| visit(position, None));
     if let Locks::KeyOfSubcommand(words) = row.command.locks
         && let (Some(word), Some(_)) = (argv.try_get(1), argv.try_get(2))
         && words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))

@@ -92,9 +92,12 @@ impl<'a> Replay<'a> {
         let argv = Argv::new(payload, &self.argv);
         self.out.consume(self.out.len());
         let name = String::from_utf8_lossy(argv.get(0));
-        let Some(row) = table().declared(argv.get(0)) else {
+        let Some(mut row) = table().declared(argv.get(0)) else {
             return Err(format!("it has an unknown command '{name}'"));
         };
+        if let Some(subcommand) = argv.try_get(1).and_then(|word| table().subcommand(row, word)) {
+            row = subcommand;
+        }
         if !row.is_write || !row.command.accepts(argv.len()) {
             return Err(format!("'{name}' with {} words is no effect", argv.len()));
         }

@@ -279,7 +279,7 @@ impl KeySpec {
 }
 
 /// Which shards a command locks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Locks {
     /// Those of its keys (none when it has no keys).
     Keys,
@@ -288,6 +288,9 @@ pub enum Locks {
     /// That of argument 2 when argument 1 is one of these words. Redis's table does not call it a key, so no key spec may
     /// say so (DEBUG OBJECT).
     KeyOfSubcommand(&'static [&'static str]),
+    /// Those of the arguments that this finds. The key specs are Redis's, and may take another argument for the keyword
+    /// before the keys than the command does (XREADGROUP with a group called `streams`).
+    KeysFound(fn(crate::resp::Argv<'_>) -> std::ops::Range<usize>),
 }
 
 /// A key that a command looks for in another database than the selected one. No key spec can say so.

@@ -3,9 +3,11 @@
 pub mod bitmaps;
 pub mod config;
 pub mod foreign;
+pub mod hyperloglog;
 pub mod keys;
 pub mod limits;
 pub mod server;
+pub mod streams;
 pub mod strings;
 
 use super::grammar::command_name;
@@ -29,6 +31,8 @@ pub struct Family {
 pub const FAMILIES: &[&Family] = &[
     &strings::FAMILY,
     &bitmaps::FAMILY,
+    &hyperloglog::FAMILY,
+    &streams::FAMILY,
     &keys::FAMILY,
     &server::FAMILY,
     &config::FAMILY,
