@@ -393,9 +393,9 @@ fn is_allowed(expected: &Transcript, actual: &Transcript, index: usize) -> bool 
     let name = lower(0);
     let with_sub = lower(1).map(|sub| format!("{}|{sub}", name.as_deref().unwrap_or_default()));
     let is_name = |command: &&str| [name.as_deref(), with_sub.as_deref()].contains(&Some(*command));
-    let mut earlier = expected.steps[..index].iter().zip(&actual.steps[..index]);
-    let mut follows = |cause: fn(&Argv, &Value, &Value) -> bool| {
-        earlier.any(|((argv, a), (_, b))| argv.is_empty() || cause(argv, a, b))
+    let earlier = expected.steps[..index].iter().zip(&actual.steps[..index]);
+    let follows = |cause: fn(&Argv, &Value, &Value) -> bool| {
+        earlier.clone().any(|((argv, a), (_, b))| argv.is_empty() || cause(argv, a, b))
     };
     // Where CLIENT REPLY made it unknown which command a reply belongs to, it may be any.
     let applies = |allowed: &&Allowed| argv.is_empty() || allowed.commands.iter().any(is_name);
@@ -405,7 +405,7 @@ fn is_allowed(expected: &Transcript, actual: &Transcript, index: usize) -> bool 
         .filter(applies)
         .filter(|allowed| argv.is_empty() || (allowed.only)(argv))
         .filter(|allowed| (allowed.same)(a, b))
-        .any(|allowed| allowed.after.is_none_or(&mut follows))
+        .any(|allowed| allowed.after.is_none_or(follows))
 }
 
 /// The first difference that is not allowed.
