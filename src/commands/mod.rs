@@ -26,6 +26,7 @@ pub mod keyspecs;
 pub mod limits;
 pub mod lolwut;
 pub mod memory;
+pub mod nested;
 pub mod ranges;
 pub mod replay;
 mod residence;

@@ -16,8 +16,8 @@ use nix::sys::signal::Signal;
 use storage::{Engine, Progress, Recovery, Status};
 
 use super::spawn;
-use crate::commands::ServerState;
 use crate::commands::replay::Replay;
+use crate::commands::{ServerState, limits};
 use crate::config::Config;
 use crate::net::worker::Seat;
 use crate::stats::Stat;
@@ -78,6 +78,7 @@ pub fn start(
     })?;
     let saver = state.clone();
     let snapshots = spawn("forgekv-rdb", move || {
+        sys::yield_to_others();
         saver.snapshots.run(&saver.keyspace, &saver.checkpointer, || plan(&saver));
     })?;
     state.loading.store(false, Ordering::Release);
@@ -139,7 +140,7 @@ fn plan(state: &ServerState) -> Plan {
     let config = state.config.snapshot();
     Plan {
         path: config.path(&config.dbfilename),
-        options: export::Options::of(&config, time::now(), state.memory().used()),
+        options: export::Options::of(&config, time::now(), state.memory(None).used()),
         changes: state.stats.totals().get(Stat::Dirty),
     }
 }
@@ -174,6 +175,7 @@ fn import(state: &ServerState, config: &Config, patience: &Patience) -> Result<(
         path: config.path(&config.dbfilename),
         keyspace: &state.keyspace,
         engine: state.keyspace.log().expect("the log was opened"),
+        limits: limits::all(config, state.keyspace.member_seed()),
         clock: AccessClock::of(config, now, 0.0),
         now,
         progress: &state.load,
@@ -181,7 +183,7 @@ fn import(state: &ServerState, config: &Config, patience: &Patience) -> Result<(
     }
     .run();
     // What was not logged was not counted, either.
-    state.keyspace.set_limits_memory(state.keyspace.limits_memory());
+    state.keyspace.set_limits_memory(state.keyspace.limits_memory(), None);
     imported
 }
 

@@ -28,9 +28,11 @@ use super::{DbIndex, ShardId, UnixMs};
 use crate::config::values::NotifyFlags;
 
 mod change;
+mod part;
 mod typed;
 mod whole;
 
+pub use part::Part;
 pub use typed::Edited;
 
 /// A key with its hash.
@@ -137,6 +139,8 @@ pub struct Workspace {
     garbage: Vec<Object>,
     /// What subscribers are to be told once the locks are released; whoever executes takes it.
     pub events: Vec<Event>,
+    /// The commands that were executed inside others, by number; whoever executes counts them.
+    pub nested: Vec<u16>,
 }
 
 /// Where a finished operation left its shards.
@@ -263,6 +267,14 @@ impl<'a> Db<'a> {
     /// The shards this operation holds.
     pub fn locked_set(&self) -> ShardSet {
         self.locked.set()
+    }
+
+    pub(super) fn locked(&self) -> &Locked<'a> {
+        &self.locked
+    }
+
+    pub(super) fn locked_mut(&mut self) -> &mut Locked<'a> {
+        &mut self.locked
     }
 
     pub(super) fn shard(&self, id: ShardId) -> &Shard {

@@ -275,7 +275,7 @@ impl World {
         for db in 0..DATABASES {
             let expected =
                 (self.model[db].len(), self.model[db].values().filter(|(_, at)| at.is_some()).count());
-            let counts = self.keyspace.counts()[db];
+            let counts = self.keyspace.counts(None)[db];
             assert_eq!((counts.keys, counts.expires), expected, "DBSIZE of database {db}");
         }
     }
@@ -334,7 +334,7 @@ fn show(value: Value<'_>) -> String {
 fn decode(bytes: &[u8]) -> String {
     let content = Content::Value { bytes: bytes.to_vec(), expiry_ms: None };
     let mut scratch = Vec::new();
-    let (value, ..) = crate::store::image::decode(&content, &mut scratch).unwrap().unwrap();
+    let (value, ..) = crate::store::image::decode(&content, 7, &mut scratch).unwrap().unwrap();
     let hasher = KeyHasher::new([0; SECRET_LEN]);
     let mut table = crate::store::table::Table::new(0);
     let handle = table.insert(&hasher, 1, b"k", value, (None, 0, State::NEW));
