@@ -9,6 +9,11 @@ pub mod keys;
 pub mod limits;
 pub mod server;
 pub mod sets;
+pub mod hyperloglog;
+pub mod keys;
+pub mod limits;
+pub mod server;
+pub mod streams;
 pub mod strings;
 pub mod zsets;
 
@@ -37,6 +42,8 @@ pub const FAMILIES: &[&Family] = &[
     &geo::FAMILY,
     &sets::FAMILY,
     &hashes::FAMILY,
+    &hyperloglog::FAMILY,
+    &streams::FAMILY,
     &keys::FAMILY,
     &server::FAMILY,
     &config::FAMILY,
