@@ -12,6 +12,9 @@ use super::{
     bitmaps, client, config, connection, counters, debug, expire, hyperloglog, info, introspect, keys,
     lolwut, memory, ranges, scan, server, snapshot, stream_claims, stream_groups, stream_info,
     stream_reading, streams, strings,
+    bitmaps, client, config, connection, counters, debug, dump, expire, hash_expiry, hashes, info,
+    introspect, keys, list_moves, list_pops, lists, lolwut, memory, ranges, scan, server, set_algebra, sets,
+    snapshot, strings,
 };
 use crate::resp::Argv;
 
@@ -29,6 +32,9 @@ const FAMILIES: &[&[Command]] = &[
     zsets::sampling::COMMANDS,
     geo::COMMANDS,
     geo::search::COMMANDS,
+    lists::COMMANDS,
+    list_pops::COMMANDS,
+    list_moves::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
     hashes::COMMANDS,

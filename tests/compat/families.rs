@@ -7,6 +7,7 @@ pub mod geo;
 pub mod hashes;
 pub mod keys;
 pub mod limits;
+pub mod lists;
 pub mod server;
 pub mod sets;
 pub mod hyperloglog;
@@ -40,6 +41,7 @@ pub const FAMILIES: &[&Family] = &[
     &bitmaps::FAMILY,
     &zsets::FAMILY,
     &geo::FAMILY,
+    &lists::FAMILY,
     &sets::FAMILY,
     &hashes::FAMILY,
     &hyperloglog::FAMILY,

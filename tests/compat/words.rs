@@ -17,6 +17,8 @@ pub const DATABASES: [u32; 3] = [0, 1, 15];
 const WORDS: &[(&str, Word)] = &[
     ("key", key),
     ("value", |rng| if rng.one_in(16) { any_integer(rng) } else { value(rng) }),
+    ("element", |rng| mostly(rng, &["a", "b", "c", "1", "2", "10", "-5"], value)),
+    ("long", |rng| vec![b'x'; *rng.pick(&[100, 1000, 4000, 5000, 9000])]),
     ("int", |rng| match rng.below(6) {
         0 => any_integer(rng),
         _ => mostly(rng, &["1", "0", "-1", "2", "5", "100", "-100"], integer_edge),
