@@ -77,7 +77,6 @@ impl CommandError {
     pub const WITHSCORES_BY_LEX: Self =
         Self::Fixed("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
     pub const WEIGHT_NOT_FLOAT: Self = Self::Fixed("ERR weight value is not a float");
-    pub const COUNT_POSITIVE: Self = Self::Fixed("ERR count should be greater than 0");
     pub const GEO_UNIT: Self = Self::Fixed("ERR unsupported unit provided. please use M, KM, FT, MI");
     pub const GEO_RADIUS_NOT_FLOAT: Self = Self::Fixed("ERR need numeric radius");
     pub const GEO_RADIUS_NEGATIVE: Self = Self::Fixed("ERR radius cannot be negative");
@@ -245,7 +244,7 @@ impl CommandError {
     pub const XCLAIM_TIME: Self = Self::Fixed("ERR Invalid TIME option argument for XCLAIM");
     pub const XCLAIM_RETRY_COUNT: Self = Self::Fixed("ERR Invalid RETRYCOUNT option argument for XCLAIM");
     pub const XAUTOCLAIM_MIN_IDLE: Self = Self::Fixed("ERR Invalid min-idle-time argument for XAUTOCLAIM");
-    pub const COUNT_POSITIVE: Self = Self::Fixed("ERR COUNT must be > 0");
+    pub const XAUTOCLAIM_COUNT: Self = Self::Fixed("ERR COUNT must be > 0");
     pub const NOT_AN_HLL: Self = Self::Fixed("WRONGTYPE Key is not a valid HyperLogLog string value.");
     pub const CORRUPT_HLL: Self = Self::Fixed("INVALIDOBJ Corrupted HLL object detected");
     pub const HLL_NO_KEY: Self = Self::Fixed("ERR The specified key does not exist");
@@ -475,6 +474,9 @@ impl From<crate::store::WrongType> for CommandError {
 impl From<NotANumber> for CommandError {
     fn from(_: NotANumber) -> Self {
         CommandError::SCORE_NAN
+    }
+}
+
 impl From<AddError> for CommandError {
     fn from(error: AddError) -> Self {
         match error {

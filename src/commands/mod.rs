@@ -53,8 +53,8 @@ pub mod stream_reading;
 pub mod streams;
 pub mod strings;
 pub mod table;
-pub mod zsets;
 pub mod transactions;
+pub mod zsets;
 
 pub use dispatch::{BusyShard, Executor, Outcome};
 pub use error::CommandError;

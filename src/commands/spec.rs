@@ -299,7 +299,7 @@ pub enum Locks {
     KeysOfSubcommand(&'static [&'static str]),
     /// Those of the arguments that this finds. The key specs are Redis's, and may take another argument for the keyword
     /// before the keys than the command does (XREADGROUP with a group called `streams`).
-    KeysFound(fn(crate::resp::Argv<'_>) -> std::ops::Range<usize>),
+    KeysFound(fn(Argv<'_>) -> std::ops::Range<usize>),
 }
 
 /// A key that a command looks for in another database than the selected one. No key spec can say so.

@@ -150,11 +150,11 @@ const WORDS: &[(&str, Word)] = &[
     // Ids are explicit: those of now differ between servers.
     ("newid", |rng| mostly(rng, &["1-*", "2-*", "3-*", "3-*", "7-*", "7-*", "5", "2-3", "9-1"], id_edge)),
     ("sid", |rng| mostly(rng, SOME_IDS, id_edge)),
-    ("bound", |rng| {
+    ("idbound", |rng| {
         if rng.one_in(3) {
             one(rng, &["-", "+", "(2", "(3-1", "(7-0"])
         } else {
-            mostly(rng, SOME_IDS, bound_edge)
+            mostly(rng, SOME_IDS, id_bound_edge)
         }
     }),
     ("readid", |rng| if rng.one_in(4) { one(rng, &["$", ">"]) } else { mostly(rng, SOME_IDS, id_edge) }),
@@ -435,7 +435,7 @@ fn id_edge(rng: &mut Rng) -> Vec<u8> {
     )
 }
 
-fn bound_edge(rng: &mut Rng) -> Vec<u8> {
+fn id_bound_edge(rng: &mut Rng) -> Vec<u8> {
     if rng.one_in(2) {
         return id_edge(rng);
     }
