@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, dump, expire, hash_expiry, hashes, info,
-    introspect, keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot, strings,
+    bitmaps, client, config, connection, counters, debug, dump, expire, geo, hash_expiry, hashes, info,
+    introspect, keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot, strings, zsets,
 };
 use crate::resp::Argv;
 
@@ -18,6 +18,14 @@ const FAMILIES: &[&[Command]] = &[
     counters::COMMANDS,
     ranges::COMMANDS,
     bitmaps::COMMANDS,
+    zsets::COMMANDS,
+    zsets::ranges::COMMANDS,
+    zsets::removing::COMMANDS,
+    zsets::popping::COMMANDS,
+    zsets::combining::COMMANDS,
+    zsets::sampling::COMMANDS,
+    geo::COMMANDS,
+    geo::search::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
     hashes::COMMANDS,
