@@ -90,7 +90,8 @@ fn fields_and_values_are_listed() {
         client.int(&["HSET", "h", "a", "1", "b", "1", "c", "3"]);
         let mut keys = client.texts(&["HKEYS", "h"]);
         let mut values = client.texts(&["HVALS", "h"]);
-        (keys.sort(), values.sort());
+        keys.sort();
+        values.sort();
         assert_eq!(keys, ["a", "b", "c"]);
         assert_eq!(values, ["1", "1", "3"]);
         for name in ["HKEYS", "HVALS", "HGETALL"] {

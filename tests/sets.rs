@@ -112,7 +112,8 @@ fn members_of_any_bytes_are_kept_as_they_are() {
     let mut all: Vec<Vec<u8>> =
         client.array(&["SMEMBERS", "s"]).iter().map(|member| member.as_bytes().unwrap().to_vec()).collect();
     let mut expected: Vec<Vec<u8>> = odd.map(<[u8]>::to_vec).to_vec();
-    (all.sort(), expected.sort());
+    all.sort();
+    expected.sort();
     assert_eq!(all, expected);
 }
 
