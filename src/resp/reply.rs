@@ -197,6 +197,11 @@ impl<'a> Reply<'a> {
         self.scalar(b',', DoubleText::new(value).as_bytes());
     }
 
+    /// A double, in a text of the caller's.
+    pub fn double_text(&mut self, text: &[u8]) {
+        self.scalar(b',', text);
+    }
+
     /// An integer of any size, given as its decimal text.
     pub fn big_number(&mut self, text: &[u8]) {
         self.scalar(b'(', text);
@@ -243,6 +248,15 @@ impl<'a> Reply<'a> {
     pub fn end_push(&mut self, deferred: Deferred, len: usize) {
         let marker = self.resp3_marker(b'>');
         self.end(deferred, marker, len as i64);
+    }
+
+    /// Ends the `len` elements of a scan's reply: before them go the array of two that it is, and the cursor.
+    pub fn end_scan(&mut self, deferred: Deferred, cursor: u64, len: usize) {
+        let end = self.out.gap();
+        self.array(2);
+        self.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+        self.array(len);
+        self.out.move_to(deferred.0, end);
     }
 
     /// Bytes that are a reply already.

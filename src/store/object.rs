@@ -7,8 +7,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::entry::Value;
+use crate::rdb::{Collection, CollectionRef, ObjectRef};
 use crate::types::hash::Hash;
-use crate::types::list::List;
+use crate::types::list::{self, List};
 use crate::types::set::Set;
 use crate::types::stream::Stream;
 use crate::types::string::encoding::Encoding;
@@ -44,6 +46,12 @@ impl Object {
         }
     }
 
+    /// When something inside expires next, in unix milliseconds: a field of a hash.
+    #[inline]
+    pub fn next_expire(&self) -> Option<u64> {
+        if let Self::Hash(hash) = self { hash.next_expire() } else { None }
+    }
+
     /// The name of its type, as TYPE gives it.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -56,6 +64,29 @@ impl Object {
         }
     }
 
+    /// The value, unless it is a string.
+    pub fn collection(&self) -> Option<CollectionRef<'_>> {
+        Some(match self {
+            Self::String(_) => return None,
+            Self::List(list) => CollectionRef::List(list),
+            Self::Set(set) => CollectionRef::Set(set),
+            Self::Hash(hash) => CollectionRef::Hash(hash),
+            Self::Zset(zset) => CollectionRef::Zset(zset),
+            Self::Stream(stream) => CollectionRef::Stream(stream),
+        })
+    }
+
+    /// Is it a few bytes in one piece, so that a clone copies all of it?
+    pub fn is_small(&self) -> bool {
+        match self {
+            Self::String(_) | Self::Stream(_) => false,
+            Self::List(list) => list.encoding() == list::Encoding::Listpack,
+            Self::Set(set) => set.small_bytes().is_some(),
+            Self::Hash(hash) => hash.small_bytes().is_some(),
+            Self::Zset(zset) => zset.small_bytes().is_some(),
+        }
+    }
+
     /// The name of its encoding, as OBJECT ENCODING gives it.
     pub fn encoding(&self) -> &'static str {
         match self {
@@ -65,6 +96,30 @@ impl Object {
             Self::Hash(hash) => hash.encoding().name(),
             Self::Zset(zset) => zset.encoding().name(),
             Self::Stream(_) => "stream",
+        }
+    }
+}
+
+impl From<Collection> for Object {
+    fn from(value: Collection) -> Self {
+        match value {
+            Collection::List(list) => Self::List(list),
+            Collection::Set(set) => Self::Set(set),
+            Collection::Hash(hash) => Self::Hash(hash),
+            Collection::Zset(zset) => Self::Zset(zset),
+            Collection::Stream(stream) => Self::Stream(stream),
+        }
+    }
+}
+
+/// A value as it is written for others.
+impl<'a> From<Value<'a>> for ObjectRef<'a> {
+    fn from(value: Value<'a>) -> Self {
+        match value {
+            Value::Int(number) => Self::Int(number),
+            Value::Bytes { bytes, .. } => Self::String(bytes),
+            Value::Object(Object::String(bytes)) => Self::String(bytes),
+            Value::Object(object) => Self::Collection(object.collection().expect("strings were met above")),
         }
     }
 }

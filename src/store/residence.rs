@@ -149,8 +149,9 @@ impl Keyspace {
     ) -> bool {
         let mut scratch = Vec::new();
         let decoded = found.as_ref().map_err(String::clone);
-        let decoded =
-            decoded.and_then(|content| image::decode(content, &mut scratch).map_err(unintelligible));
+        let decoded = decoded.and_then(|content| {
+            image::decode(content, self.member_seed(), &mut scratch).map_err(unintelligible)
+        });
         let key = Key { bytes: &wanted.key, hash: wanted.hash };
         let Some(mut locked) = lock(key.shard()) else { return false };
         let installed = decoded.map(|loaded| self.put(&mut locked, wanted, loaded));
@@ -187,7 +188,7 @@ impl Keyspace {
     /// Installs what the disk says of a key.
     pub(super) fn install(&self, wanted: &Wanted, content: &Content<Vec<u8>>) -> Result<(), String> {
         let mut scratch = Vec::new();
-        let loaded = image::decode(content, &mut scratch).map_err(unintelligible)?;
+        let loaded = image::decode(content, self.member_seed(), &mut scratch).map_err(unintelligible)?;
         self.put(&mut self.locks().lock_one(ShardId::of(wanted.hash)), wanted, loaded);
         Ok(())
     }
@@ -223,7 +224,7 @@ impl Db<'_> {
             version.get(position(namespace, key.hash), key.bytes).map_err(|error| error.to_string())?;
         let content = found.unwrap_or(Content::Tombstone);
         let mut scratch = Vec::new();
-        let loaded = image::decode(&content, &mut scratch).map_err(unintelligible)?;
+        let loaded = image::decode(&content, keyspace.member_seed(), &mut scratch).map_err(unintelligible)?;
         let shard = self.locked_mut().shard_mut(key.shard());
         shard.loading.overtake(namespace, key);
         shard.space_mut(db).install(keyspace.hasher(), key.hash, key.bytes, loaded);

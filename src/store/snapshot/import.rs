@@ -17,11 +17,10 @@ use std::time::Duration;
 
 use storage::Engine;
 
-use crate::rdb::Object;
+use crate::rdb::Limits;
 use crate::rdb::reader::{Entry, Item, Reader};
 use crate::store::cache::Hand;
 use crate::store::db::Workspace;
-use crate::store::entry::NewValue;
 use crate::store::evict::AccessClock;
 use crate::store::{Db, DbIndex, Expiry, Key, Keyspace, ShardSet, UnixMs};
 use crate::util::time::Monotonic;
@@ -67,6 +66,8 @@ pub struct Import<'a> {
     pub keyspace: &'a Keyspace,
     /// Whose log is attached to the keyspace.
     pub engine: &'a Engine,
+    /// Up to what values are small.
+    pub limits: Limits,
     /// How uses are recorded.
     pub clock: AccessClock,
     /// Keys that expired before are dropped.
@@ -136,7 +137,7 @@ impl Import<'_> {
     }
 
     fn read(&self, stream: impl BufRead) -> Result<(), String> {
-        let mut reader = Reader::new(stream);
+        let mut reader = Reader::new(stream, self.limits);
         let (mut work, mut hand) = (Workspace::default(), Hand::default());
         let (mut keys, mut next_bytes, mut reported) = (0, 0, Monotonic::now());
         while let Some(item) = reader.next() {
@@ -214,10 +215,7 @@ impl Import<'_> {
             return Err(format!("the key \"{}\" is there twice", bytes.escape_ascii()));
         }
         let expiry = expire.map_or(Expiry::Clear, |at| Expiry::At(UnixMs(at)));
-        let slot = match &object {
-            Object::Int(number) => place.set(&key, None, NewValue::Int(*number), expiry),
-            Object::String(bytes) => place.set(&key, None, NewValue::Bytes(bytes, false), expiry),
-        };
+        let slot = place.set_object(&key, None, object, expiry);
         place.set_access(slot, self.clock.restored(access));
         place.commit(std::iter::empty(), DbIndex(db));
         self.progress.keys_loaded.fetch_add(1, Ordering::Relaxed);

@@ -114,10 +114,10 @@ impl List {
         List(Repr::Listpack(Listpack::new()))
     }
 
-    /// A list of parts from outside. There must be elements.
+    /// A list of parts from outside. There must be elements. Without `limits` it is a quicklist, however small it is.
     pub fn from_parts<'a>(
         parts: impl IntoIterator<Item = Part<'a>>,
-        limits: Limits,
+        limits: Option<Limits>,
     ) -> Result<Self, Malformed> {
         let mut list = Quicklist::new(Node::Packed(Listpack::new()));
         for part in parts {
@@ -135,7 +135,9 @@ impl List {
             return Err(Malformed);
         }
         let mut list = List(Repr::Quicklist(list));
-        list.try_listpack(limits, 1);
+        if let Some(limits) = limits {
+            list.try_listpack(limits, 1);
+        }
         Ok(list)
     }
 
@@ -192,6 +194,15 @@ impl List {
         let from_end = |index: i64| if index < 0 { index.saturating_add(len) } else { index };
         let (start, end) = (from_end(start).max(0), from_end(end).min(len - 1));
         if start > end { 0..0 } else { start as usize..end as usize + 1 }
+    }
+
+    /// The indexes of the outermost `count` elements at an end, or of all if there are fewer.
+    pub fn end_range(&self, end: End, count: usize) -> Range<usize> {
+        let len = self.len();
+        match end {
+            End::Left => 0..count.min(len),
+            End::Right => len.saturating_sub(count)..len,
+        }
     }
 
     /// The element at an index.
@@ -251,6 +262,17 @@ impl List {
         let index = if end == End::Left { 0 } else { self.len().checked_sub(1)? };
         let value = self.get(index as i64)?.to_vec();
         self.remove_range(index..index + 1, limits);
+        Some(value)
+    }
+
+    /// Moves the element at one end to an end, and gives it. The list is converted when all is done, as if it had not been
+    /// shorter in between.
+    pub fn rotate(&mut self, from: End, to: End, limits: Limits) -> Option<Vec<u8>> {
+        let range = self.end_range(from, 1);
+        let value = self.get(range.start as i64)?.to_vec();
+        self.remove_indexes(range);
+        self.push(to, std::iter::once(value.as_slice()), limits);
+        self.try_listpack(limits, 2);
         Some(value)
     }
 

@@ -83,9 +83,13 @@ impl Zset {
         zset
     }
 
-    /// A set of the bytes of a listpack from outside. They must be pairs of different members and scores, in order.
+    /// A set of the bytes of a listpack from outside. They must be pairs of different members and scores, in order, and there
+    /// must be some.
     pub fn from_listpack(bytes: Vec<u8>, limits: &Limits) -> Result<Self, Malformed> {
         let small = Small::from_listpack(Listpack::from_bytes(bytes)?)?;
+        if small.len() == 0 {
+            return Err(Malformed);
+        }
         let exceeds = small.len() > limits.listpack_entries;
         let mut zset = Zset(Repr::Small(small));
         if exceeds {
@@ -161,6 +165,23 @@ impl Zset {
     /// The ranks of these members, all scores being equal.
     pub fn lex_ranks(&self, range: &LexRange<'_>) -> Range<usize> {
         self.ranks_where(|_, member| range.is_after(member), |_, member| !range.is_before(member))
+    }
+
+    /// How many elements come before (score, member), be that an element or not.
+    pub fn seek(&self, score: f64, member: &[u8]) -> usize {
+        let is_before = |s: f64, m: &[u8]| leaf::order((s, m), (score, member)).is_lt();
+        match &self.0 {
+            Repr::Small(small) => small.partition_point(is_before),
+            Repr::Tree(tree) => tree.partition_point(is_before),
+        }
+    }
+
+    /// A set of the elements of these ranks, which must exist.
+    pub fn part(&self, ranks: Range<usize>, limits: &Limits) -> Zset {
+        let mut part = Zset::for_members(b"", ranks.len(), limits);
+        let mut buffer = itoa::Buffer::new();
+        self.iter(ranks).for_each(|(member, score)| part.insert(member.text(&mut buffer), score, limits));
+        part
     }
 
     /// The elements of these ranks, which must exist, in order; from both ends.
