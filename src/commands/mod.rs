@@ -43,6 +43,7 @@ pub mod spec;
 pub mod state;
 pub mod strings;
 pub mod table;
+pub mod transactions;
 pub mod zsets;
 
 pub use dispatch::{BusyShard, Executor, Outcome};
