@@ -36,5 +36,5 @@ mod strings;
 mod support;
 mod tidy;
 mod tiering;
-mod zsets;
 mod transactions;
+mod zsets;
