@@ -24,6 +24,7 @@ mod hashes;
 mod introspection;
 mod keys;
 mod libraries;
+mod lists;
 mod network;
 mod persistence;
 mod protocol;
