@@ -21,6 +21,7 @@ mod expire;
 mod introspection;
 mod keys;
 mod libraries;
+mod migrate;
 mod network;
 mod persistence;
 mod protocol;

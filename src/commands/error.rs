@@ -55,6 +55,14 @@ impl CommandError {
     pub const LCS_MEMORY: Self =
         Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     pub const LCS_TOO_LONG: Self = Self::Fixed("ERR String too long for LCS");
+    pub const MIGRATE_KEY_AND_KEYS: Self =
+        Self::Fixed("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string");
+    pub const MIGRATE_CONNECT: Self = Self::Fixed("IOERR error or timeout connecting to the client");
+    pub const MIGRATE_WRITE: Self = Self::Fixed("IOERR error or timeout writing to target instance");
+    pub const MIGRATE_READ: Self = Self::Fixed("IOERR error or timeout reading to target instance");
+    pub const MIGRATE_CHANGING: Self = Self::Fixed(
+        "IOERR a key changed each time it was sent: it is still here, and the target has an older copy",
+    );
     pub const BUSY_KEY: Self = Self::Fixed("BUSYKEY Target key name already exists.");
     pub const BAD_RESTORE_TTL: Self = Self::Fixed("ERR Invalid TTL value, must be >= 0");
     pub const BAD_IDLETIME: Self = Self::Fixed("ERR Invalid IDLETIME value, must be >= 0");
@@ -245,6 +253,11 @@ impl CommandError {
                         connection, otherwise you need to set this option in the configuration file, and then restart \
                         the server.";
         Self::with(template, &[command.as_bytes(), directive.as_bytes()])
+    }
+
+    /// What the target of MIGRATE has replied.
+    pub fn migrate_target(text: &[u8]) -> Self {
+        Self::with("ERR Target instance replied with error: {}", &[text])
     }
 
     /// `IOERR …`: what the command needs can't be read from disk.

@@ -29,6 +29,7 @@ pub mod keyspecs;
 pub mod limits;
 pub mod lolwut;
 pub mod memory;
+pub mod migrate;
 pub mod nested;
 pub mod ranges;
 pub mod replay;

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
     bitmaps, client, config, connection, counters, debug, dump, expire, hash_expiry, hashes, info,
-    introspect, keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot, strings,
+    introspect, keys, lolwut, memory, migrate, ranges, scan, server, set_algebra, sets, snapshot, strings,
 };
 use crate::resp::Argv;
 
@@ -25,6 +25,7 @@ const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     expire::COMMANDS,
     dump::COMMANDS,
+    migrate::COMMANDS,
     scan::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
