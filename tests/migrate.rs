@@ -87,6 +87,8 @@ fn a_target_that_is_not_there_or_says_nothing_is_an_ioerr_and_the_key_stays() {
     assert_eq!(reply, error("IOERR error or timeout reading to target instance"));
     drop(listener);
     let reply = client.cmd(&["MIGRATE", "127.0.0.1", &port, "k", "0", "100"]);
+    assert_eq!(reply, error("IOERR error or timeout writing to target instance"));
+    let reply = client.cmd(&["MIGRATE", "no such host", &port, "k", "0", "100"]);
     assert_eq!(reply, error("IOERR error or timeout connecting to the client"));
     assert_eq!(client.text(&["GET", "k"]), "v");
 }

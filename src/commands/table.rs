@@ -9,6 +9,8 @@ use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
     bitmaps, client, config, connection, counters, debug, dump, expire, hash_expiry, hashes, info,
     introspect, keys, lolwut, memory, migrate, ranges, scan, server, set_algebra, sets, snapshot, strings,
+    bitmaps, client, config, connection, counters, debug, dump, expire, geo, hash_expiry, hashes, info,
+    introspect, keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot, strings, zsets,
 };
 use crate::resp::Argv;
 
@@ -18,6 +20,14 @@ const FAMILIES: &[&[Command]] = &[
     counters::COMMANDS,
     ranges::COMMANDS,
     bitmaps::COMMANDS,
+    zsets::COMMANDS,
+    zsets::ranges::COMMANDS,
+    zsets::removing::COMMANDS,
+    zsets::popping::COMMANDS,
+    zsets::combining::COMMANDS,
+    zsets::sampling::COMMANDS,
+    geo::COMMANDS,
+    geo::search::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
     hashes::COMMANDS,
@@ -27,6 +37,7 @@ const FAMILIES: &[&[Command]] = &[
     dump::COMMANDS,
     migrate::COMMANDS,
     scan::COMMANDS,
+    super::transactions::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,

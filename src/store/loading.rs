@@ -88,6 +88,12 @@ impl Ticket {
         ticket
     }
 
+    /// Takes over what the command has asked for from the ticket that it had before.
+    pub fn inherit(&self, before: &Ticket) {
+        let answer = before.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
     /// What the command has asked for, once, if it is of this type.
     pub fn take_answer<T: 'static>(&self) -> Option<T> {
         let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()?;

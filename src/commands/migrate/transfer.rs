@@ -1,6 +1,6 @@
 //! The network half of MIGRATE: blocking, on a thread of its own, bounded by the timeout in every step.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -49,7 +49,10 @@ pub(super) fn run<'e>(
     entries: &mut dyn Iterator<Item = Entry<'e>>,
     format: Format,
 ) -> (Vec<bool>, Option<Failure>) {
-    let Some(mut stream) = connect(target) else { return (Vec::new(), Some(Failure::Connect)) };
+    let mut stream = match connect(target) {
+        Ok(stream) => stream,
+        Err(failure) => return (Vec::new(), Some(failure)),
+    };
     let mut greetings = 0;
     let mut out = Vec::new();
     if let Some((user, password)) = &target.auth {
@@ -80,15 +83,25 @@ pub(super) fn run<'e>(
     replies(BufReader::new(stream), greetings, sent)
 }
 
-fn connect(target: &Target) -> Option<TcpStream> {
+fn connect(target: &Target) -> Result<TcpStream, Failure> {
     let timeout = Duration::from_millis(target.timeout_ms);
-    let mut addrs = (target.host.as_str(), target.port).to_socket_addrs().ok()?;
-    let stream = addrs.find_map(|addr| TcpStream::connect_timeout(&addr, timeout).ok())?;
-    stream.set_read_timeout(Some(timeout)).ok()?;
-    stream.set_write_timeout(Some(timeout)).ok()?;
-    // Everything is one batch; if this fails it only takes longer.
-    let _ = stream.set_nodelay(true);
-    Some(stream)
+    let mut failure = Failure::Connect;
+    let addrs = (target.host.as_str(), target.port).to_socket_addrs().map_err(|_| Failure::Connect)?;
+    for addr in addrs {
+        match TcpStream::connect_timeout(&addr, timeout) {
+            Ok(stream) => {
+                let both = stream.set_read_timeout(Some(timeout));
+                both.and_then(|()| stream.set_write_timeout(Some(timeout))).map_err(|_| Failure::Connect)?;
+                // Everything is one batch; if this fails it only takes longer.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            // As in Redis, which notices when it writes.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => failure = Failure::Write,
+            Err(_) => {}
+        }
+    }
+    Err(failure)
 }
 
 /// Reads the replies to AUTH and SELECT, and then one for each key.
