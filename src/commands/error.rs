@@ -56,14 +56,6 @@ impl CommandError {
     pub const LCS_MEMORY: Self =
         Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     pub const LCS_TOO_LONG: Self = Self::Fixed("ERR String too long for LCS");
-    pub const MIGRATE_KEY_AND_KEYS: Self =
-        Self::Fixed("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string");
-    pub const MIGRATE_CONNECT: Self = Self::Fixed("IOERR error or timeout connecting to the client");
-    pub const MIGRATE_WRITE: Self = Self::Fixed("IOERR error or timeout writing to target instance");
-    pub const MIGRATE_READ: Self = Self::Fixed("IOERR error or timeout reading to target instance");
-    pub const MIGRATE_CHANGING: Self = Self::Fixed(
-        "IOERR a key changed each time it was sent: it is still here, and the target has an older copy",
-    );
     pub const ZADD_NX_AND_XX: Self = Self::Fixed("ERR XX and NX options at the same time are not compatible");
     pub const ZADD_GT_LT_NX: Self =
         Self::Fixed("ERR GT, LT, and/or NX options at the same time are not compatible");
@@ -88,6 +80,7 @@ impl CommandError {
     pub const GEO_ANY: Self = Self::Fixed("ERR the ANY argument requires COUNT argument");
     pub const GEO_STORE: Self = Self::Fixed(
         "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
+    );
     pub const GEOSEARCHSTORE_WITH: Self =
         Self::Fixed("ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options");
     pub const BUSY_KEY: Self = Self::Fixed("BUSYKEY Target key name already exists.");
@@ -96,6 +89,14 @@ impl CommandError {
     pub const BAD_FREQ: Self = Self::Fixed("ERR Invalid FREQ value, must be >= 0 and <= 255");
     pub const DUMP_FOOTER: Self = Self::Fixed("ERR DUMP payload version or checksum are wrong");
     pub const BAD_DATA_FORMAT: Self = Self::Fixed("ERR Bad data format");
+    pub const MIGRATE_KEY_AND_KEYS: Self =
+        Self::Fixed("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string");
+    pub const MIGRATE_CONNECT: Self = Self::Fixed("IOERR error or timeout connecting to the client");
+    pub const MIGRATE_WRITE: Self = Self::Fixed("IOERR error or timeout writing to target instance");
+    pub const MIGRATE_READ: Self = Self::Fixed("IOERR error or timeout reading to target instance");
+    pub const MIGRATE_CHANGING: Self = Self::Fixed(
+        "IOERR a key changed each time it was sent: it is still here, and the target has an older copy",
+    );
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
     pub const NOVALUES_IN_SCAN: Self = Self::Fixed("ERR NOVALUES option can only be used in HSCAN");
     pub const OUT_OF_SYMMETRIC_RANGE: Self = Self::Fixed(

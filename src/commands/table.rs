@@ -7,10 +7,9 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, dump, expire, hash_expiry, hashes, info,
-    introspect, keys, lolwut, memory, migrate, ranges, scan, server, set_algebra, sets, snapshot, strings,
     bitmaps, client, config, connection, counters, debug, dump, expire, geo, hash_expiry, hashes, info,
-    introspect, keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot, strings, zsets,
+    introspect, keys, lolwut, memory, migrate, ranges, scan, server, set_algebra, sets, snapshot, strings,
+    zsets,
 };
 use crate::resp::Argv;
 
