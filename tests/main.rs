@@ -24,6 +24,7 @@ mod introspection;
 mod keys;
 mod libraries;
 mod migrate;
+mod lists;
 mod network;
 mod persistence;
 mod protocol;

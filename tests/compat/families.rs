@@ -5,10 +5,13 @@ pub mod config;
 pub mod foreign;
 pub mod geo;
 pub mod hashes;
+pub mod hyperloglog;
 pub mod keys;
 pub mod limits;
+pub mod lists;
 pub mod server;
 pub mod sets;
+pub mod streams;
 pub mod strings;
 pub mod zsets;
 
@@ -35,8 +38,11 @@ pub const FAMILIES: &[&Family] = &[
     &bitmaps::FAMILY,
     &zsets::FAMILY,
     &geo::FAMILY,
+    &lists::FAMILY,
     &sets::FAMILY,
     &hashes::FAMILY,
+    &hyperloglog::FAMILY,
+    &streams::FAMILY,
     &keys::FAMILY,
     &server::FAMILY,
     &config::FAMILY,
