@@ -57,8 +57,35 @@ impl CommandError {
     pub const LCS_MEMORY: Self =
         Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     pub const LCS_TOO_LONG: Self = Self::Fixed("ERR String too long for LCS");
+    pub const BUSY_KEY: Self = Self::Fixed("BUSYKEY Target key name already exists.");
+    pub const BAD_RESTORE_TTL: Self = Self::Fixed("ERR Invalid TTL value, must be >= 0");
+    pub const BAD_IDLETIME: Self = Self::Fixed("ERR Invalid IDLETIME value, must be >= 0");
+    pub const BAD_FREQ: Self = Self::Fixed("ERR Invalid FREQ value, must be >= 0 and <= 255");
+    pub const DUMP_FOOTER: Self = Self::Fixed("ERR DUMP payload version or checksum are wrong");
+    pub const BAD_DATA_FORMAT: Self = Self::Fixed("ERR Bad data format");
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
     pub const NOVALUES_IN_SCAN: Self = Self::Fixed("ERR NOVALUES option can only be used in HSCAN");
+    pub const OUT_OF_SYMMETRIC_RANGE: Self = Self::Fixed(
+        "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
+    pub const NUMKEYS_POSITIVE: Self = Self::Fixed("ERR numkeys should be greater than 0");
+    pub const NUMKEYS_TOO_MANY: Self = Self::Fixed("ERR Number of keys can't be greater than number of args");
+    pub const LIMIT_NEGATIVE: Self = Self::Fixed("ERR LIMIT can't be negative");
+    pub const HASH_NOT_INTEGER: Self = Self::Fixed("ERR hash value is not an integer");
+    pub const HASH_NOT_FLOAT: Self = Self::Fixed("ERR hash value is not a float");
+    pub const INFINITE: Self = Self::Fixed("ERR value is NaN or Infinity");
+    pub const EXPIRE_NEGATIVE: Self = Self::Fixed("ERR invalid expire time, must be >= 0");
+    pub const EXPIRE_MISSING: Self = Self::Fixed("ERR missing expire time");
+    pub const FIELDS_MISSING: Self =
+        Self::Fixed("ERR Mandatory argument FIELDS is missing or not at the right position");
+    pub const NUMFIELDS_POSITIVE: Self = Self::Fixed("ERR Parameter `numFields` should be greater than 0");
+    pub const NUMFIELDS_MISMATCH: Self =
+        Self::Fixed("ERR The `numfields` parameter must match the number of arguments");
+    pub const FIELD_COUNT: Self = Self::Fixed("ERR Number of fields must be a positive integer");
+    pub const FIELD_COUNT_INVALID: Self = Self::Fixed("ERR invalid number of fields");
+    pub const HSETEX_EXPIRATIONS: Self =
+        Self::Fixed("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
+    pub const HSETEX_CONDITIONS: Self = Self::Fixed("ERR Only one of FXX or FNX arguments can be specified");
     pub const NOT_IN_TRANSACTION: Self = Self::Fixed("ERR Command not allowed inside a transaction");
     pub const INVALID_DB: Self = Self::Fixed("ERR invalid DB index");
     pub const DB_OUT_OF_RANGE: Self = Self::Fixed("ERR DB index is out of range");
@@ -121,6 +148,10 @@ impl CommandError {
     pub const INVALID_ARGUMENTS: Self = Self::Fixed("ERR Invalid number of arguments specified for command");
     pub const INVALID_KEY_ARGUMENTS: Self = Self::Fixed("ERR Invalid arguments specified for command");
     pub const NO_SHUTDOWN: Self = Self::Fixed("ERR No shutdown in progress.");
+    pub const NOT_A_LISTPACK: Self = Self::Fixed("ERR Not a listpack encoded object.");
+    pub const RELOAD_OPTIONS: Self =
+        Self::Fixed("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
+    pub const RELOAD_FAILED: Self = Self::Fixed("ERR Error trying to load the RDB dump, check server logs.");
     pub const NOT_AN_SDS: Self = Self::Fixed("ERR Not an sds encoded string.");
     pub const RESP2_UNSUPPORTED: Self = Self::Fixed("ERR RESP2 is not supported by this command");
     pub const STREAM_ID: Self = Self::Fixed("ERR Invalid stream ID specified as stream command argument");
@@ -255,6 +286,11 @@ impl CommandError {
     /// `ERR invalid expire time in 'set' command`
     pub fn invalid_expire(command: &str) -> Self {
         Self::with("ERR invalid expire time in '{}' command", &[command.as_bytes()])
+    }
+
+    /// `ERR unknown argument: x`, of HSETEX
+    pub fn unknown_argument(word: &[u8]) -> Self {
+        Self::with("ERR unknown argument: {}", &[word])
     }
 
     /// `ERR Unsupported option x`, of EXPIRE and its like.

@@ -285,9 +285,9 @@ pub enum Locks {
     Keys,
     /// All 64: it sees or changes the whole keyspace at once.
     AllShards,
-    /// That of argument 2 when argument 1 is one of these words. Redis's table does not call it a key, so no key spec may
-    /// say so (DEBUG OBJECT).
-    KeyOfSubcommand(&'static [&'static str]),
+    /// Those of the arguments from 2 on when argument 1 is one of these words. Redis's table does not call them keys, so no
+    /// key spec may say so (DEBUG OBJECT).
+    KeysOfSubcommand(&'static [&'static str]),
     /// Those of the arguments that this finds. The key specs are Redis's, and may take another argument for the keyword
     /// before the keys than the command does (XREADGROUP with a group called `streams`).
     KeysFound(fn(crate::resp::Argv<'_>) -> std::ops::Range<usize>),

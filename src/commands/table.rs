@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, expire, hyperloglog, info, introspect, keys,
-    lolwut, memory, ranges, scan, server, snapshot, stream_claims, stream_groups, stream_info,
-    stream_reading, streams, strings,
+    bitmaps, client, config, connection, counters, debug, dump, expire, hash_expiry, hashes, hyperloglog,
+    info, introspect, keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot, stream_claims,
+    stream_groups, stream_info, stream_reading, streams, strings,
 };
 use crate::resp::Argv;
 
@@ -25,8 +25,13 @@ const FAMILIES: &[&[Command]] = &[
     stream_groups::COMMANDS,
     stream_claims::COMMANDS,
     stream_info::COMMANDS,
+    sets::COMMANDS,
+    set_algebra::COMMANDS,
+    hashes::COMMANDS,
+    hash_expiry::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,
+    dump::COMMANDS,
     scan::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,

@@ -3,10 +3,15 @@
 pub mod bitmaps;
 pub mod config;
 pub mod foreign;
+pub mod hashes;
 pub mod hyperloglog;
 pub mod keys;
+pub mod keys;
+pub mod limits;
 pub mod limits;
 pub mod server;
+pub mod server;
+pub mod sets;
 pub mod streams;
 pub mod strings;
 
@@ -33,6 +38,8 @@ pub const FAMILIES: &[&Family] = &[
     &bitmaps::FAMILY,
     &hyperloglog::FAMILY,
     &streams::FAMILY,
+    &sets::FAMILY,
+    &hashes::FAMILY,
     &keys::FAMILY,
     &server::FAMILY,
     &config::FAMILY,
