@@ -35,3 +35,4 @@ mod strings;
 mod support;
 mod tidy;
 mod tiering;
+mod transactions;

@@ -94,7 +94,7 @@ pub fn lock_set(
         return ShardSet::one(ShardId::of(hash));
     }
     match row.command.locks {
-        Locks::Keys | Locks::KeysFound(_) => {}
+        Locks::Keys | Locks::KeysAnd(_) | Locks::KeysFound(_) => {}
         Locks::AllShards => return ShardSet::ALL,
         Locks::KeysOfSubcommand(words) => return keys_of_subcommand(words, argv, keyspace),
     }
@@ -111,11 +111,12 @@ pub fn lock_set(
 
 /// Calls `visit` for each argument that is a key for the command itself.
 fn for_each_locked(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize)) {
-    match row.command.locks {
-        Locks::KeysFound(find) => find(argv).for_each(visit),
-        _ => {
-            for_each(row.command, argv, |key| visit(key.position));
-        }
+    if let Locks::KeysFound(find) = row.command.locks {
+        return find(argv).for_each(visit);
+    }
+    for_each(row.command, argv, |key| visit(key.position));
+    if let Locks::KeysAnd(another) = row.command.locks {
+        another(argv).into_iter().for_each(visit);
     }
 }
 

@@ -373,7 +373,7 @@ fn read_auto_claim(call: &Call<'_>) -> Result<AutoClaim, CommandError> {
     while let Some(word) = words.next() {
         if is(word, "COUNT") && words.left() > 0 {
             let count = parse_i64(words.value()?).filter(|count| (1..=COUNT_MAX).contains(count));
-            options.count = count.ok_or(CommandError::COUNT_POSITIVE)? as usize;
+            options.count = count.ok_or(CommandError::XAUTOCLAIM_COUNT)? as usize;
         } else if is(word, "JUSTID") {
             options.just_id = true;
         } else {

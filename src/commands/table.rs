@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, dump, expire, hash_expiry, hashes, hyperloglog,
-    info, introspect, keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot, stream_claims,
-    stream_groups, stream_info, stream_reading, streams, strings,
+    bitmaps, client, config, connection, counters, debug, dump, expire, geo, hash_expiry, hashes,
+    hyperloglog, info, introspect, keys, lolwut, memory, ranges, scan, server, set_algebra, sets, snapshot,
+    stream_claims, stream_groups, stream_info, stream_reading, streams, strings, zsets,
 };
 use crate::resp::Argv;
 
@@ -25,6 +25,14 @@ const FAMILIES: &[&[Command]] = &[
     stream_groups::COMMANDS,
     stream_claims::COMMANDS,
     stream_info::COMMANDS,
+    zsets::COMMANDS,
+    zsets::ranges::COMMANDS,
+    zsets::removing::COMMANDS,
+    zsets::popping::COMMANDS,
+    zsets::combining::COMMANDS,
+    zsets::sampling::COMMANDS,
+    geo::COMMANDS,
+    geo::search::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
     hashes::COMMANDS,
@@ -33,6 +41,7 @@ const FAMILIES: &[&[Command]] = &[
     expire::COMMANDS,
     dump::COMMANDS,
     scan::COMMANDS,
+    super::transactions::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,

@@ -3,17 +3,16 @@
 pub mod bitmaps;
 pub mod config;
 pub mod foreign;
+pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod keys;
-pub mod keys;
 pub mod limits;
-pub mod limits;
-pub mod server;
 pub mod server;
 pub mod sets;
 pub mod streams;
 pub mod strings;
+pub mod zsets;
 
 use super::grammar::command_name;
 use std::collections::BTreeSet;
@@ -38,6 +37,8 @@ pub const FAMILIES: &[&Family] = &[
     &bitmaps::FAMILY,
     &hyperloglog::FAMILY,
     &streams::FAMILY,
+    &zsets::FAMILY,
+    &geo::FAMILY,
     &sets::FAMILY,
     &hashes::FAMILY,
     &keys::FAMILY,
