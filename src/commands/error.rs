@@ -37,6 +37,13 @@ impl CommandError {
     pub const OUT_OF_RANGE: Self = Self::Fixed("ERR value is out of range");
     pub const OUT_OF_INT_RANGE: Self =
         Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
+    pub const INDEX_OUT_OF_RANGE: Self = Self::Fixed("ERR index out of range");
+    pub const COUNT_POSITIVE: Self = Self::Fixed("ERR count should be greater than 0");
+    pub const LPOS_RANK_ZERO: Self = Self::Fixed(
+        "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
+    );
+    pub const LPOS_COUNT_NEGATIVE: Self = Self::Fixed("ERR COUNT can't be negative");
+    pub const LPOS_MAXLEN_NEGATIVE: Self = Self::Fixed("ERR MAXLEN can't be negative");
     pub const OVERFLOW: Self = Self::Fixed("ERR increment or decrement would overflow");
     pub const DECREMENT_OVERFLOW: Self = Self::Fixed("ERR decrement would overflow");
     pub const NAN_OR_INFINITY: Self = Self::Fixed("ERR increment would produce NaN or Infinity");
@@ -70,7 +77,6 @@ impl CommandError {
     pub const WITHSCORES_BY_LEX: Self =
         Self::Fixed("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
     pub const WEIGHT_NOT_FLOAT: Self = Self::Fixed("ERR weight value is not a float");
-    pub const COUNT_POSITIVE: Self = Self::Fixed("ERR count should be greater than 0");
     pub const GEO_UNIT: Self = Self::Fixed("ERR unsupported unit provided. please use M, KM, FT, MI");
     pub const GEO_RADIUS_NOT_FLOAT: Self = Self::Fixed("ERR need numeric radius");
     pub const GEO_RADIUS_NEGATIVE: Self = Self::Fixed("ERR radius cannot be negative");
@@ -466,6 +472,12 @@ impl From<crate::store::WrongType> for CommandError {
     }
 }
 
+impl From<NotANumber> for CommandError {
+    fn from(_: NotANumber) -> Self {
+        CommandError::SCORE_NAN
+    }
+}
+
 impl From<AddError> for CommandError {
     fn from(error: AddError) -> Self {
         match error {
@@ -489,12 +501,6 @@ impl From<SetIdError> for CommandError {
 impl From<hyperloglog::Corrupt> for CommandError {
     fn from(_: hyperloglog::Corrupt) -> Self {
         CommandError::CORRUPT_HLL
-    }
-}
-
-impl From<NotANumber> for CommandError {
-    fn from(_: NotANumber) -> Self {
-        CommandError::SCORE_NAN
     }
 }
 

@@ -111,12 +111,14 @@ pub fn lock_set(
 
 /// Calls `visit` for each argument that is a key for the command itself.
 fn for_each_locked(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize)) {
-    if let Locks::KeysFound(find) = row.command.locks {
-        return find(argv).for_each(visit);
-    }
-    for_each(row.command, argv, |key| visit(key.position));
-    if let Locks::KeysAnd(another) = row.command.locks {
-        another(argv).into_iter().for_each(visit);
+    match row.command.locks {
+        Locks::KeysFound(find) => find(argv).for_each(visit),
+        locks => {
+            for_each(row.command, argv, |key| visit(key.position));
+            if let Locks::KeysAnd(another) = locks {
+                another(argv).into_iter().for_each(visit);
+            }
+        }
     }
 }
 

@@ -207,6 +207,19 @@ const ALLOWED: &[Allowed] = &[
         ..ANYWHERE
     },
     Allowed {
+        commands: &["object|encoding"],
+        reason: "before 7.2 every list is a quicklist",
+        same: |a, b| a.as_bytes() == Some(b"quicklist") && b.as_bytes() == Some(b"listpack"),
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: &["lpos", "lrem"],
+        reason: "since 7.2 the integer that has no opposite is out of range",
+        only: |argv| count(argv, b"-9223372036854775808") > 0,
+        same: |_, b| b.as_error().is_some_and(|text| text.contains("must between -9223372036854775807")),
+        ..ANYWHERE
+    },
+    Allowed {
         commands: &["command|count"],
         reason: "7.4 has other commands than the oracle's 7.0",
         same: |a, b| a.as_int().is_some() && b.as_int().is_some(),

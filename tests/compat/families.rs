@@ -8,6 +8,7 @@ pub mod hashes;
 pub mod hyperloglog;
 pub mod keys;
 pub mod limits;
+pub mod lists;
 pub mod server;
 pub mod sets;
 pub mod streams;
@@ -35,12 +36,13 @@ pub struct Family {
 pub const FAMILIES: &[&Family] = &[
     &strings::FAMILY,
     &bitmaps::FAMILY,
-    &hyperloglog::FAMILY,
-    &streams::FAMILY,
     &zsets::FAMILY,
     &geo::FAMILY,
+    &lists::FAMILY,
     &sets::FAMILY,
     &hashes::FAMILY,
+    &hyperloglog::FAMILY,
+    &streams::FAMILY,
     &keys::FAMILY,
     &server::FAMILY,
     &config::FAMILY,

@@ -17,6 +17,8 @@ pub const DATABASES: [u32; 3] = [0, 1, 15];
 const WORDS: &[(&str, Word)] = &[
     ("key", key),
     ("value", |rng| if rng.one_in(16) { any_integer(rng) } else { value(rng) }),
+    ("element", |rng| mostly(rng, &["a", "b", "c", "1", "2", "10", "-5"], value)),
+    ("long", |rng| vec![b'x'; *rng.pick(&[100, 1000, 4000, 5000, 9000])]),
     ("int", |rng| match rng.below(6) {
         0 => any_integer(rng),
         _ => mostly(rng, &["1", "0", "-1", "2", "5", "100", "-100"], integer_edge),
@@ -148,11 +150,11 @@ const WORDS: &[(&str, Word)] = &[
     // Ids are explicit: those of now differ between servers.
     ("newid", |rng| mostly(rng, &["1-*", "2-*", "3-*", "3-*", "7-*", "7-*", "5", "2-3", "9-1"], id_edge)),
     ("sid", |rng| mostly(rng, SOME_IDS, id_edge)),
-    ("bound", |rng| {
+    ("idbound", |rng| {
         if rng.one_in(3) {
             one(rng, &["-", "+", "(2", "(3-1", "(7-0"])
         } else {
-            mostly(rng, SOME_IDS, bound_edge)
+            mostly(rng, SOME_IDS, id_bound_edge)
         }
     }),
     ("readid", |rng| if rng.one_in(4) { one(rng, &["$", ">"]) } else { mostly(rng, SOME_IDS, id_edge) }),
@@ -433,7 +435,7 @@ fn id_edge(rng: &mut Rng) -> Vec<u8> {
     )
 }
 
-fn bound_edge(rng: &mut Rng) -> Vec<u8> {
+fn id_bound_edge(rng: &mut Rng) -> Vec<u8> {
     if rng.one_in(2) {
         return id_edge(rng);
     }

@@ -196,6 +196,15 @@ impl List {
         if start > end { 0..0 } else { start as usize..end as usize + 1 }
     }
 
+    /// The indexes of the outermost `count` elements at an end, or of all if there are fewer.
+    pub fn end_range(&self, end: End, count: usize) -> Range<usize> {
+        let len = self.len();
+        match end {
+            End::Left => 0..count.min(len),
+            End::Right => len.saturating_sub(count)..len,
+        }
+    }
+
     /// The element at an index.
     pub fn get(&self, index: i64) -> Option<Element<'_>> {
         let index = self.index(index)?;
@@ -253,6 +262,17 @@ impl List {
         let index = if end == End::Left { 0 } else { self.len().checked_sub(1)? };
         let value = self.get(index as i64)?.to_vec();
         self.remove_range(index..index + 1, limits);
+        Some(value)
+    }
+
+    /// Moves the element at one end to an end, and gives it. The list is converted when all is done, as if it had not been
+    /// shorter in between.
+    pub fn rotate(&mut self, from: End, to: End, limits: Limits) -> Option<Vec<u8>> {
+        let range = self.end_range(from, 1);
+        let value = self.get(range.start as i64)?.to_vec();
+        self.remove_indexes(range);
+        self.push(to, std::iter::once(value.as_slice()), limits);
+        self.try_listpack(limits, 2);
         Some(value)
     }
 

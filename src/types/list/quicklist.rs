@@ -57,7 +57,9 @@ impl Quicklist {
 
     pub(super) fn get(&self, index: usize) -> Option<Element<'_>> {
         let (place, at) = self.spine.find_rank(index);
-        self.node(&place).iter().nth(at)
+        let node = self.node(&place);
+        let after = node.len().checked_sub(at + 1)?;
+        if after < at { node.iter().nth_back(after) } else { node.iter().nth(at) }
     }
 
     /// Inserts a value before the element at `index`, or at the end.
