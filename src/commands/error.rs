@@ -218,7 +218,8 @@ impl CommandError {
         Self::Fixed("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
     pub const TRIM_LIMIT_EXACT: Self =
         Self::Fixed("ERR syntax error, LIMIT cannot be used without the special ~ option");
-    pub const XTRIM_ALONE: Self = Self::Fixed("ERR syntax error, XTRIM must be called with MAXLEN or MINID");
+    pub const XTRIM_ALONE: Self =
+        Self::Fixed("ERR syntax error, XTRIM must be called with a trimming strategy");
     pub const XSETID_ADDED: Self = Self::Fixed("ERR entries_added must be positive");
     pub const XSETID_BELOW_GIVEN: Self =
         Self::Fixed("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
