@@ -97,6 +97,14 @@ impl CommandError {
     pub const BAD_FREQ: Self = Self::Fixed("ERR Invalid FREQ value, must be >= 0 and <= 255");
     pub const DUMP_FOOTER: Self = Self::Fixed("ERR DUMP payload version or checksum are wrong");
     pub const BAD_DATA_FORMAT: Self = Self::Fixed("ERR Bad data format");
+    pub const MIGRATE_KEY_AND_KEYS: Self =
+        Self::Fixed("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string");
+    pub const MIGRATE_CONNECT: Self = Self::Fixed("IOERR error or timeout connecting to the client");
+    pub const MIGRATE_WRITE: Self = Self::Fixed("IOERR error or timeout writing to target instance");
+    pub const MIGRATE_READ: Self = Self::Fixed("IOERR error or timeout reading to target instance");
+    pub const MIGRATE_CHANGING: Self = Self::Fixed(
+        "IOERR a key changed each time it was sent: it is still here, and the target has an older copy",
+    );
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
     pub const NOVALUES_IN_SCAN: Self = Self::Fixed("ERR NOVALUES option can only be used in HSCAN");
     pub const OUT_OF_SYMMETRIC_RANGE: Self = Self::Fixed(
@@ -210,7 +218,8 @@ impl CommandError {
         Self::Fixed("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
     pub const TRIM_LIMIT_EXACT: Self =
         Self::Fixed("ERR syntax error, LIMIT cannot be used without the special ~ option");
-    pub const XTRIM_ALONE: Self = Self::Fixed("ERR syntax error, XTRIM must be called with MAXLEN or MINID");
+    pub const XTRIM_ALONE: Self =
+        Self::Fixed("ERR syntax error, XTRIM must be called with a trimming strategy");
     pub const XSETID_ADDED: Self = Self::Fixed("ERR entries_added must be positive");
     pub const XSETID_BELOW_GIVEN: Self =
         Self::Fixed("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
@@ -413,6 +422,11 @@ impl CommandError {
                         connection, otherwise you need to set this option in the configuration file, and then restart \
                         the server.";
         Self::with(template, &[command.as_bytes(), directive.as_bytes()])
+    }
+
+    /// What the target of MIGRATE has replied.
+    pub fn migrate_target(text: &[u8]) -> Self {
+        Self::with("ERR Target instance replied with error: {}", &[text])
     }
 
     /// `IOERR …`: what the command needs can't be read from disk.

@@ -34,6 +34,7 @@ pub mod list_pops;
 pub mod lists;
 pub mod lolwut;
 pub mod memory;
+pub mod migrate;
 pub mod nested;
 pub mod ranges;
 pub mod replay;

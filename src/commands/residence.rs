@@ -65,7 +65,10 @@ pub fn secure(
     }
     let Some(ticket) = ticket else { return Residence::Here };
     locked.release();
-    client.waiting = Some(ticket.clone());
+    if let Some(before) = client.waiting.replace(ticket.clone()) {
+        // The command has been answered, and its keys have left meanwhile.
+        ticket.inherit(&before);
+    }
     for wanted in errands.into_iter().filter(|wanted| !keyspace.read_cached(wanted)) {
         keyspace.send(Errand::Load(wanted));
     }

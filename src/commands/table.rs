@@ -8,9 +8,9 @@ use std::sync::OnceLock;
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
     bitmaps, client, config, connection, counters, debug, dump, expire, geo, hash_expiry, hashes,
-    hyperloglog, info, introspect, keys, list_moves, list_pops, lists, lolwut, memory, ranges, scan, server,
-    set_algebra, sets, snapshot, stream_claims, stream_groups, stream_info, stream_reading, streams, strings,
-    zsets,
+    hyperloglog, info, introspect, keys, list_moves, list_pops, lists, lolwut, memory, migrate, ranges, scan,
+    server, set_algebra, sets, snapshot, stream_claims, stream_groups, stream_info, stream_reading, streams,
+    strings, zsets,
 };
 use crate::resp::Argv;
 
@@ -44,6 +44,7 @@ const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     expire::COMMANDS,
     dump::COMMANDS,
+    migrate::COMMANDS,
     scan::COMMANDS,
     super::transactions::COMMANDS,
     connection::COMMANDS,
