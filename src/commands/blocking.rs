@@ -37,7 +37,7 @@ pub struct Serving<'s, 'd, 'r> {
 /// the reply; but [`CommandError::WRONG_TYPE`] of a key that changes while the client waits means that there is nothing.
 pub type Serve = Box<dyn FnMut(&mut Serving<'_, '_, '_>) -> Result<bool, CommandError> + Send>;
 
-/// What a client is told when its time is over.
+/// What a client is told that may not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nothing {
     /// A null.
@@ -52,7 +52,8 @@ pub struct Wait {
     pub keys: Range<usize>,
     /// Milliseconds to wait; `None`: for ever.
     pub timeout_ms: Option<u64>,
-    /// The reply when nothing came.
+    /// The reply where nobody waits, in a transaction or a script, when there is nothing. A client whose time is over gets a
+    /// null array whatever this says, as from Redis.
     pub nothing: Nothing,
     /// The argument that is one more key which serving uses: the destination of BLMOVE.
     pub also: Option<usize>,

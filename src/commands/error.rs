@@ -5,8 +5,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::types::hyperloglog;
+use crate::types::stream::{AddError, SetIdError};
 use crate::types::string::bitfield::BitfieldError;
 use crate::types::string::lcs::LcsError;
+use crate::types::zset::NotANumber;
 
 /// An error that becomes the reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,13 @@ impl CommandError {
     pub const OUT_OF_RANGE: Self = Self::Fixed("ERR value is out of range");
     pub const OUT_OF_INT_RANGE: Self =
         Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
+    pub const INDEX_OUT_OF_RANGE: Self = Self::Fixed("ERR index out of range");
+    pub const COUNT_POSITIVE: Self = Self::Fixed("ERR count should be greater than 0");
+    pub const LPOS_RANK_ZERO: Self = Self::Fixed(
+        "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
+    );
+    pub const LPOS_COUNT_NEGATIVE: Self = Self::Fixed("ERR COUNT can't be negative");
+    pub const LPOS_MAXLEN_NEGATIVE: Self = Self::Fixed("ERR MAXLEN can't be negative");
     pub const OVERFLOW: Self = Self::Fixed("ERR increment or decrement would overflow");
     pub const DECREMENT_OVERFLOW: Self = Self::Fixed("ERR decrement would overflow");
     pub const NAN_OR_INFINITY: Self = Self::Fixed("ERR increment would produce NaN or Infinity");
@@ -58,7 +68,6 @@ impl CommandError {
     pub const LCS_MEMORY: Self =
         Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     pub const LCS_TOO_LONG: Self = Self::Fixed("ERR String too long for LCS");
-    pub const BAD_PAYLOAD: Self = Self::Fixed("ERR DUMP payload version or checksum are wrong");
     pub const TOO_MANY_KEYS: Self = Self::Fixed("ERR Number of keys can't be greater than number of args");
     pub const NEGATIVE_KEYS: Self = Self::Fixed("ERR Number of keys can't be negative");
     pub const BAD_KEY_COUNT: Self = Self::Fixed("ERR Bad number of keys provided");
@@ -88,6 +97,46 @@ impl CommandError {
     pub const SCRIPT_OUT_OF_MEMORY: Self = Self::Fixed(
         "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
     );
+    pub const ZADD_NX_AND_XX: Self = Self::Fixed("ERR XX and NX options at the same time are not compatible");
+    pub const ZADD_GT_LT_NX: Self =
+        Self::Fixed("ERR GT, LT, and/or NX options at the same time are not compatible");
+    pub const ZADD_INCR_PAIR: Self = Self::Fixed("ERR INCR option supports a single increment-element pair");
+    pub const SCORE_NAN: Self = Self::Fixed("ERR resulting score is not a number (NaN)");
+    pub const SCORE_RANGE: Self = Self::Fixed("ERR min or max is not a float");
+    pub const LEX_RANGE: Self = Self::Fixed("ERR min or max not valid string range item");
+    pub const LIMIT_BY_RANK: Self =
+        Self::Fixed("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX");
+    pub const WITHSCORES_BY_LEX: Self =
+        Self::Fixed("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+    pub const WEIGHT_NOT_FLOAT: Self = Self::Fixed("ERR weight value is not a float");
+    pub const GEO_UNIT: Self = Self::Fixed("ERR unsupported unit provided. please use M, KM, FT, MI");
+    pub const GEO_RADIUS_NOT_FLOAT: Self = Self::Fixed("ERR need numeric radius");
+    pub const GEO_RADIUS_NEGATIVE: Self = Self::Fixed("ERR radius cannot be negative");
+    pub const GEO_WIDTH_NOT_FLOAT: Self = Self::Fixed("ERR need numeric width");
+    pub const GEO_HEIGHT_NOT_FLOAT: Self = Self::Fixed("ERR need numeric height");
+    pub const GEO_BOX_NEGATIVE: Self = Self::Fixed("ERR height or width cannot be negative");
+    pub const GEO_MEMBER: Self = Self::Fixed("ERR could not decode requested zset member");
+    pub const GEO_COUNT: Self = Self::Fixed("ERR COUNT must be > 0");
+    pub const GEO_ANY: Self = Self::Fixed("ERR the ANY argument requires COUNT argument");
+    pub const GEO_STORE: Self = Self::Fixed(
+        "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
+    );
+    pub const GEOSEARCHSTORE_WITH: Self =
+        Self::Fixed("ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options");
+    pub const BUSY_KEY: Self = Self::Fixed("BUSYKEY Target key name already exists.");
+    pub const BAD_RESTORE_TTL: Self = Self::Fixed("ERR Invalid TTL value, must be >= 0");
+    pub const BAD_IDLETIME: Self = Self::Fixed("ERR Invalid IDLETIME value, must be >= 0");
+    pub const BAD_FREQ: Self = Self::Fixed("ERR Invalid FREQ value, must be >= 0 and <= 255");
+    pub const DUMP_FOOTER: Self = Self::Fixed("ERR DUMP payload version or checksum are wrong");
+    pub const BAD_DATA_FORMAT: Self = Self::Fixed("ERR Bad data format");
+    pub const MIGRATE_KEY_AND_KEYS: Self =
+        Self::Fixed("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string");
+    pub const MIGRATE_CONNECT: Self = Self::Fixed("IOERR error or timeout connecting to the client");
+    pub const MIGRATE_WRITE: Self = Self::Fixed("IOERR error or timeout writing to target instance");
+    pub const MIGRATE_READ: Self = Self::Fixed("IOERR error or timeout reading to target instance");
+    pub const MIGRATE_CHANGING: Self = Self::Fixed(
+        "IOERR a key changed each time it was sent: it is still here, and the target has an older copy",
+    );
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
     pub const NOVALUES_IN_SCAN: Self = Self::Fixed("ERR NOVALUES option can only be used in HSCAN");
     pub const OUT_OF_SYMMETRIC_RANGE: Self = Self::Fixed(
@@ -112,6 +161,11 @@ impl CommandError {
         Self::Fixed("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
     pub const HSETEX_CONDITIONS: Self = Self::Fixed("ERR Only one of FXX or FNX arguments can be specified");
     pub const NOT_IN_TRANSACTION: Self = Self::Fixed("ERR Command not allowed inside a transaction");
+    pub const NESTED_MULTI: Self = Self::Fixed("ERR MULTI calls can not be nested");
+    pub const WATCH_IN_MULTI: Self = Self::Fixed("ERR WATCH inside MULTI is not allowed");
+    pub const EXEC_WITHOUT_MULTI: Self = Self::Fixed("ERR EXEC without MULTI");
+    pub const DISCARD_WITHOUT_MULTI: Self = Self::Fixed("ERR DISCARD without MULTI");
+    pub const EXEC_ABORT: Self = Self::Fixed("EXECABORT Transaction discarded because of previous errors.");
     pub const INVALID_DB: Self = Self::Fixed("ERR invalid DB index");
     pub const DB_OUT_OF_RANGE: Self = Self::Fixed("ERR DB index is out of range");
     pub const INVALID_FIRST_DB: Self = Self::Fixed("ERR invalid first DB index");
@@ -173,8 +227,69 @@ impl CommandError {
     pub const INVALID_ARGUMENTS: Self = Self::Fixed("ERR Invalid number of arguments specified for command");
     pub const INVALID_KEY_ARGUMENTS: Self = Self::Fixed("ERR Invalid arguments specified for command");
     pub const NO_SHUTDOWN: Self = Self::Fixed("ERR No shutdown in progress.");
+    pub const NOT_A_LISTPACK: Self = Self::Fixed("ERR Not a listpack encoded object.");
+    pub const RELOAD_OPTIONS: Self =
+        Self::Fixed("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
+    pub const RELOAD_FAILED: Self = Self::Fixed("ERR Error trying to load the RDB dump, check server logs.");
     pub const NOT_AN_SDS: Self = Self::Fixed("ERR Not an sds encoded string.");
     pub const RESP2_UNSUPPORTED: Self = Self::Fixed("ERR RESP2 is not supported by this command");
+    pub const STREAM_ID: Self = Self::Fixed("ERR Invalid stream ID specified as stream command argument");
+    pub const STREAM_START: Self = Self::Fixed("ERR invalid start ID for the interval");
+    pub const STREAM_END: Self = Self::Fixed("ERR invalid end ID for the interval");
+    pub const XADD_ZERO: Self = Self::Fixed("ERR The ID specified in XADD must be greater than 0-0");
+    pub const XADD_NOT_GREATER: Self =
+        Self::Fixed("ERR The ID specified in XADD is equal or smaller than the target stream top item");
+    pub const STREAM_EXHAUSTED: Self =
+        Self::Fixed("ERR The stream has exhausted the last possible ID, unable to add more items");
+    pub const STREAM_TOO_LARGE: Self = Self::Fixed("ERR Elements are too large to be stored");
+    pub const TRIM_TWICE: Self =
+        Self::Fixed("ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+    pub const TRIM_MAXLEN: Self = Self::Fixed("ERR The MAXLEN argument must be >= 0.");
+    pub const TRIM_LIMIT: Self = Self::Fixed("ERR The LIMIT argument must be >= 0.");
+    pub const TRIM_LIMIT_ALONE: Self =
+        Self::Fixed("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
+    pub const TRIM_LIMIT_EXACT: Self =
+        Self::Fixed("ERR syntax error, LIMIT cannot be used without the special ~ option");
+    pub const XTRIM_ALONE: Self =
+        Self::Fixed("ERR syntax error, XTRIM must be called with a trimming strategy");
+    pub const XSETID_ADDED: Self = Self::Fixed("ERR entries_added must be positive");
+    pub const XSETID_BELOW_GIVEN: Self =
+        Self::Fixed("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
+    pub const XSETID_BELOW_DELETED: Self =
+        Self::Fixed("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id");
+    pub const XSETID_BELOW_TOP: Self =
+        Self::Fixed("ERR The ID specified in XSETID is smaller than the target stream top item");
+    pub const XSETID_ADDED_BELOW: Self =
+        Self::Fixed("ERR The entries_added specified in XSETID is smaller than the target stream length");
+    pub const XREAD_GROUP: Self =
+        Self::Fixed("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.");
+    pub const XREAD_NOACK: Self =
+        Self::Fixed("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
+    pub const XREAD_NEW: Self = Self::Fixed(
+        "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+    );
+    pub const XREADGROUP_NO_GROUP: Self = Self::Fixed("ERR Missing GROUP option for XREADGROUP");
+    pub const XREADGROUP_LAST: Self = Self::Fixed(
+        "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+    );
+    pub const XREADGROUP_TOP: Self = Self::Fixed(
+        "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.",
+    );
+    pub const XGROUP_NO_KEY: Self = Self::Fixed(
+        "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
+    );
+    pub const GROUP_EXISTS: Self = Self::Fixed("BUSYGROUP Consumer Group name already exists");
+    pub const ENTRIES_READ: Self = Self::Fixed("ERR value for ENTRIESREAD must be positive or -1");
+    pub const XCLAIM_MIN_IDLE: Self = Self::Fixed("ERR Invalid min-idle-time argument for XCLAIM");
+    pub const XCLAIM_IDLE: Self = Self::Fixed("ERR Invalid IDLE option argument for XCLAIM");
+    pub const XCLAIM_TIME: Self = Self::Fixed("ERR Invalid TIME option argument for XCLAIM");
+    pub const XCLAIM_RETRY_COUNT: Self = Self::Fixed("ERR Invalid RETRYCOUNT option argument for XCLAIM");
+    pub const XAUTOCLAIM_MIN_IDLE: Self = Self::Fixed("ERR Invalid min-idle-time argument for XAUTOCLAIM");
+    pub const XAUTOCLAIM_COUNT: Self = Self::Fixed("ERR COUNT must be > 0");
+    pub const NOT_AN_HLL: Self = Self::Fixed("WRONGTYPE Key is not a valid HyperLogLog string value.");
+    pub const CORRUPT_HLL: Self = Self::Fixed("INVALIDOBJ Corrupted HLL object detected");
+    pub const HLL_NO_KEY: Self = Self::Fixed("ERR The specified key does not exist");
+    pub const HLL_NOT_SPARSE: Self = Self::Fixed("ERR HLL encoding is not sparse");
     pub const PROTOCOL_TYPE: Self = Self::Fixed(
         "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
     );
@@ -215,6 +330,13 @@ impl CommandError {
     /// `ERR Syntax error in HELLO option 'x'`
     pub fn hello_option(option: &[u8]) -> Self {
         Self::with("ERR Syntax error in HELLO option '{}'", &[option])
+    }
+
+    /// `EXECABORT Transaction discarded because of: OOM …`; the code `ERR` is left out.
+    pub fn exec_abort(reason: &CommandError) -> Self {
+        let reason = reason.bytes();
+        let shown = reason.strip_prefix(b"ERR ").unwrap_or(reason);
+        Self::with("EXECABORT Transaction discarded because of: {}", &[shown])
     }
 
     /// `ERR Unknown client type 'x'`
@@ -279,6 +401,26 @@ impl CommandError {
         Self::with("ERR invalid expire time in '{}' command", &[command.as_bytes()])
     }
 
+    /// `ERR at least 1 input key is needed for 'zunion' command`
+    pub fn no_input_key(command: &str) -> Self {
+        Self::with("ERR at least 1 input key is needed for '{}' command", &[command.as_bytes()])
+    }
+
+    /// `ERR invalid longitude,latitude pair 181.000000,0.000000`
+    pub fn coordinates(longitude: f64, latitude: f64) -> Self {
+        Self::err(format_args!("invalid longitude,latitude pair {longitude:.6},{latitude:.6}"))
+    }
+
+    /// `ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for geosearch`, as the client wrote the command.
+    pub fn geo_centre(command: &[u8]) -> Self {
+        Self::with("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {}", &[command])
+    }
+
+    /// `ERR exactly one of BYRADIUS and BYBOX can be specified for geosearch`, as the client wrote the command.
+    pub fn geo_shape(command: &[u8]) -> Self {
+        Self::with("ERR exactly one of BYRADIUS and BYBOX can be specified for {}", &[command])
+    }
+
     /// `ERR unknown argument: x`, of HSETEX
     pub fn unknown_argument(word: &[u8]) -> Self {
         Self::with("ERR unknown argument: {}", &[word])
@@ -289,12 +431,61 @@ impl CommandError {
         Self::with("ERR Unsupported option {}", &[option])
     }
 
+    /// `ERR Unbalanced 'xread' list of streams: …`; the command was called `name`.
+    pub fn unbalanced_streams(name: &str) -> Self {
+        let sign = if name == "xread" { b"$" } else { b">" };
+        let template =
+            "ERR Unbalanced '{}' list of streams: for each stream key an ID or '{}' must be specified.";
+        Self::with(template, &[name.as_bytes(), sign])
+    }
+
+    /// [`CommandError::WRONG_TYPE`] as the reply to a client that waited for a key, which else would wait on.
+    pub fn wrong_type_now() -> Self {
+        CommandError::Text(Self::WRONG_TYPE.bytes().into())
+    }
+
+    /// `NOGROUP No such key 'x' or consumer group 'x'`
+    pub fn no_key_or_group(key: &[u8], group: &[u8]) -> Self {
+        Self::with("NOGROUP No such key '{}' or consumer group '{}'", &[key, group])
+    }
+
+    /// `NOGROUP No such key 'x' or consumer group 'x' in XREADGROUP with GROUP option`
+    pub fn no_group_to_read(key: &[u8], group: &[u8]) -> Self {
+        let template = "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option";
+        Self::with(template, &[key, group])
+    }
+
+    /// `NOGROUP No such consumer group 'x' for key name 'x'`
+    pub fn no_group(group: &[u8], key: &[u8]) -> Self {
+        Self::with("NOGROUP No such consumer group '{}' for key name '{}'", &[group, key])
+    }
+
+    /// `ERR Unrecognized XCLAIM option 'x'`
+    pub fn xclaim_option(option: &[u8]) -> Self {
+        Self::with("ERR Unrecognized XCLAIM option '{}'", &[option])
+    }
+
+    /// `ERR Unknown PFDEBUG subcommand 'x'`
+    pub fn pfdebug_subcommand(name: &[u8]) -> Self {
+        Self::with("ERR Unknown PFDEBUG subcommand '{}'", &[name])
+    }
+
+    /// `TESTFAILED …` of PFSELFTEST.
+    pub fn test_failed(what: impl fmt::Display) -> Self {
+        Self::with("TESTFAILED {}", &[what.to_string().as_bytes()])
+    }
+
     /// The refusal of a command that the configuration disables.
     pub fn disabled(command: &str, directive: &str) -> Self {
         let template = "ERR {} command not allowed. If the {} option is set to \"local\", you can run it from a local \
                         connection, otherwise you need to set this option in the configuration file, and then restart \
                         the server.";
         Self::with(template, &[command.as_bytes(), directive.as_bytes()])
+    }
+
+    /// What the target of MIGRATE has replied.
+    pub fn migrate_target(text: &[u8]) -> Self {
+        Self::with("ERR Target instance replied with error: {}", &[text])
     }
 
     /// `IOERR …`: what the command needs can't be read from disk.
@@ -351,6 +542,38 @@ impl std::error::Error for CommandError {}
 impl From<crate::store::WrongType> for CommandError {
     fn from(_: crate::store::WrongType) -> Self {
         CommandError::WRONG_TYPE
+    }
+}
+
+impl From<NotANumber> for CommandError {
+    fn from(_: NotANumber) -> Self {
+        CommandError::SCORE_NAN
+    }
+}
+
+impl From<AddError> for CommandError {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::Exhausted => CommandError::STREAM_EXHAUSTED,
+            AddError::NotGreater => CommandError::XADD_NOT_GREATER,
+            AddError::TooLarge => CommandError::STREAM_TOO_LARGE,
+        }
+    }
+}
+
+impl From<SetIdError> for CommandError {
+    fn from(error: SetIdError) -> Self {
+        match error {
+            SetIdError::BelowMaxDeleted => CommandError::XSETID_BELOW_DELETED,
+            SetIdError::BelowTop => CommandError::XSETID_BELOW_TOP,
+            SetIdError::AddedBelowLen => CommandError::XSETID_ADDED_BELOW,
+        }
+    }
+}
+
+impl From<hyperloglog::Corrupt> for CommandError {
+    fn from(_: hyperloglog::Corrupt) -> Self {
+        CommandError::CORRUPT_HLL
     }
 }
 

@@ -315,7 +315,7 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
         Some(word) if is(word, "flush") => Policy::Flush,
         Some(_) => return Err(CommandError::RESTORE_POLICY),
     };
-    let bytes = dump::verified(call.arg(2)).map_err(|_| CommandError::BAD_PAYLOAD)?;
+    let bytes = dump::verified(call.arg(2)).map_err(|_| CommandError::DUMP_FOOTER)?;
     let codes = payload::codes(bytes).map_err(CommandError::err)?;
     let current = call.state.scripting.libraries.catalog();
     let mut catalog = if policy == Policy::Flush { Catalog::default() } else { (*current).clone() };

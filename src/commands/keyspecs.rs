@@ -94,25 +94,39 @@ pub fn lock_set(
         return ShardSet::one(ShardId::of(hash));
     }
     match row.command.locks {
-        Locks::Keys => {}
+        Locks::Keys | Locks::KeysAnd(_) | Locks::KeysFound(_) => {}
         Locks::AllShards => return ShardSet::ALL,
-        Locks::KeyOfSubcommand(words) => return key_of_subcommand(words, argv, keyspace),
+        Locks::KeysOfSubcommand(words) => return keys_of_subcommand(words, argv, keyspace),
     }
     let mut set = ShardSet::EMPTY;
-    for_each(row.command, argv, |key| {
-        let hash = keyspace.hasher().hash_of(argv.get(key.position));
+    let add = |position: usize| {
+        let hash = keyspace.hasher().hash_of(argv.get(position));
         set = set.with(ShardId::of(hash));
         hashes.resize(argv.len(), 0);
-        hashes[key.position] = hash;
-    });
+        hashes[position] = hash;
+    };
+    for_each_locked(row, argv, add);
     set
+}
+
+/// Calls `visit` for each argument that is a key for the command itself.
+fn for_each_locked(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize)) {
+    match row.command.locks {
+        Locks::KeysFound(find) => find(argv).for_each(visit),
+        locks => {
+            for_each(row.command, argv, |key| visit(key.position));
+            if let Locks::KeysAnd(another) = locks {
+                another(argv).into_iter().for_each(visit);
+            }
+        }
+    }
 }
 
 /// The shards that a call must hold inside a transaction or a script: as [`lock_set`], and all of them for a command that
 /// otherwise locks shards itself (SCAN, INFO) or looks for keys that it does not name (SORT).
 pub fn nested_lock_set(row: &Row, argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {
     let command = row.command;
-    let names_no_key = command.keys.is_empty() && command.locks == Locks::Keys;
+    let names_no_key = command.keys.is_empty() && matches!(command.locks, Locks::Keys);
     let looks_at_shards = !NEEDS_NO_SHARD.contains(&command.group) && command.name != "time";
     if command.has(TOUCHES_ARBITRARY_KEYS) || names_no_key && looks_at_shards {
         return ShardSet::ALL;
@@ -125,12 +139,11 @@ const NEEDS_NO_SHARD: [&str; 3] = ["connection", "transactions", "pubsub"];
 
 /// Calls `visit` for each key that the command will look for, with the database if that is not the selected one.
 pub fn for_each_looked_up(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize, Option<DbIndex>)) {
-    for_each(row.command, argv, |key| visit(key.position, None));
-    if let Locks::KeyOfSubcommand(words) = row.command.locks
-        && let (Some(word), Some(_)) = (argv.try_get(1), argv.try_get(2))
-        && words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    for_each_locked(row, argv, |position| visit(position, None));
+    if let Locks::KeysOfSubcommand(words) = row.command.locks
+        && names_subcommand(words, argv)
     {
-        visit(2, None);
+        (2..argv.len()).for_each(|position| visit(position, None));
     }
     if let Some(Elsewhere { key, database }) = row.command.elsewhere
         && let Some(word) = database(argv).and_then(|at| argv.try_get(at))
@@ -141,12 +154,16 @@ pub fn for_each_looked_up(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize
     }
 }
 
-fn key_of_subcommand(words: &[&str], argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {
-    let (Some(word), Some(key)) = (argv.try_get(1), argv.try_get(2)) else { return ShardSet::EMPTY };
-    match words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes())) {
-        true => ShardSet::one(ShardId::of(keyspace.hasher().hash_of(key))),
-        false => ShardSet::EMPTY,
+fn keys_of_subcommand(words: &[&str], argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {
+    if !names_subcommand(words, argv) {
+        return ShardSet::EMPTY;
     }
+    let keys = argv.iter().skip(2);
+    keys.fold(ShardSet::EMPTY, |set, key| set.with(ShardId::of(keyspace.hasher().hash_of(key))))
+}
+
+fn names_subcommand(words: &[&str], argv: Argv<'_>) -> bool {
+    argv.try_get(1).is_some_and(|word| words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes())))
 }
 
 /// The key positions as clients older than key specs know them: first, last (negative: from the end) and step, all 0

@@ -15,6 +15,7 @@ pub mod checkpoint;
 pub mod checkpointer;
 pub mod cold;
 pub mod db;
+pub mod digest;
 pub mod effect;
 pub mod entry;
 pub mod evict;
@@ -37,7 +38,7 @@ pub mod snapshot;
 pub mod sweep;
 pub mod table;
 
-pub use db::{Db, Expiry, Key, Slot, StringRef, WrongType};
+pub use db::{Db, Edited, Expiry, Key, Slot, StringRef, WrongType};
 pub use keyspace::Keyspace;
 pub use lock::{ShardSet, Waiter};
 

@@ -7,7 +7,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::rdb::{Collection, CollectionRef};
+use super::entry::Value;
+use crate::rdb::{Collection, CollectionRef, ObjectRef};
 use crate::types::hash::Hash;
 use crate::types::list::{self, List};
 use crate::types::set::Set;
@@ -75,6 +76,19 @@ impl Object {
         })
     }
 
+    /// Is it a clone of the other or the other of it, unchanged since? Then both are equal. If not, they may be: small values and
+    /// streams do not show it.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::String(a), Self::String(b)) => Arc::ptr_eq(a, b),
+            (Self::List(a), Self::List(b)) => a.is_shared_with(b),
+            (Self::Set(a), Self::Set(b)) => a.is_shared_with(b),
+            (Self::Hash(a), Self::Hash(b)) => a.is_shared_with(b),
+            (Self::Zset(a), Self::Zset(b)) => a.is_shared_with(b),
+            _ => false,
+        }
+    }
+
     /// Is it a few bytes in one piece, so that a clone copies all of it?
     pub fn is_small(&self) -> bool {
         match self {
@@ -107,6 +121,18 @@ impl From<Collection> for Object {
             Collection::Hash(hash) => Self::Hash(hash),
             Collection::Zset(zset) => Self::Zset(zset),
             Collection::Stream(stream) => Self::Stream(stream),
+        }
+    }
+}
+
+/// A value as it is written for others.
+impl<'a> From<Value<'a>> for ObjectRef<'a> {
+    fn from(value: Value<'a>) -> Self {
+        match value {
+            Value::Int(number) => Self::Int(number),
+            Value::Bytes { bytes, .. } => Self::String(bytes),
+            Value::Object(Object::String(bytes)) => Self::String(bytes),
+            Value::Object(object) => Self::Collection(object.collection().expect("strings were met above")),
         }
     }
 }

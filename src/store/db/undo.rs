@@ -100,6 +100,7 @@ impl Db<'_> {
         work.effects.truncate(undo.effects);
         work.events.truncate(undo.events);
         work.nested.truncate(undo.nested);
+        work.ready.clear();
         work.tallies = undo.tallies;
         (self.dirty, self.writes, self.before, self.rewritten) = (0, 0, Before::Unsaid, false);
     }

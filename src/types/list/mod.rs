@@ -188,12 +188,27 @@ impl List {
         self.clone()
     }
 
+    /// Is it big, and a frozen copy of the other or the other of it, unchanged since? Then it has the same elements; if not, it
+    /// may have them.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        matches!((&self.0, &other.0), (Repr::Quicklist(a), Repr::Quicklist(b)) if a.is_shared_with(b))
+    }
+
     /// The indexes from `start` to `end`, both included and clamped to what exists.
     pub fn range(&self, start: i64, end: i64) -> Range<usize> {
         let len = self.len() as i64;
         let from_end = |index: i64| if index < 0 { index.saturating_add(len) } else { index };
         let (start, end) = (from_end(start).max(0), from_end(end).min(len - 1));
         if start > end { 0..0 } else { start as usize..end as usize + 1 }
+    }
+
+    /// The indexes of the outermost `count` elements at an end, or of all if there are fewer.
+    pub fn end_range(&self, end: End, count: usize) -> Range<usize> {
+        let len = self.len();
+        match end {
+            End::Left => 0..count.min(len),
+            End::Right => len.saturating_sub(count)..len,
+        }
     }
 
     /// The element at an index.
@@ -253,6 +268,17 @@ impl List {
         let index = if end == End::Left { 0 } else { self.len().checked_sub(1)? };
         let value = self.get(index as i64)?.to_vec();
         self.remove_range(index..index + 1, limits);
+        Some(value)
+    }
+
+    /// Moves the element at one end to an end, and gives it. The list is converted when all is done, as if it had not been
+    /// shorter in between.
+    pub fn rotate(&mut self, from: End, to: End, limits: Limits) -> Option<Vec<u8>> {
+        let range = self.end_range(from, 1);
+        let value = self.get(range.start as i64)?.to_vec();
+        self.remove_indexes(range);
+        self.push(to, std::iter::once(value.as_slice()), limits);
+        self.try_listpack(limits, 2);
         Some(value)
     }
 

@@ -28,6 +28,11 @@ impl Quicklist {
         Quicklist { spine: Spine::new(Arc::new(node), (), count), node_bytes }
     }
 
+    /// Are both clones of the same, and unchanged since?
+    pub(super) fn is_shared_with(&self, other: &Self) -> bool {
+        self.spine.is_shared_with(&other.spine)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.spine.len()
     }
@@ -57,7 +62,9 @@ impl Quicklist {
 
     pub(super) fn get(&self, index: usize) -> Option<Element<'_>> {
         let (place, at) = self.spine.find_rank(index);
-        self.node(&place).iter().nth(at)
+        let node = self.node(&place);
+        let after = node.len().checked_sub(at + 1)?;
+        if after < at { node.iter().nth_back(after) } else { node.iter().nth(at) }
     }
 
     /// Inserts a value before the element at `index`, or at the end.

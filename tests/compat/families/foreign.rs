@@ -7,16 +7,11 @@ pub const FAMILY: Family = Family {
     name: "foreign",
     required: false,
     forms: &[
-        (5, "LPUSH key value"),
+        (3, "LPUSH key value"),
         (3, "SADD key value"),
         (3, "HSET key name value"),
         (3, "ZADD key int name"),
     ],
-    readers: &[
-        ("list", "LRANGE KEY 0 -1"),
-        ("set", "SMEMBERS KEY"),
-        ("hash", "HGETALL KEY"),
-        ("zset", "ZRANGE KEY 0 -1 WITHSCORES"),
-    ],
+    readers: &[],
     reset: &[],
 };
