@@ -23,10 +23,10 @@ use crate::config::{Config, ConfigReader};
 use crate::resp::{Argv, Mark, Output, Reply};
 use crate::script::Interpreter;
 use crate::stats::{Stat, ThreadStats};
-use crate::store::db::Workspace;
+use crate::store::db::{Committed, Workspace};
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::lock::ShardSet;
-use crate::store::{Db, ShardId, UnixMs, Waiter};
+use crate::store::{Db, DbIndex, ShardId, UnixMs, Waiter};
 use crate::util::random::Random;
 use crate::util::time;
 
@@ -451,11 +451,7 @@ impl Executor {
         if let Err(error) = &result {
             call.reply.error(error.bytes());
         }
-        let committed = if row.is_renamed {
-            call.db.commit(row.logged_words(argv).into_iter(), index)
-        } else {
-            call.db.commit(argv.iter(), index)
-        };
+        let committed = commit(&mut call, index);
         if let Err(error) = result {
             self.stats.commands[row.id].failed.add(1);
             self.stats.count_error(&error.code());
@@ -482,6 +478,16 @@ impl Executor {
         }
         self.stats.count_error(&error.code());
         Outcome::Done { depends_on: 0 }
+    }
+}
+
+/// Ends a command: what it changed is logged with its words, by the names of the table.
+#[inline]
+fn commit(call: &mut Call<'_>, index: DbIndex) -> Committed {
+    if call.command.is_renamed {
+        call.db.commit(call.command.logged_words(call.argv).into_iter(), index)
+    } else {
+        call.db.commit(call.argv.iter(), index)
     }
 }
 
