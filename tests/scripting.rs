@@ -167,7 +167,7 @@ fn a_busy_script_is_killed_and_holds_up_only_its_own_keys() {
         other.cmd(&["GET", "held"]).as_error().is_some_and(|error| error == busy)
     });
     let free =
-        (0..).map(|n| format!("free{n}")).find(|key| !other.cmd(&["SET", key, "1"]).as_error().is_some());
+        (0..).map(|n| format!("free{n}")).find(|key| other.cmd(&["SET", key, "1"]).as_error().is_none());
     assert!(free.is_some());
     assert_eq!(other.error(&["FUNCTION", "KILL"]), busy);
     other.ok(&["SCRIPT", "KILL"]);
