@@ -21,7 +21,7 @@ fn per_encoding(test: impl Fn(&mut Client)) {
         if encoding == "quicklist" {
             client.ok(&["CONFIG", "SET", "list-max-listpack-size", "2"]);
         }
-        println!("{encoding}");
+        eprintln!("{encoding}");
         test(&mut client);
         client.ok(&["CONFIG", "SET", "list-max-listpack-size", "-2"]);
     }

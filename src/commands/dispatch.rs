@@ -14,15 +14,17 @@ use super::blocking::Service;
 use super::call::Call;
 use super::error::CommandError;
 use super::hotness::Hotness;
+use super::residence::Residence;
 use super::spec::flags;
 use super::state::ServerState;
 use super::table::{Row, table};
-use super::{blocking, keyspecs, residence};
+use super::{blocking, keyspecs, residence, scripting};
 use crate::client::{Client, Letter, PauseMode, ReplyMode};
 use crate::config::{Config, ConfigReader};
 use crate::resp::{Argv, Mark, Output, Reply};
+use crate::script::Interpreter;
 use crate::stats::{Stat, ThreadStats};
-use crate::store::db::Workspace;
+use crate::store::db::{Committed, Workspace};
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::lock::ShardSet;
 use crate::store::{Db, DbIndex, ShardId, UnixMs, Waiter};
@@ -89,6 +91,8 @@ pub struct Executor {
     /// The wall clock and the monotonic one when the round began.
     round_began: (UnixMs, time::Monotonic),
     turn_began: time::Monotonic,
+    /// Lua, once a script has come.
+    interpreter: Option<Box<Interpreter>>,
 }
 
 impl Executor {
@@ -110,6 +114,7 @@ impl Executor {
             executed: Vec::with_capacity(256),
             round_began: (now, time::Monotonic::now()),
             turn_began: time::Monotonic::now(),
+            interpreter: None,
             state,
         }
     }
@@ -286,10 +291,18 @@ impl Executor {
         {
             return outcome;
         }
-        if row.is_write && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded()) {
+        if (row.is_write || row.command.has(flags::RUNS_SCRIPT))
+            && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded())
+        {
             return Outcome::LogBehind;
         }
         let outcome = self.run(client, row, request, out);
+        if let Outcome::Busy(BusyShard(shard)) = outcome
+            && let Some(kind) = self.state.scripting.running.busy_on(shard.0)
+        {
+            // A script that takes too long is not waited for.
+            return self.reject(client, Some(row), &CommandError::busy(kind), out);
+        }
         if row.command.has(flags::ADMIN) {
             // What CONFIG SET changed holds for the commands behind it in the same pipeline already.
             self.refresh_config();
@@ -317,6 +330,9 @@ impl Executor {
         }
         if row.is_write {
             self.admit_write(row)?;
+        } else if row.command.has(flags::RUNS_SCRIPT) && self.config.maxmemory > 0 {
+            // Whether it fits is for the script's own commands to ask.
+            self.make_room();
         }
         Ok(())
     }
@@ -370,6 +386,7 @@ impl Executor {
     ) -> Outcome {
         let argv = request.argv;
         let set = keyspecs::lock_set(row, argv, request.hash, &self.state.keyspace, &mut self.hashes);
+        let set = scripting::widen(set, &mut self.interpreter, &self.state, client, row, argv);
         self.run_holding(set, client, row, request, out)
     }
 
@@ -395,8 +412,15 @@ impl Executor {
                 Err(busy) => return Outcome::Busy(BusyShard(busy)),
             };
         }
-        if state.keyspace.has_cold() && !residence::is_resident(state, client, row, request, &mut locked) {
-            return Outcome::AwaitDisk;
+        if state.keyspace.has_cold() {
+            match residence::secure(state, client, row, request, &mut locked) {
+                Residence::Here => {}
+                Residence::Read => {
+                    drop(locked);
+                    return self.run_holding(set, client, row, request, out);
+                }
+                Residence::Away => return Outcome::AwaitDisk,
+            }
         }
         let answered = client.waiting.take();
         let (index, mark) = (client.db, out.mark());
@@ -427,9 +451,15 @@ impl Executor {
             random,
             answered,
             stats: &self.stats,
+            interpreter: &mut self.interpreter,
             is_nested: false,
         };
         let result = (row.command.handler)(&mut call);
+        call.client.takes_all_shards = result == Err(CommandError::TakesAllShards);
+        if call.client.takes_all_shards {
+            drop(call);
+            return self.run(client, row, request, out);
+        }
         if result == Err(CommandError::AwaitAnswer) {
             drop(call);
             debug_assert!(out.mark() == mark, "a command that waits for an answer has replied nothing");
@@ -441,11 +471,7 @@ impl Executor {
         if call.db.has_ready() {
             serve_ready(&mut call, index, &mut self.letters);
         }
-        let committed = if row.is_renamed {
-            call.db.commit(row.logged_words(argv).into_iter(), index)
-        } else {
-            call.db.commit(argv.iter(), index)
-        };
+        let committed = commit(&mut call, index);
         if let Err(error) = result {
             self.stats.commands[row.id].failed.add(1);
             self.stats.count_error(&error.code());
@@ -491,6 +517,16 @@ fn serve_ready(call: &mut Call<'_>, index: DbIndex, letters: &mut Vec<Letter>) {
     call.db.stage(words.into_iter(), index);
     let (config, now, random) = (call.config, call.now, &mut *call.random);
     Service { db: &mut call.db, config, now, random, letters }.serve_all();
+}
+
+/// Ends a command: what it changed is logged with its words, by the names of the table.
+#[inline]
+fn commit(call: &mut Call<'_>, index: DbIndex) -> Committed {
+    if call.command.is_renamed {
+        call.db.commit(call.command.logged_words(call.argv).into_iter(), index)
+    } else {
+        call.db.commit(call.argv.iter(), index)
+    }
 }
 
 /// What refuses a container whose subcommand is unknown before anything else does: its handler, when nothing does.

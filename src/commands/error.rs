@@ -5,8 +5,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::types::hyperloglog;
+use crate::types::stream::{AddError, SetIdError};
 use crate::types::string::bitfield::BitfieldError;
 use crate::types::string::lcs::LcsError;
+use crate::types::zset::NotANumber;
 
 /// An error that becomes the reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,9 @@ pub enum CommandError {
     /// No error, and never a reply: the command has asked for something and runs again when that is there
     /// ([`Call::ask`](super::call::Call::ask)).
     AwaitAnswer,
+    /// No error, and never a reply: a script has met a key whose shard is not held. What it did was taken back, and it runs again
+    /// with all shards.
+    TakesAllShards,
 }
 
 #[expect(missing_docs, reason = "the text is the documentation")]
@@ -62,12 +68,75 @@ impl CommandError {
     pub const LCS_MEMORY: Self =
         Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     pub const LCS_TOO_LONG: Self = Self::Fixed("ERR String too long for LCS");
+    pub const TOO_MANY_KEYS: Self = Self::Fixed("ERR Number of keys can't be greater than number of args");
+    pub const NEGATIVE_KEYS: Self = Self::Fixed("ERR Number of keys can't be negative");
+    pub const BAD_KEY_COUNT: Self = Self::Fixed("ERR Bad number of keys provided");
+    pub const NO_SCRIPT: Self = Self::Fixed("NOSCRIPT No matching script. Please use EVAL.");
+    pub const NO_FUNCTION: Self = Self::Fixed("ERR Function not found");
+    pub const NO_LIBRARY: Self = Self::Fixed("ERR Library not found");
+    pub const NO_LIBRARY_NAME: Self = Self::Fixed("ERR library name argument was not given");
+    pub const LIBRARY_NAME: Self = Self::Fixed(
+        "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long",
+    );
+    pub const FUNCTION_FLUSH_MODE: Self = Self::Fixed("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+    pub const RESTORE_POLICY: Self =
+        Self::Fixed("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
+    pub const SCRIPT_FLUSH_MODE: Self = Self::Fixed("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+    pub const SCRIPT_DEBUG_MODE: Self = Self::Fixed("ERR Use SCRIPT DEBUG YES/SYNC/NO");
+    pub const NO_SCRIPT_DEBUG: Self = Self::Fixed("ERR SCRIPT DEBUG must be called outside a pipeline");
+    pub const NOT_BUSY: Self = Self::Fixed("NOTBUSY No scripts in execution right now.");
+    pub const UNKILLABLE: Self = Self::Fixed(
+        "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+    );
+    pub const SCRIPT_UNKNOWN_COMMAND: Self = Self::Fixed("ERR Unknown Redis command called from script");
+    pub const SCRIPT_ARITY: Self = Self::Fixed("ERR Wrong number of args calling Redis command from script");
+    pub const SCRIPT_NOT_ALLOWED: Self = Self::Fixed("ERR This Redis command is not allowed from script");
+    pub const SCRIPT_WRITES: Self = Self::Fixed("ERR Write commands are not allowed from read-only scripts.");
+    pub const SCRIPT_WRITES_IN_RO: Self =
+        Self::Fixed("ERR Can not execute a script with write flag using *_ro command.");
+    pub const SCRIPT_OUT_OF_MEMORY: Self = Self::Fixed(
+        "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+    );
+    pub const ZADD_NX_AND_XX: Self = Self::Fixed("ERR XX and NX options at the same time are not compatible");
+    pub const ZADD_GT_LT_NX: Self =
+        Self::Fixed("ERR GT, LT, and/or NX options at the same time are not compatible");
+    pub const ZADD_INCR_PAIR: Self = Self::Fixed("ERR INCR option supports a single increment-element pair");
+    pub const SCORE_NAN: Self = Self::Fixed("ERR resulting score is not a number (NaN)");
+    pub const SCORE_RANGE: Self = Self::Fixed("ERR min or max is not a float");
+    pub const LEX_RANGE: Self = Self::Fixed("ERR min or max not valid string range item");
+    pub const LIMIT_BY_RANK: Self =
+        Self::Fixed("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX");
+    pub const WITHSCORES_BY_LEX: Self =
+        Self::Fixed("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+    pub const WEIGHT_NOT_FLOAT: Self = Self::Fixed("ERR weight value is not a float");
+    pub const GEO_UNIT: Self = Self::Fixed("ERR unsupported unit provided. please use M, KM, FT, MI");
+    pub const GEO_RADIUS_NOT_FLOAT: Self = Self::Fixed("ERR need numeric radius");
+    pub const GEO_RADIUS_NEGATIVE: Self = Self::Fixed("ERR radius cannot be negative");
+    pub const GEO_WIDTH_NOT_FLOAT: Self = Self::Fixed("ERR need numeric width");
+    pub const GEO_HEIGHT_NOT_FLOAT: Self = Self::Fixed("ERR need numeric height");
+    pub const GEO_BOX_NEGATIVE: Self = Self::Fixed("ERR height or width cannot be negative");
+    pub const GEO_MEMBER: Self = Self::Fixed("ERR could not decode requested zset member");
+    pub const GEO_COUNT: Self = Self::Fixed("ERR COUNT must be > 0");
+    pub const GEO_ANY: Self = Self::Fixed("ERR the ANY argument requires COUNT argument");
+    pub const GEO_STORE: Self = Self::Fixed(
+        "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
+    );
+    pub const GEOSEARCHSTORE_WITH: Self =
+        Self::Fixed("ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options");
     pub const BUSY_KEY: Self = Self::Fixed("BUSYKEY Target key name already exists.");
     pub const BAD_RESTORE_TTL: Self = Self::Fixed("ERR Invalid TTL value, must be >= 0");
     pub const BAD_IDLETIME: Self = Self::Fixed("ERR Invalid IDLETIME value, must be >= 0");
     pub const BAD_FREQ: Self = Self::Fixed("ERR Invalid FREQ value, must be >= 0 and <= 255");
     pub const DUMP_FOOTER: Self = Self::Fixed("ERR DUMP payload version or checksum are wrong");
     pub const BAD_DATA_FORMAT: Self = Self::Fixed("ERR Bad data format");
+    pub const MIGRATE_KEY_AND_KEYS: Self =
+        Self::Fixed("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string");
+    pub const MIGRATE_CONNECT: Self = Self::Fixed("IOERR error or timeout connecting to the client");
+    pub const MIGRATE_WRITE: Self = Self::Fixed("IOERR error or timeout writing to target instance");
+    pub const MIGRATE_READ: Self = Self::Fixed("IOERR error or timeout reading to target instance");
+    pub const MIGRATE_CHANGING: Self = Self::Fixed(
+        "IOERR a key changed each time it was sent: it is still here, and the target has an older copy",
+    );
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
     pub const NOVALUES_IN_SCAN: Self = Self::Fixed("ERR NOVALUES option can only be used in HSCAN");
     pub const OUT_OF_SYMMETRIC_RANGE: Self = Self::Fixed(
@@ -166,6 +235,63 @@ impl CommandError {
     pub const RELOAD_FAILED: Self = Self::Fixed("ERR Error trying to load the RDB dump, check server logs.");
     pub const NOT_AN_SDS: Self = Self::Fixed("ERR Not an sds encoded string.");
     pub const RESP2_UNSUPPORTED: Self = Self::Fixed("ERR RESP2 is not supported by this command");
+    pub const STREAM_ID: Self = Self::Fixed("ERR Invalid stream ID specified as stream command argument");
+    pub const STREAM_START: Self = Self::Fixed("ERR invalid start ID for the interval");
+    pub const STREAM_END: Self = Self::Fixed("ERR invalid end ID for the interval");
+    pub const XADD_ZERO: Self = Self::Fixed("ERR The ID specified in XADD must be greater than 0-0");
+    pub const XADD_NOT_GREATER: Self =
+        Self::Fixed("ERR The ID specified in XADD is equal or smaller than the target stream top item");
+    pub const STREAM_EXHAUSTED: Self =
+        Self::Fixed("ERR The stream has exhausted the last possible ID, unable to add more items");
+    pub const STREAM_TOO_LARGE: Self = Self::Fixed("ERR Elements are too large to be stored");
+    pub const TRIM_TWICE: Self =
+        Self::Fixed("ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+    pub const TRIM_MAXLEN: Self = Self::Fixed("ERR The MAXLEN argument must be >= 0.");
+    pub const TRIM_LIMIT: Self = Self::Fixed("ERR The LIMIT argument must be >= 0.");
+    pub const TRIM_LIMIT_ALONE: Self =
+        Self::Fixed("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
+    pub const TRIM_LIMIT_EXACT: Self =
+        Self::Fixed("ERR syntax error, LIMIT cannot be used without the special ~ option");
+    pub const XTRIM_ALONE: Self =
+        Self::Fixed("ERR syntax error, XTRIM must be called with a trimming strategy");
+    pub const XSETID_ADDED: Self = Self::Fixed("ERR entries_added must be positive");
+    pub const XSETID_BELOW_GIVEN: Self =
+        Self::Fixed("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
+    pub const XSETID_BELOW_DELETED: Self =
+        Self::Fixed("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id");
+    pub const XSETID_BELOW_TOP: Self =
+        Self::Fixed("ERR The ID specified in XSETID is smaller than the target stream top item");
+    pub const XSETID_ADDED_BELOW: Self =
+        Self::Fixed("ERR The entries_added specified in XSETID is smaller than the target stream length");
+    pub const XREAD_GROUP: Self =
+        Self::Fixed("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.");
+    pub const XREAD_NOACK: Self =
+        Self::Fixed("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
+    pub const XREAD_NEW: Self = Self::Fixed(
+        "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+    );
+    pub const XREADGROUP_NO_GROUP: Self = Self::Fixed("ERR Missing GROUP option for XREADGROUP");
+    pub const XREADGROUP_LAST: Self = Self::Fixed(
+        "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+    );
+    pub const XREADGROUP_TOP: Self = Self::Fixed(
+        "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.",
+    );
+    pub const XGROUP_NO_KEY: Self = Self::Fixed(
+        "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
+    );
+    pub const GROUP_EXISTS: Self = Self::Fixed("BUSYGROUP Consumer Group name already exists");
+    pub const ENTRIES_READ: Self = Self::Fixed("ERR value for ENTRIESREAD must be positive or -1");
+    pub const XCLAIM_MIN_IDLE: Self = Self::Fixed("ERR Invalid min-idle-time argument for XCLAIM");
+    pub const XCLAIM_IDLE: Self = Self::Fixed("ERR Invalid IDLE option argument for XCLAIM");
+    pub const XCLAIM_TIME: Self = Self::Fixed("ERR Invalid TIME option argument for XCLAIM");
+    pub const XCLAIM_RETRY_COUNT: Self = Self::Fixed("ERR Invalid RETRYCOUNT option argument for XCLAIM");
+    pub const XAUTOCLAIM_MIN_IDLE: Self = Self::Fixed("ERR Invalid min-idle-time argument for XAUTOCLAIM");
+    pub const XAUTOCLAIM_COUNT: Self = Self::Fixed("ERR COUNT must be > 0");
+    pub const NOT_AN_HLL: Self = Self::Fixed("WRONGTYPE Key is not a valid HyperLogLog string value.");
+    pub const CORRUPT_HLL: Self = Self::Fixed("INVALIDOBJ Corrupted HLL object detected");
+    pub const HLL_NO_KEY: Self = Self::Fixed("ERR The specified key does not exist");
+    pub const HLL_NOT_SPARSE: Self = Self::Fixed("ERR HLL encoding is not sparse");
     pub const PROTOCOL_TYPE: Self = Self::Fixed(
         "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
     );
@@ -245,9 +371,56 @@ impl CommandError {
         Self::with("ERR {}", &[refusal])
     }
 
+    /// The error of a script, as the interpreter words it.
+    pub fn script(text: Vec<u8>) -> Self {
+        CommandError::Text(text.into_boxed_slice())
+    }
+
+    /// `BUSY …`: a script or function runs for too long.
+    pub fn busy(kind: crate::script::RunKind) -> Self {
+        match kind {
+            crate::script::RunKind::Function => Self::Fixed(
+                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
+            ),
+            _ => Self::Fixed(
+                "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+            ),
+        }
+    }
+
+    /// `ERR Unknown option given: x`, of FUNCTION LOAD.
+    pub fn unknown_load_option(option: &[u8]) -> Self {
+        Self::with("ERR Unknown option given: {}", &[option])
+    }
+
+    /// `ERR Unknown argument x`, of FUNCTION LIST.
+    pub fn unknown_list_argument(argument: &[u8]) -> Self {
+        Self::with("ERR Unknown argument {}", &[argument])
+    }
+
     /// `ERR invalid expire time in 'set' command`
     pub fn invalid_expire(command: &str) -> Self {
         Self::with("ERR invalid expire time in '{}' command", &[command.as_bytes()])
+    }
+
+    /// `ERR at least 1 input key is needed for 'zunion' command`
+    pub fn no_input_key(command: &str) -> Self {
+        Self::with("ERR at least 1 input key is needed for '{}' command", &[command.as_bytes()])
+    }
+
+    /// `ERR invalid longitude,latitude pair 181.000000,0.000000`
+    pub fn coordinates(longitude: f64, latitude: f64) -> Self {
+        Self::err(format_args!("invalid longitude,latitude pair {longitude:.6},{latitude:.6}"))
+    }
+
+    /// `ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for geosearch`, as the client wrote the command.
+    pub fn geo_centre(command: &[u8]) -> Self {
+        Self::with("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {}", &[command])
+    }
+
+    /// `ERR exactly one of BYRADIUS and BYBOX can be specified for geosearch`, as the client wrote the command.
+    pub fn geo_shape(command: &[u8]) -> Self {
+        Self::with("ERR exactly one of BYRADIUS and BYBOX can be specified for {}", &[command])
     }
 
     /// `ERR unknown argument: x`, of HSETEX
@@ -260,12 +433,61 @@ impl CommandError {
         Self::with("ERR Unsupported option {}", &[option])
     }
 
+    /// `ERR Unbalanced 'xread' list of streams: …`; the command was called `name`.
+    pub fn unbalanced_streams(name: &str) -> Self {
+        let sign = if name == "xread" { b"$" } else { b">" };
+        let template =
+            "ERR Unbalanced '{}' list of streams: for each stream key an ID or '{}' must be specified.";
+        Self::with(template, &[name.as_bytes(), sign])
+    }
+
+    /// [`CommandError::WRONG_TYPE`] as the reply to a client that waited for a key, which else would wait on.
+    pub fn wrong_type_now() -> Self {
+        CommandError::Text(Self::WRONG_TYPE.bytes().into())
+    }
+
+    /// `NOGROUP No such key 'x' or consumer group 'x'`
+    pub fn no_key_or_group(key: &[u8], group: &[u8]) -> Self {
+        Self::with("NOGROUP No such key '{}' or consumer group '{}'", &[key, group])
+    }
+
+    /// `NOGROUP No such key 'x' or consumer group 'x' in XREADGROUP with GROUP option`
+    pub fn no_group_to_read(key: &[u8], group: &[u8]) -> Self {
+        let template = "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option";
+        Self::with(template, &[key, group])
+    }
+
+    /// `NOGROUP No such consumer group 'x' for key name 'x'`
+    pub fn no_group(group: &[u8], key: &[u8]) -> Self {
+        Self::with("NOGROUP No such consumer group '{}' for key name '{}'", &[group, key])
+    }
+
+    /// `ERR Unrecognized XCLAIM option 'x'`
+    pub fn xclaim_option(option: &[u8]) -> Self {
+        Self::with("ERR Unrecognized XCLAIM option '{}'", &[option])
+    }
+
+    /// `ERR Unknown PFDEBUG subcommand 'x'`
+    pub fn pfdebug_subcommand(name: &[u8]) -> Self {
+        Self::with("ERR Unknown PFDEBUG subcommand '{}'", &[name])
+    }
+
+    /// `TESTFAILED …` of PFSELFTEST.
+    pub fn test_failed(what: impl fmt::Display) -> Self {
+        Self::with("TESTFAILED {}", &[what.to_string().as_bytes()])
+    }
+
     /// The refusal of a command that the configuration disables.
     pub fn disabled(command: &str, directive: &str) -> Self {
         let template = "ERR {} command not allowed. If the {} option is set to \"local\", you can run it from a local \
                         connection, otherwise you need to set this option in the configuration file, and then restart \
                         the server.";
         Self::with(template, &[command.as_bytes(), directive.as_bytes()])
+    }
+
+    /// What the target of MIGRATE has replied.
+    pub fn migrate_target(text: &[u8]) -> Self {
+        Self::with("ERR Target instance replied with error: {}", &[text])
     }
 
     /// `IOERR …`: what the command needs can't be read from disk.
@@ -297,6 +519,7 @@ impl CommandError {
             CommandError::Fixed(text) => text.as_bytes(),
             CommandError::Text(text) => text,
             CommandError::AwaitAnswer => b"ERR the command waits for an answer",
+            CommandError::TakesAllShards => b"ERR the script needs all shards",
         }
     }
 }
@@ -321,6 +544,38 @@ impl std::error::Error for CommandError {}
 impl From<crate::store::WrongType> for CommandError {
     fn from(_: crate::store::WrongType) -> Self {
         CommandError::WRONG_TYPE
+    }
+}
+
+impl From<NotANumber> for CommandError {
+    fn from(_: NotANumber) -> Self {
+        CommandError::SCORE_NAN
+    }
+}
+
+impl From<AddError> for CommandError {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::Exhausted => CommandError::STREAM_EXHAUSTED,
+            AddError::NotGreater => CommandError::XADD_NOT_GREATER,
+            AddError::TooLarge => CommandError::STREAM_TOO_LARGE,
+        }
+    }
+}
+
+impl From<SetIdError> for CommandError {
+    fn from(error: SetIdError) -> Self {
+        match error {
+            SetIdError::BelowMaxDeleted => CommandError::XSETID_BELOW_DELETED,
+            SetIdError::BelowTop => CommandError::XSETID_BELOW_TOP,
+            SetIdError::AddedBelowLen => CommandError::XSETID_ADDED_BELOW,
+        }
+    }
+}
+
+impl From<hyperloglog::Corrupt> for CommandError {
+    fn from(_: hyperloglog::Corrupt) -> Self {
+        CommandError::CORRUPT_HLL
     }
 }
 

@@ -88,7 +88,12 @@ impl<'a> Reply<'a> {
 
     /// A status: `+text`.
     pub fn simple(&mut self, text: &str) {
-        self.line(b'+', text.as_bytes());
+        self.status(text.as_bytes());
+    }
+
+    /// A status of any bytes; line ends inside become spaces.
+    pub fn status(&mut self, text: &[u8]) {
+        self.line(b'+', text);
     }
 
     /// An error: `-text`, where `text` is `CODE message`. Line ends around it are dropped, those inside become
@@ -195,6 +200,11 @@ impl<'a> Reply<'a> {
     /// A double, in the text of [`DoubleText`].
     pub fn double(&mut self, value: f64) {
         self.scalar(b',', DoubleText::new(value).as_bytes());
+    }
+
+    /// A double, in a text of the caller's.
+    pub fn double_text(&mut self, text: &[u8]) {
+        self.scalar(b',', text);
     }
 
     /// An integer of any size, given as its decimal text.

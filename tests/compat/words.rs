@@ -97,7 +97,74 @@ const WORDS: &[(&str, Word)] = &[
     ("secret", |_| PASSWORD.as_bytes().to_vec()),
     ("yes", |rng| mostly(rng, &["yes", "no", "YES", "No"], |rng| one(rng, &["", "1", "true", "maybe"]))),
     ("classes", |rng| one(rng, CLASSES)),
+    ("score", |rng| {
+        mostly(rng, &["0", "1", "2", "-1", "1.5", "0.1", "3.14", "100", "-0.25", "1e20", "7"], score_edge)
+    }),
+    ("member", |rng| match rng.below(12) {
+        0 => one(rng, &["", "10", "-5", "9223372036854775807", "007", "\u{e9}"]),
+        1 => vec![b'm'; *rng.pick(&[63, 64, 65, 300])],
+        _ => one(rng, &["a", "b", "c", "d", "e", "f", "1", "2"]),
+    }),
+    // Keys whose members all have the score 0.
+    ("lexkey", |rng| one(rng, &["lex1", "lex1", "lex2"])),
+    ("lex", |rng| one(rng, &["a", "b", "c", "d", "aa", "ab", "bb", "", "1", "10", "2"])),
+    ("bound", |rng| {
+        mostly(
+            rng,
+            &["0", "(0", "1", "(1", "2", "(2", "-inf", "+inf", "(1.5", "3.14", "-1", "100"],
+            bound_edge,
+        )
+    }),
+    ("lexbound", |rng| {
+        mostly(rng, &["-", "+", "[a", "(a", "[b", "(c", "[c", "[ab", "(1", "[2", "[", "("], |rng| {
+            one(rng, &["a", "", "--", "+a", "(-", "[+", "1"])
+        })
+    }),
+    ("weight", |rng| mostly(rng, &["1", "2", "0", "-1", "1.5", "inf", "-inf", "0.1"], score_edge)),
+    ("numkeys", |rng| {
+        mostly(rng, &["2"], |rng| one(rng, &["0", "1", "3", "-1", "abc", "100", "", "9223372036854775807"]))
+    }),
+    ("timeout", |rng| mostly(rng, &["0.001", "0.002"], |rng| one(rng, &["-1", "abc", "", "-0.1", "nan"]))),
+    ("smallcount", |rng| {
+        mostly(rng, &["1", "2", "-1", "-3", "100", "0"], |rng| {
+            one(rng, &["abc", "", "-9223372036854775808", "9223372036854775807", "1.5"])
+        })
+    }),
+    ("longitude", |rng| {
+        mostly(
+            rng,
+            &["13.361389", "15.087269", "13.5", "0", "-122.4", "179.9", "-179.9", "2.35"],
+            degrees_edge,
+        )
+    }),
+    ("latitude", |rng| {
+        mostly(rng, &["38.115556", "37.502669", "38", "0", "37.7", "-33.8", "80", "48.85"], degrees_edge)
+    }),
+    ("radius", |rng| {
+        mostly(rng, &["100", "200", "0", "1", "500.5", "3000", "10000", "1e6"], |rng| {
+            one(rng, &["-1", "abc", "", "1e300", "inf", "0.001", "nan"])
+        })
+    }),
+    ("unit", |rng| mostly(rng, &["m", "km", "ft", "mi", "km", "km"], |rng| one(rng, &["M", "Km", "", "x"]))),
     ("junk", junk),
+    // Ids are explicit: those of now differ between servers.
+    ("newid", |rng| mostly(rng, &["1-*", "2-*", "3-*", "3-*", "7-*", "7-*", "5", "2-3", "9-1"], id_edge)),
+    ("sid", |rng| mostly(rng, SOME_IDS, id_edge)),
+    ("idbound", |rng| {
+        if rng.one_in(3) {
+            one(rng, &["-", "+", "(2", "(3-1", "(7-0"])
+        } else {
+            mostly(rng, SOME_IDS, id_bound_edge)
+        }
+    }),
+    ("readid", |rng| if rng.one_in(4) { one(rng, &["$", ">"]) } else { mostly(rng, SOME_IDS, id_edge) }),
+    ("few", |rng| mostly(rng, &["0", "1", "2", "3", "4", "10"], integer_edge)),
+    ("field", |rng| mostly(rng, &["f", "g", "h", "1"], value)),
+    ("group", |rng| mostly(rng, &["g1", "g1", "g2"], |rng| one(rng, &["", "streams", "g\x00x"]))),
+    ("consumer", |rng| mostly(rng, &["alice", "bob", "carol"], |rng| one(rng, &["", "streams", "c\r\n"]))),
+    ("idle", |rng| mostly(rng, &["0", "0", "0", "100000", "500000"], integer_edge)),
+    ("element", |rng| rng.below(3000).to_string().into_bytes()),
+    ("hll", hll),
 ];
 
 /// Parameters that are a number.
@@ -337,6 +404,67 @@ fn value(rng: &mut Rng) -> Vec<u8> {
     }
 }
 
+const SOME_IDS: &[&str] = &[
+    "0", "1", "1-0", "1-1", "2", "2-0", "2-3", "3", "3-0", "3-1", "3-2", "5", "7", "7-0", "7-1", "7-2", "9-1",
+];
+
+fn id_edge(rng: &mut Rng) -> Vec<u8> {
+    one(
+        rng,
+        &[
+            "0-0",
+            "0-*",
+            "0-1",
+            "18446744073709551615",
+            "18446744073709551615-*",
+            "18446744073709551615-18446744073709551614",
+            "18446744073709551615-18446744073709551615",
+            "18446744073709551616-0",
+            "7-18446744073709551615",
+            "-1",
+            "1-",
+            "1-1-1",
+            "1--1",
+            "",
+            "abc",
+            "-",
+            "01-01",
+            "(1",
+            "**",
+        ],
+    )
+}
+
+fn id_bound_edge(rng: &mut Rng) -> Vec<u8> {
+    if rng.one_in(2) {
+        return id_edge(rng);
+    }
+    one(
+        rng,
+        &["(", "(-", "(+", "(0", "(0-0", "((1", "(18446744073709551615-18446744073709551615", "(5-0", "(abc"],
+    )
+}
+
+/// A string that is a HyperLogLog, or nearly.
+fn hll(rng: &mut Rng) -> Vec<u8> {
+    let header = |encoding: u8, cache: u8| {
+        [&b"HYLL"[..], &[encoding, 0, 0, 0], &[5, 0, 0, 0, 0, 0, 0, cache]].concat()
+    };
+    let cache = *rng.pick(&[0, 0x80]);
+    let body: Vec<u8> = match rng.below(8) {
+        // All registers zero; one value in the middle; too few, too many registers; nothing; a value at the end.
+        0 => vec![0x7f, 0xff],
+        1 => vec![0x5f, 0xff, 0x84, 0x5f, 0xfe],
+        2 => vec![0x5f, 0xff],
+        3 => vec![0x7f, 0xff, 0x00],
+        4 => vec![],
+        5 => vec![0x7f, 0xfe, 0xff],
+        6 => return [header(0, cache), vec![0x41; *rng.pick(&[12_288, 12_287, 12_288])]].concat(),
+        _ => return one(rng, &["HYLL", "HYLLxxxxxxxxxxxxxxxx", "hyll", "12"]),
+    };
+    [header(*rng.pick(&[1, 1, 1, 1, 0, 2]), cache), body].concat()
+}
+
 /// An integer of any size. Not for what may be read as an offset, of which most would be valid and large.
 fn any_integer(rng: &mut Rng) -> Vec<u8> {
     let magnitude = (rng.next() >> rng.below(64)) as i64;
@@ -454,6 +582,57 @@ fn place_edge(rng: &mut Rng) -> Vec<u8> {
             "9223372036854775807",
             "1.5",
             "500",
+        ],
+    )
+}
+
+fn score_edge(rng: &mut Rng) -> Vec<u8> {
+    one(
+        rng,
+        &[
+            "inf",
+            "-inf",
+            "+inf",
+            "infinity",
+            "nan",
+            "abc",
+            "",
+            "-0",
+            "1e400",
+            "1e-400",
+            "0x10",
+            " 1",
+            "1 ",
+            "+5",
+            "1e308",
+            "123456789012345678",
+            "0.30000000000000004",
+            "1e-5",
+            "9007199254740993",
+        ],
+    )
+}
+
+fn bound_edge(rng: &mut Rng) -> Vec<u8> {
+    one(rng, &["(-inf", "(inf", "(", "", "[1", "abc", "nan", "((1", " 1", "1 ", "1e400", "(abc"])
+}
+
+fn degrees_edge(rng: &mut Rng) -> Vec<u8> {
+    one(
+        rng,
+        &[
+            "180",
+            "-180",
+            "85.05112878",
+            "-85.05112878",
+            "85.06",
+            "181",
+            "-181",
+            "abc",
+            "",
+            "inf",
+            "nan",
+            "1e300",
         ],
     )
 }

@@ -140,6 +140,12 @@ impl Zset {
         self.clone()
     }
 
+    /// Is it big, and a frozen copy of the other or the other of it, unchanged since? Then it has the same elements; if not, it
+    /// may have them.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        matches!((&self.0, &other.0), (Repr::Tree(a), Repr::Tree(b)) if a.is_shared_with(b))
+    }
+
     /// The score of a member.
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match &self.0 {
@@ -165,6 +171,23 @@ impl Zset {
     /// The ranks of these members, all scores being equal.
     pub fn lex_ranks(&self, range: &LexRange<'_>) -> Range<usize> {
         self.ranks_where(|_, member| range.is_after(member), |_, member| !range.is_before(member))
+    }
+
+    /// How many elements come before (score, member), be that an element or not.
+    pub fn seek(&self, score: f64, member: &[u8]) -> usize {
+        let is_before = |s: f64, m: &[u8]| leaf::order((s, m), (score, member)).is_lt();
+        match &self.0 {
+            Repr::Small(small) => small.partition_point(is_before),
+            Repr::Tree(tree) => tree.partition_point(is_before),
+        }
+    }
+
+    /// A set of the elements of these ranks, which must exist.
+    pub fn part(&self, ranks: Range<usize>, limits: &Limits) -> Zset {
+        let mut part = Zset::for_members(b"", ranks.len(), limits);
+        let mut buffer = itoa::Buffer::new();
+        self.iter(ranks).for_each(|(member, score)| part.insert(member.text(&mut buffer), score, limits));
+        part
     }
 
     /// The elements of these ranks, which must exist, in order; from both ends.
