@@ -306,7 +306,7 @@ fn waitaof_tells_when_the_log_is_durable() {
     if forgekv_only("WAITAOF is of 7.2") {
         return;
     }
-    let server = Server::with_args(&["--wal_sync_mode", "every_second"]);
+    let server = Server::with_args(&["--wal_sync_mode", "everysecond"]);
     let mut c = server.connect();
     let pair =
         |reply: Value| reply.items().unwrap().iter().map(|item| item.as_int().unwrap()).collect::<Vec<_>>();
@@ -370,18 +370,15 @@ fn every_element_goes_to_exactly_one_client() {
         producers.into_iter().for_each(|producer| producer.join().unwrap());
         let mut c = server.connect();
         wait_for("the queues to be empty", || c.int(&["EXISTS", "q1", "q2", "q3"]) == 0);
-        for (n, _) in consumers.iter().enumerate() {
-            // One that moves passes its word on, so it stops one more.
-            if n % 3 != 2 {
-                c.int(&["RPUSH", "q3", "stop"]);
-            }
-        }
-        let mut taken = Vec::new();
-        for (n, consumer) in consumers.into_iter().enumerate() {
-            if n % 3 == 2 {
-                c.int(&["RPUSH", "q2", "stop"]);
-            }
-            taken.extend(consumer.join().unwrap());
+        // Those that only move are stopped when nobody else can take the word from them any more.
+        let (movers, takers): (Vec<_>, Vec<_>) =
+            consumers.into_iter().enumerate().partition(|(n, _)| n % 3 == 2);
+        takers.iter().for_each(|_| _ = c.int(&["RPUSH", "q3", "stop"]));
+        let mut taken: Vec<String> =
+            takers.into_iter().flat_map(|(_, taker)| taker.join().unwrap()).collect();
+        for (_, mover) in movers {
+            c.int(&["RPUSH", "q2", "stop"]);
+            taken.extend(mover.join().unwrap());
         }
         taken
     });

@@ -84,6 +84,8 @@ pub struct Connection {
     missing: usize,
     /// Might the socket have bytes? Edge-triggered readiness says so once.
     readable: bool,
+    /// Has the peer said that it sends no more? Then only the end of the stream has been read when it has been read.
+    is_ending: bool,
     writable: bool,
     /// Is the buffer worth parsing, or does it hold half a command that was looked at already?
     unparsed: bool,
@@ -108,6 +110,7 @@ impl Connection {
             out: Output::default(),
             gates: VecDeque::new(),
             readable: false,
+            is_ending: false,
             writable: true,
             unparsed: false,
             over_soft_limit_since: None,
@@ -131,6 +134,11 @@ impl Connection {
     /// Do replies wait for the log?
     pub fn is_gated(&self) -> bool {
         !self.gates.is_empty()
+    }
+
+    /// The poll says that the peer sends no more.
+    pub fn ends(&mut self) {
+        (self.readable, self.is_ending) = (true, true);
     }
 
     /// One turn: sends what waits, reads, executes, sends.
@@ -303,8 +311,9 @@ impl Connection {
     }
 
     fn account(&mut self, kit: &Kit, received: usize, room: usize) {
-        // A short read has emptied the socket: edge-triggered readiness will tell when more comes.
-        self.readable = received == room && received > 0;
+        // A short read has emptied the socket: edge-triggered readiness will tell when more comes. It has told of the end
+        // already when that came with what was read.
+        self.readable = (received == room && received > 0) || self.is_ending;
         let info = &self.client.info;
         info.net_in.store(info.net_in.load(Ordering::Relaxed) + received as u64, Ordering::Relaxed);
         info.last_active_ms.store(kit.executor.now().0, Ordering::Relaxed);

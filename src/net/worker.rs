@@ -97,6 +97,7 @@ struct Missed {
     readable: bool,
     writable: bool,
     resumed: bool,
+    ends: bool,
     letters: Vec<Letter>,
 }
 
@@ -200,8 +201,8 @@ impl Core {
             if event.token() == WAKER {
                 continue;
             }
-            let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-            self.note(event.token().0 - 1, readable, event.is_writable());
+            let (index, ends) = (event.token().0 - 1, event.is_read_closed() || event.is_error());
+            self.note(index, event.is_readable(), event.is_writable(), ends);
         }
         events.clear();
         self.events = events;
@@ -297,15 +298,19 @@ impl Core {
     }
 
     /// Something came for a connection.
-    fn note(&mut self, index: usize, is_readable: bool, is_writable: bool) {
+    fn note(&mut self, index: usize, is_readable: bool, is_writable: bool, ends: bool) {
         match self.places.get_mut(index) {
             Some(Place::Here(connection)) => {
                 connection.ready(is_readable, is_writable);
+                if ends {
+                    connection.ends();
+                }
                 self.ready.push_back(index);
             }
             Some(Place::Out(missed)) => {
                 missed.readable |= is_readable;
                 missed.writable |= is_writable;
+                missed.ends |= ends;
             }
             // It was closed earlier in this round.
             None => {}
@@ -383,9 +388,12 @@ impl Core {
         let Some(Place::Out(missed)) = self.places.get_mut(index) else {
             unreachable!("a connection comes back to the place it was taken from")
         };
-        let Missed { readable, writable, resumed, letters } = std::mem::take(missed);
-        let more = readable || writable || resumed || !letters.is_empty();
+        let Missed { readable, writable, resumed, ends, letters } = std::mem::take(missed);
+        let more = readable || writable || resumed || ends || !letters.is_empty();
         connection.ready(readable, writable);
+        if ends {
+            connection.ends();
+        }
         letters.iter().for_each(|letter| _ = connection.receive_letter(kit, letter));
         if connection.client.blocked.is_some() || connection.deadline.is_some() {
             self.note_wait(index, &mut connection);
