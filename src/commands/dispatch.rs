@@ -392,6 +392,7 @@ impl Executor {
 
     /// Executes a command while a set of shards is held.
     #[inline]
+    #[expect(clippy::too_many_lines, reason = "one operation from its locks to its record, in order")]
     fn run_holding(
         &mut self,
         set: ShardSet,

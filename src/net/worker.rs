@@ -265,9 +265,8 @@ impl Core {
         let index = letter.at.connection as usize;
         match self.places.get_mut(index) {
             Some(Place::Here(connection)) => {
-                if connection.receive_letter(kit, &letter) {
-                    self.ready.push_back(index);
-                }
+                let is_for_it = connection.receive_letter(kit, &letter);
+                self.ready.extend(is_for_it.then_some(index));
             }
             Some(Place::Out(missed)) => missed.letters.push(letter),
             None => {}
