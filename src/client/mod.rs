@@ -8,11 +8,13 @@
 mod describe;
 mod filter;
 mod info;
+mod listening;
 mod pause;
 mod registry;
 
 pub use filter::{ClientKind, Filter};
 pub use info::{ClientFlags, ClientInfo, Endpoint, Texts};
+pub use listening::{Listening, TrackMode};
 pub use pause::{Pause, PauseMode};
 pub use registry::{Notice, Registry};
 
@@ -63,6 +65,10 @@ pub struct Client {
     pub took_long: bool,
     /// The connection closes once what is in the output buffer has been sent.
     pub close_after_reply: bool,
+    /// What it is told beside its replies.
+    pub listening: Listening,
+    /// The newest LSN that anything it was told depends on.
+    pub depends_on: u64,
     /// What its next command waits for that is on disk.
     pub waiting: Option<Arc<Ticket>>,
     /// What [`ClientInfo::last_command`] will be: the command that runs, or ran last.
@@ -82,6 +88,8 @@ impl Client {
             no_evict: false,
             took_long: false,
             close_after_reply: false,
+            listening: Listening::default(),
+            depends_on: 0,
             waiting: None,
             last_command: u32::MAX,
         }

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use super::call::Call;
 use super::error::CommandError;
 use super::hotness::Hotness;
-use super::spec::flags;
+use super::outbox::{self, Outbox};
+use super::spec::{CommandResult, flags};
 use super::state::ServerState;
 use super::table::{Row, table};
 use super::{keyspecs, residence};
@@ -69,6 +70,7 @@ pub struct Executor {
     stats: Arc<ThreadStats>,
     config: ConfigReader,
     work: Workspace,
+    outbox: Outbox,
     hotness: Hotness,
     /// Hashes of the keys of the command being executed, by position, when it has several.
     hashes: Vec<u64>,
@@ -92,6 +94,7 @@ impl Executor {
             stats,
             config: state.config.reader(),
             work: Workspace::default(),
+            outbox: Outbox::default(),
             hotness: Hotness::default(),
             hashes: Vec::new(),
             now,
@@ -156,6 +159,7 @@ impl Executor {
 
     /// Ends a turn: publishes what it counted.
     pub fn end_turn(&mut self) {
+        self.outbox.send(&self.state);
         self.hashes.clear();
         self.hashes.shrink_to(HASHES_KEPT);
         if !self.executed.is_empty() {
@@ -223,10 +227,20 @@ impl Executor {
             self.begin_turn();
         }
         let all_wanted = before == ReplyMode::On && client.reply_mode == ReplyMode::On;
-        if !all_wanted && matches!(outcome, Outcome::Done { .. }) {
+        if !all_wanted && matches!(outcome, Outcome::Done { .. }) && !is_told(request.row, out, mark) {
             Self::suppress(client, before, out, mark);
         }
+        self.outbox.put_own(client, out);
+        if client.listening.caching && matches!(outcome, Outcome::Done { .. }) {
+            Self::end_caching(client, request.row);
+        }
         outcome
+    }
+
+    /// CLIENT CACHING is for the command behind it, which may come behind other subcommands of CLIENT.
+    #[cold]
+    fn end_caching(client: &mut Client, row: Option<&Row>) {
+        client.listening.caching = row.is_some_and(|row| row.name().starts_with("client"));
     }
 
     /// CLIENT REPLY: takes back a reply that the client did not want.
@@ -269,6 +283,11 @@ impl Executor {
         if row.is_write && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded()) {
             return Outcome::LogBehind;
         }
+        if (row.is_write || row.command.has(flags::MAY_REPLICATE))
+            && self.state.keyspace.pubsub().office.is_crowded()
+        {
+            return Outcome::LogBehind;
+        }
         let outcome = self.run(client, row, request, out);
         if row.command.has(flags::ADMIN) {
             // What CONFIG SET changed holds for the commands behind it in the same pipeline already.
@@ -296,6 +315,10 @@ impl Executor {
         }
         if !row.command.has(flags::NO_AUTH) && !self.is_authenticated(client) {
             return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::NO_AUTH));
+        }
+        if client.is_in_subscribed_mode() && !is_allowed_to_subscribers(row) {
+            return Err(unknown_subcommand(row, argv)
+                .unwrap_or_else(|| CommandError::subscribed_mode(row.name())));
         }
         if self.state.is_loading() && !row.command.has(flags::LOADING) {
             return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::LOADING));
@@ -385,10 +408,11 @@ impl Executor {
             random,
             answered,
         };
-        let result = (row.command.handler)(&mut call);
+        let result = invoke(&mut call);
         if result == Err(CommandError::AwaitAnswer) {
             drop(call);
             debug_assert!(out.mark() == mark, "a command that waits for an answer has replied nothing");
+            self.tell(client, 0);
             return Outcome::AwaitDisk;
         }
         if let Err(error) = &result {
@@ -401,12 +425,23 @@ impl Executor {
         } else {
             call.db.commit(argv.iter(), index)
         };
+        drop(call);
+        client.depends_on = client.depends_on.max(committed.depends_on);
+        self.tell(client, committed.depends_on);
         if let Err(error) = result {
             self.stats.commands[row.id].failed.add(1);
             self.stats.count_error(&error.code());
         }
         self.executed.push(row.id as u16);
         Outcome::Done { depends_on: committed.depends_on }
+    }
+
+    /// Lets others know what the command gave them to know.
+    #[inline]
+    fn tell(&mut self, client: &Client, depends_on: u64) {
+        if !self.work.events.is_empty() {
+            self.outbox.take(&mut self.work.events, &self.state, client, depends_on);
+        }
     }
 
     fn reject(
@@ -424,6 +459,31 @@ impl Executor {
         self.stats.count_error(&error.code());
         Outcome::Done { depends_on: 0 }
     }
+}
+
+/// Runs a command's handler, and what goes with it wherever the command comes from.
+#[inline]
+pub fn invoke(call: &mut Call<'_>) -> CommandResult {
+    let result = (call.command.command.handler)(call);
+    if result != Err(CommandError::AwaitAnswer) {
+        outbox::after(call);
+    }
+    result
+}
+
+/// The only commands of a RESP2 client that is subscribed to something.
+fn is_allowed_to_subscribers(row: &Row) -> bool {
+    confirms_by_push(row) || matches!(row.name(), "ping" | "quit" | "reset")
+}
+
+/// Is the answer a message, not a reply?
+fn confirms_by_push(row: &Row) -> bool {
+    row.command.has(flags::PUBSUB) && row.command.has(flags::NOSCRIPT)
+}
+
+/// Is what was written since `mark` a message, which CLIENT REPLY does not suppress?
+fn is_told(row: Option<&Row>, out: &Output, mark: Mark) -> bool {
+    row.is_some_and(confirms_by_push) && out.mark() != mark
 }
 
 /// What refuses a container whose subcommand is unknown before anything else does: its handler, when nothing does.

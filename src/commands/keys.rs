@@ -311,7 +311,7 @@ fn move_to(call: &mut Call<'_>, there: DbIndex, key: &Key<'_>, source: Slot) -> 
 /// What a subcommand of OBJECT asks about; null was answered when the key is missing.
 fn object(call: &mut Call<'_>) -> Option<Slot> {
     let key = call.key(2);
-    let slot = call.db.peek(&key);
+    let slot = call.db.inspect(&key);
     if slot.is_none() {
         call.reply.null();
     }

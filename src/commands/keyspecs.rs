@@ -3,7 +3,7 @@
 //! The lock set of a command comes from here, so a spec that misses a key would let a handler touch a shard that it does
 //! not hold; the lock refuses that with a panic, and the table's tests and the command tests look for it.
 
-use super::spec::key_flags::INCOMPLETE;
+use super::spec::key_flags::{INCOMPLETE, NOT_KEY};
 use super::spec::{Begin, Command, Elsewhere, Find, KeySpec, Locks};
 use super::table::Row;
 use crate::resp::Argv;
@@ -26,6 +26,15 @@ pub fn for_each(command: &Command, argv: Argv<'_>, mut visit: impl FnMut(KeyArgu
         fits &= visit_spec(spec, argv, &mut visit);
     }
     fits
+}
+
+/// As [`for_each`], without what only looks like a key (shard channels).
+fn for_each_real(command: &Command, argv: Argv<'_>, mut visit: impl FnMut(KeyArgument)) {
+    for_each(command, argv, |key| {
+        if key.flags & NOT_KEY == 0 {
+            visit(key);
+        }
+    });
 }
 
 fn visit_spec(spec: &KeySpec, argv: Argv<'_>, visit: &mut impl FnMut(KeyArgument)) -> bool {
@@ -98,7 +107,7 @@ pub fn lock_set(
         Locks::KeyOfSubcommand(words) => return key_of_subcommand(words, argv, keyspace),
     }
     let mut set = ShardSet::EMPTY;
-    for_each(row.command, argv, |key| {
+    for_each_real(row.command, argv, |key| {
         let hash = keyspace.hasher().hash_of(argv.get(key.position));
         set = set.with(ShardId::of(hash));
         hashes.resize(argv.len(), 0);
@@ -109,7 +118,7 @@ pub fn lock_set(
 
 /// Calls `visit` for each key that the command will look for, with the database if that is not the selected one.
 pub fn for_each_looked_up(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize, Option<DbIndex>)) {
-    for_each(row.command, argv, |key| visit(key.position, None));
+    for_each_real(row.command, argv, |key| visit(key.position, None));
     if let Locks::KeyOfSubcommand(words) = row.command.locks
         && let (Some(word), Some(_)) = (argv.try_get(1), argv.try_get(2))
         && words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))

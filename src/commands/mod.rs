@@ -25,6 +25,8 @@ pub mod keyspecs;
 pub mod limits;
 pub mod lolwut;
 pub mod memory;
+pub mod outbox;
+pub mod pubsub;
 pub mod ranges;
 pub mod replay;
 mod residence;
@@ -35,6 +37,7 @@ pub mod spec;
 pub mod state;
 pub mod strings;
 pub mod table;
+pub mod tracking;
 
 pub use dispatch::{BusyShard, Executor, Outcome};
 pub use error::CommandError;

@@ -5,10 +5,11 @@
 
 use std::sync::OnceLock;
 
+use super::spec::key_flags::NOT_KEY;
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
     bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
-    ranges, scan, server, snapshot, strings,
+    pubsub, ranges, scan, server, snapshot, strings,
 };
 
 /// The families, in the order of the documentation.
@@ -22,6 +23,7 @@ const FAMILIES: &[&[Command]] = &[
     scan::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
+    pubsub::COMMANDS,
     config::COMMANDS,
     introspect::COMMANDS,
     info::COMMANDS,
@@ -217,7 +219,7 @@ impl Names {
 /// The only key of a command that has exactly one, at a fixed argument.
 fn only_key(command: &Command) -> Option<usize> {
     match (command.keys, command.locks) {
-        ([spec], Locks::Keys) => match (spec.begin, spec.find) {
+        ([spec], Locks::Keys) if spec.flags & NOT_KEY == 0 => match (spec.begin, spec.find) {
             (Begin::Index(position), Find::Range { last: 0, .. }) => Some(position),
             _ => None,
         },

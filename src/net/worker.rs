@@ -21,6 +21,7 @@ use slab::Slab;
 use super::connection::{Connection, Kit, TurnEnd};
 use super::mailbox::{Mail, Mailbox};
 use super::monitor::Monitor;
+use super::parcels::Held;
 use super::socket::Socket;
 use crate::client::{Client, ClientInfo, Notice};
 use crate::commands::ServerState;
@@ -83,11 +84,18 @@ impl Seat {
 }
 
 /// A connection's place in the slab.
-enum Place {
+pub(super) enum Place {
     /// It is here.
     Here(Box<Connection>),
     /// It is out for a turn; what came for it meanwhile.
-    Out { readable: bool, writable: bool, resumed: bool },
+    Out { readable: bool, writable: bool, resumed: bool, held: Held },
+}
+
+impl Place {
+    /// The place of a connection that is taken out.
+    fn out() -> Self {
+        Place::Out { readable: false, writable: false, resumed: false, held: Held::default() }
+    }
 }
 
 /// The state of a worker's loop.
@@ -95,17 +103,19 @@ pub struct Core {
     poll: Poll,
     events: Events,
     mail: Receiver<Mail>,
-    places: Slab<Place>,
+    pub(super) places: Slab<Place>,
     /// Connections that have something to do, each at most once per cause.
-    ready: VecDeque<usize>,
+    pub(super) ready: VecDeque<usize>,
     /// Connections that wait for the log to catch up.
     behind: Vec<usize>,
     /// Connections that CLIENT PAUSE holds back.
     paused: Vec<usize>,
     /// Connections whose replies wait for the durable mark.
-    gated: Vec<usize>,
-    seat: Arc<Seat>,
-    state: Arc<ServerState>,
+    pub(super) gated: Vec<usize>,
+    /// Connections that were told something and have not sent it.
+    pub(super) told: Vec<usize>,
+    pub(super) seat: Arc<Seat>,
+    pub(super) state: Arc<ServerState>,
     stopping: bool,
     /// Told when the worker has stopped.
     stopped: Sender<u32>,
@@ -160,6 +170,7 @@ impl Core {
             behind: Vec::new(),
             paused: Vec::new(),
             gated: Vec::new(),
+            told: Vec::new(),
             seat,
             state,
             stopping: false,
@@ -190,11 +201,12 @@ impl Core {
         while let Ok(mail) = self.mail.try_recv() {
             self.open(mail, kit);
         }
+        self.send_told(kit);
         self.retry(kit);
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || self.stopping {
+        if !self.told.is_empty() || !self.ready.is_empty() || self.stopping {
             return Some(Duration::ZERO);
         }
         if !self.behind.is_empty() {
@@ -251,6 +263,7 @@ impl Core {
                 let index = connection.client.info.token.load(Ordering::Relaxed) as usize;
                 self.settle(index, connection, end, kit);
             }
+            Mail::Parcels(parcels) => self.deliver(parcels, kit),
             Mail::Tick => self.close_idle(kit),
             Mail::Stop => self.stopping = true,
         }
@@ -278,8 +291,7 @@ impl Core {
     fn next(&mut self) -> Option<(usize, Box<Connection>)> {
         loop {
             let index = self.ready.pop_front()?;
-            let out = Place::Out { readable: false, writable: false, resumed: false };
-            match self.places.get_mut(index).map(|place| std::mem::replace(place, out)) {
+            match self.places.get_mut(index).map(|place| std::mem::replace(place, Place::out())) {
                 Some(Place::Here(connection)) => return Some((index, connection)),
                 Some(place @ Place::Out { .. }) => self.places[index] = place,
                 None => {}
@@ -289,9 +301,10 @@ impl Core {
 
     /// Puts a connection back after its turn, and does what the turn's end asks for.
     fn settle(&mut self, index: usize, mut connection: Box<Connection>, end: TurnEnd, kit: &Kit) {
-        let Some(Place::Out { readable, writable, resumed }) = self.places.get(index) else {
+        let Some(Place::Out { readable, writable, resumed, held }) = self.places.get_mut(index) else {
             unreachable!("a connection comes back to the place it was taken from")
         };
+        let held = std::mem::take(held);
         let more = *readable || *writable || *resumed;
         connection.ready(*readable, *writable);
         if end == TurnEnd::Close {
@@ -301,6 +314,10 @@ impl Core {
         if connection.is_gated() && !connection.is_listed_as_gated {
             connection.is_listed_as_gated = true;
             self.gated.push(index);
+        }
+        if !held.is_empty() {
+            held.deliver(&mut connection, kit);
+            self.list_as_told(index, &mut connection);
         }
         self.places[index] = Place::Here(connection);
         match end {
@@ -362,8 +379,9 @@ impl Core {
     }
 
     /// Lists that still name the index do no harm: a look too many at whoever gets the place next.
-    fn close(&mut self, index: usize, connection: Box<Connection>) {
+    fn close(&mut self, index: usize, mut connection: Box<Connection>) {
         self.places.remove(index);
+        connection.client.stop_listening(self.state.keyspace.pubsub());
         self.state.clients.remove(connection.client.id());
     }
 
@@ -379,8 +397,7 @@ impl Core {
         let idle: Vec<usize> =
             self.places.iter().filter(|(_, place)| is_idle(place)).map(|(index, _)| index).collect();
         for index in idle {
-            let out = Place::Out { readable: false, writable: false, resumed: false };
-            if let Place::Here(connection) = std::mem::replace(&mut self.places[index], out) {
+            if let Place::Here(connection) = std::mem::replace(&mut self.places[index], Place::out()) {
                 self.close(index, connection);
             }
         }

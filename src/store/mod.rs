@@ -36,6 +36,7 @@ mod slots;
 pub mod snapshot;
 pub mod sweep;
 pub mod table;
+pub mod tracked;
 
 pub use db::{Db, Expiry, Key, Slot, StringRef, WrongType};
 pub use keyspace::Keyspace;

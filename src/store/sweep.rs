@@ -48,8 +48,9 @@ impl Keyspace {
                 budget -= 1;
             }
         }
-        db.commit(std::iter::empty(), DbIndex(0));
+        let committed = db.commit(std::iter::empty(), DbIndex(0));
         drop(db);
+        self.announce(&mut work, committed.depends_on);
         (work.tallies.expired, budget == 0)
     }
 }

@@ -44,6 +44,9 @@ impl Db<'_> {
             tables.extend(shard.replace(db, namespace));
         }
         self.dirty = self.dirty.max(1);
+        if self.tracks {
+            self.note_flush();
+        }
         self.keyspace.discard(Garbage::Tables(tables));
     }
 
