@@ -466,6 +466,7 @@ fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
             stats.add(Stat::EvictedKeys, evicted.keys);
         }
         if is_due(SAMPLE_MS) {
+            state.keyspace.limit_tracked(config.tracking_table_max_keys as u64, true);
             state.rates.sample(time::now().0, &state.stats.totals());
         }
         if is_due(IDLE_MS) {

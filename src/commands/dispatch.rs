@@ -426,6 +426,9 @@ impl Executor {
             call.db.commit(argv.iter(), index)
         };
         drop(call);
+        if client.listening.tracks_reads() {
+            self.state.keyspace.limit_tracked(self.config.tracking_table_max_keys as u64, false);
+        }
         client.depends_on = client.depends_on.max(committed.depends_on);
         self.tell(client, committed.depends_on);
         if let Err(error) = result {

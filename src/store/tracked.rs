@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use super::Key;
+use super::db::Workspace;
+use super::evict::AccessClock;
+use super::{Db, DbIndex, Key, Keyspace, SHARD_COUNT, ShardId, UnixMs};
 use crate::pubsub::Tracker;
 
 /// A key, and who has read it, by number.
@@ -112,6 +114,36 @@ impl Tracking {
     pub(super) fn add(&self, keys: i64, items: i64) {
         self.keys.fetch_add(keys, Ordering::Relaxed);
         self.items.fetch_add(items, Ordering::Relaxed);
+    }
+}
+
+/// Keys given up under one hold of a shard's lock.
+const SLICE_KEYS: usize = 16;
+
+impl Keyspace {
+    /// Keeps `tracking-table-max-keys` (0: no limit): forgets keys, whichever, and tells their trackers as if they had changed.
+    /// `waits`: a shard that is busy is waited for. No lock may be held.
+    pub fn limit_tracked(&self, keys_max: u64, waits: bool) {
+        let mut tries = 0;
+        while keys_max > 0 && self.tracking.keys() > keys_max && tries < 2 * SHARD_COUNT {
+            tries += 1;
+            let random = self.tracking.turn_hand();
+            let shard = ShardId::of(random);
+            let locked = match self.locks().try_lock_now(shard) {
+                Some(locked) => locked,
+                None if waits => self.locks().lock_one(shard),
+                None => continue,
+            };
+            let (clock, mut work) = (AccessClock::lru(UnixMs(0)), Workspace::default());
+            let mut db = Db::new(self, locked, DbIndex(0), UnixMs(0), &clock, &mut work);
+            let excess = self.tracking.keys().saturating_sub(keys_max) as usize;
+            let goes = |_: &usize| db.untrack_one(shard, random.rotate_left(7));
+            if (0..excess.min(SLICE_KEYS)).take_while(goes).count() > 0 {
+                tries = 0;
+            }
+            drop(db);
+            self.announce(&mut work, 0);
+        }
     }
 }
 

@@ -69,10 +69,11 @@ pub(super) fn clients(call: &Call<'_>, page: &mut Page) {
         ("client_recent_max_input_buffer", input.unwrap_or(0)),
         ("client_recent_max_output_buffer", output.unwrap_or(0)),
     ]);
+    let subscribed = all.iter().filter(|info| info.is_subscribed()).count() as u64;
+    let tracking = call.state.keyspace.pubsub().prefixes.trackers() as u64;
+    page.field("blocked_clients", 0);
+    page.fields(&[("tracking_clients", tracking), ("pubsub_clients", subscribed)]);
     page.zeroes(&[
-        "blocked_clients",
-        "tracking_clients",
-        "pubsub_clients",
         "watching_clients",
         "clients_in_timeout_table",
         "total_watched_keys",
