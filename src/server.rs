@@ -275,6 +275,10 @@ fn log_options(config: &Config) -> storage::Options {
     storage::Options {
         sync_mode: keyspace::sync_mode(config.wal_sync_mode),
         segment_bytes: u64::from(config.wal_segment_mb) << 20,
+        compaction: storage::compaction::pool::Options {
+            on_start: sys::yield_to_others,
+            ..Default::default()
+        },
         ..storage::Options::default()
     }
 }
@@ -327,7 +331,7 @@ fn build_state(
         wakers[waiter.worker as usize].mailbox.post(Mail::Resume(waiter.connection));
     });
     let keyspace = Keyspace::new(config.databases as usize, hasher, wake, garbage);
-    keyspace.set_limits_memory(config.maxmemory > 0);
+    keyspace.set_limits_memory(config.maxmemory > 0, None);
     keyspace.set_notifies(config.notify_keyspace_events);
     let clients = Registry::default();
     let readers = seats.to_vec();
@@ -470,7 +474,7 @@ fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
             state.rates.sample(time::now().0, &state.stats.totals());
         }
         if is_due(IDLE_MS) {
-            state.rates.sample_memory(state.memory().used());
+            state.rates.sample_memory(state.memory(None).used());
         }
         if is_due(IDLE_MS) && config.timeout > 0 {
             seats.iter().for_each(|seat| seat.mailbox.post(Mail::Tick));

@@ -56,6 +56,9 @@ const BASE: Case = Case {
     target: None,
 };
 
+/// Collections spread over so many keys.
+const COLLECTION: Case = Case { keys: 100_000, target: Some(0.60), ..BASE };
+
 /// All cases, in the order they run. Neighbours with the same sides, measure and data set share their servers.
 pub const CASES: &[Case] = &[
     Case { name: "get", operation: Operation::Get, target: Some(0.60), ..BASE },
@@ -65,6 +68,14 @@ pub const CASES: &[Case] = &[
     Case { name: "get-unpipelined", pipeline: 1, target: Some(0.90), ..BASE },
     Case { name: "set-unpipelined", operation: Operation::Set, pipeline: 1, target: Some(0.90), ..BASE },
     Case { name: "get-p64-hot", pipeline: 64, keys: 1_000, target: Some(0.65), ..BASE },
+    Case { name: "lpush", operation: Operation::Lpush, ..COLLECTION },
+    Case { name: "rpop", operation: Operation::Rpop, ..COLLECTION },
+    Case { name: "sadd", operation: Operation::Sadd, ..COLLECTION },
+    Case { name: "hset", operation: Operation::Hset, ..COLLECTION },
+    Case { name: "zadd", operation: Operation::Zadd, ..COLLECTION },
+    Case { name: "xadd", operation: Operation::Xadd, ..COLLECTION },
+    Case { name: "lrange100", operation: Operation::Lrange, keys: 1_000, ..COLLECTION },
+    Case { name: "zrange100", operation: Operation::Zrange, keys: 1_000, ..COLLECTION },
     Case { name: "two-workers-get", sides: Sides::TwoWorkersOne, target: Some(1.10), ..BASE },
     Case {
         name: "two-workers-set",

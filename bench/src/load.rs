@@ -184,7 +184,7 @@ impl Connection {
             stream,
             output: template.bytes.repeat(plan.pipeline),
             written: 0,
-            input: vec![0; 128 * plan.pipeline + 4096],
+            input: vec![0; plan.operation.reply_bytes_max() * plan.pipeline + 4096],
             filled: 0,
             checked: 0,
             keys: Vec::with_capacity(plan.pipeline),

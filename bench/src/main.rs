@@ -1,7 +1,7 @@
 //! Measures forgekv beside redis-server, in one run on one machine.
 //!
 //! Reading order: `cases` (what is measured), `measure` (how), `load` (the clients), `workload` (requests and checked
-//! replies), `process` (the servers), `report`; `tiers` (scenarios about the disk). The server is pinned to CPU 0 and the clients to another, so
+//! replies), `process` (the servers), `report`; `tiers` and `collections` (scenarios). The server is pinned to CPU 0 and the clients to another, so
 //! neither takes time from the other; the figure to compare is processor time per request, which no slow client
 //! can distort.
 //!
@@ -11,6 +11,7 @@
 //! Deliberately absent: open-loop load. Latency here is for comparison under the same load, not a service level.
 
 mod cases;
+mod collections;
 mod floor;
 mod histogram;
 mod load;
@@ -23,6 +24,18 @@ mod workload;
 
 use options::{Options, USAGE};
 use std::process::ExitCode;
+
+/// What plays a scenario and prints what it finds.
+type Scenario = fn(&Options) -> Result<(), String>;
+
+/// Several figures each, not one figure of two sides.
+const SCENARIOS: &[(&str, Scenario)] = &[
+    ("tiers-restart", tiers::restart),
+    ("tiers-latency", tiers::latency),
+    ("tiers-cold", tiers::cold),
+    ("collections-memory", collections::memory),
+    ("collections-big", collections::big),
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -45,7 +58,7 @@ fn main() -> ExitCode {
 
 fn bench(options: &Options) -> Result<(), String> {
     let selected: Vec<_> = cases::CASES.iter().filter(|case| options.selects(case.name)).collect();
-    let scenarios: Vec<_> = tiers::SCENARIOS.iter().filter(|(name, _)| options.selects(name)).collect();
+    let scenarios: Vec<_> = SCENARIOS.iter().filter(|(name, _)| options.selects(name)).collect();
     if options.list {
         selected.iter().for_each(|case| println!("{}", case.name));
         scenarios.iter().for_each(|(name, _)| println!("{name}"));

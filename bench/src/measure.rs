@@ -157,8 +157,11 @@ impl<'a> Bench<'a> {
         let start = |side: usize| {
             let process = launches[side].start()?;
             let has_no_data = case.sides == Sides::FloorRedis && side == 0;
-            if !has_no_data {
-                run(process.addr(), insert_plan(Operation::Set, case.keys))?;
+            for (operation, passes) in loads(case).iter().filter(|_| !has_no_data) {
+                for pass in 0..*passes {
+                    let order = if operation.keys() == 1 { Order::Sequential } else { Order::Random(pass) };
+                    run(process.addr(), Plan { order, ..insert_plan(*operation, case.keys) })?;
+                }
             }
             Ok::<Process, String>(process)
         };
@@ -308,6 +311,24 @@ pub fn serve_floor(args: &[String]) -> Result<(), String> {
             crate::floor::serve(port, size, &FLOOR_REPLY).map_err(|error| error.to_string())
         }
         _ => Err("usage: forgekv-bench floor --port P --request-bytes N".to_owned()),
+    }
+}
+
+/// What is loaded before a case's data set is measured: operations over all keys, and how often.
+fn loads(case: &Case) -> &'static [(Operation, u64)] {
+    match (case.operation, case.keys) {
+        // Elements for a hundred, and for as many pops as a run has time for.
+        (Operation::Lrange | Operation::Zrange, _) => &[(Operation::Lpush, 100), (Operation::Zadd, 600)],
+        (
+            Operation::Lpush
+            | Operation::Rpop
+            | Operation::Sadd
+            | Operation::Hset
+            | Operation::Zadd
+            | Operation::Xadd,
+            _,
+        ) => &[(Operation::Lpush, 30)],
+        _ => &[(Operation::Set, 1)],
     }
 }
 

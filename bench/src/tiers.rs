@@ -13,21 +13,16 @@ use crate::workload::Operation;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// What plays a scenario and prints what it finds.
-pub type Scenario = fn(&Options) -> Result<(), String>;
-
-/// The scenarios.
-pub const SCENARIOS: &[(&str, Scenario)] =
-    &[("tiers-restart", restart), ("tiers-latency", latency), ("tiers-cold", cold)];
-
 const CPUS: &str = "0,1";
 
-fn forgekv(options: &Options, args: &[&str]) -> Launch {
+/// ForgeKV with one worker.
+pub fn forgekv(options: &Options, args: &[&str]) -> Launch {
     let args = ["--workers", "1"].iter().chain(args).map(|&word| word.to_owned()).collect();
     Launch { program: options.forgekv.clone(), mode: None, args, cpus: CPUS.to_owned() }
 }
 
-fn redis(options: &Options) -> Launch {
+/// Redis with its log.
+pub fn redis(options: &Options) -> Launch {
     let args = ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"];
     let args = args.map(str::to_owned).to_vec();
     Launch { program: options.redis.clone(), mode: None, args, cpus: CPUS.to_owned() }
@@ -42,7 +37,8 @@ fn fill(process: &Process, keys: u32) -> Result<Outcome, String> {
     run(process.addr(), Plan { pipeline: 16, connections: 50, ..whole })
 }
 
-fn restart(options: &Options) -> Result<(), String> {
+/// See the module.
+pub fn restart(options: &Options) -> Result<(), String> {
     let keys = if options.quick { 500_000 } else { 20_000_000 };
     for (name, launch) in [("forgekv", forgekv(options, &[])), ("redis", redis(options))] {
         let mut process = launch.start()?;
@@ -67,19 +63,20 @@ fn restart(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-fn latency(options: &Options) -> Result<(), String> {
+/// See the module.
+pub fn latency(options: &Options) -> Result<(), String> {
     let (keys, seconds) = if options.quick { (200_000, 1) } else { (5_000_000, 8) };
     for (name, launch) in [("forgekv", forgekv(options, &[])), ("redis", redis(options))] {
         let process = launch.start()?;
         fill(&process, keys)?;
         let resident = process.rss().map_err(|error| error.to_string())?;
-        let quiet = beside(&process, keys, seconds, None)?;
+        let quiet = singles(&process, keys, seconds, None)?;
         report("tiers-latency", name, "alone", &quiet);
         if name == "forgekv" {
-            let rounds = beside(&process, keys, seconds, Some("BGREWRITEAOF"))?;
+            let rounds = singles(&process, keys, seconds, Some("BGREWRITEAOF"))?;
             report("tiers-latency", name, "checkpoints", &rounds);
         }
-        let saving = beside(&process, keys, seconds, Some("BGSAVE"))?;
+        let saving = singles(&process, keys, seconds, Some("BGSAVE"))?;
         report("tiers-latency", name, "BGSAVE", &saving);
         let after = process.rss().map_err(|error| error.to_string())?;
         println!("{:22} {name:<10} resident {} MB, {} MB after it", "", resident >> 20, after >> 20);
@@ -88,20 +85,34 @@ fn latency(options: &Options) -> Result<(), String> {
 }
 
 /// Reads and writes of single keys for a while, with a command given again and again beside them.
-fn beside(process: &Process, keys: u32, seconds: u64, command: Option<&str>) -> Result<[Outcome; 2], String> {
+fn singles(
+    process: &Process,
+    keys: u32,
+    seconds: u64,
+    command: Option<&str>,
+) -> Result<[Outcome; 2], String> {
+    let limit = Limit::Time(Duration::from_secs(seconds));
+    let ask = |operation, seed| run(process.addr(), plan(operation, keys, Order::Random(seed), limit));
+    let both = || ask(Operation::Get, 1).and_then(|get| Ok([get, ask(Operation::Set, 2)?]));
+    match command {
+        Some(command) => beside(process, command, both),
+        None => both(),
+    }
+}
+
+/// Does something while a command is given again and again.
+pub fn beside<R>(process: &Process, command: &str, work: impl FnOnce() -> R) -> R {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            while let Some(command) = command.filter(|_| !over.load(Ordering::Relaxed)) {
+            while !over.load(Ordering::Relaxed) {
                 let _busy_is_fine = process.ask(command);
                 std::thread::sleep(Duration::from_millis(50));
             }
         });
-        let limit = Limit::Time(Duration::from_secs(seconds));
-        let ask = |operation, seed| run(process.addr(), plan(operation, keys, Order::Random(seed), limit));
-        let outcomes = ask(Operation::Get, 1).and_then(|get| Ok([get, ask(Operation::Set, 2)?]));
+        let result = work();
         over.store(true, Ordering::Relaxed);
-        outcomes
+        result
     })
 }
 
@@ -118,7 +129,8 @@ fn report(case: &str, name: &str, what: &str, [get, set]: &[Outcome; 2]) {
     );
 }
 
-fn cold(options: &Options) -> Result<(), String> {
+/// See the module.
+pub fn cold(options: &Options) -> Result<(), String> {
     let (keys, hot, budget, seconds) =
         if options.quick { (500_000, 5_000, 8, 1) } else { (25_000_000, 100_000, 256, 8) };
     let budget_text = budget.to_string();

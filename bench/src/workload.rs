@@ -38,57 +38,112 @@ pub enum Operation {
     ReadCounter,
     /// A GET that is answered by the floor's constant.
     FloorGet,
+    /// Pushes the value that belongs to the key to the key's list.
+    Lpush,
+    /// Pops from the key's list, which may be empty.
+    Rpop,
+    /// Reads a hundred elements of the key's list.
+    Lrange,
+    /// Adds a member to the key's set.
+    Sadd,
+    /// Sets a field of the key's hash.
+    Hset,
+    /// Adds a member to the key's sorted set.
+    Zadd,
+    /// Reads a hundred members of the key's sorted set.
+    Zrange,
+    /// Adds an entry to the key's stream.
+    Xadd,
+    /// As the six above that add, to one single key.
+    Big(&'static Operation),
+}
+
+/// A word of a request.
+enum Word {
+    /// As it is.
+    Fixed(&'static str),
+    /// A prefix and the next number.
+    Next(&'static str),
+    /// The next number alone, where the server reads one.
+    Number,
+    /// The value that belongs to the number before.
+    Value,
 }
 
 /// One request's bytes and the places where digits go.
 pub struct Template {
-    /// The request for key number 0.
+    /// The request for number 0.
     pub bytes: Vec<u8>,
-    /// Offsets of the key numbers; a value that follows its key repeats the number.
-    fields: Vec<Field>,
-}
-
-struct Field {
-    key: Range<usize>,
-    value: Option<Range<usize>>,
+    /// Where numbers go, and whether it is the same as the one before.
+    fields: Vec<(Range<usize>, bool)>,
 }
 
 impl Operation {
-    /// Keys named by one request.
+    /// Numbers that one request takes.
     pub fn keys(self) -> usize {
-        if self == Self::Mset { MSET_KEYS } else { 1 }
+        let words = self.words();
+        words.iter().filter(|word| matches!(word, Word::Next(_) | Word::Number)).count()
+    }
+
+    fn words(self) -> Vec<Word> {
+        use Word::{Fixed, Next, Number, Value};
+        match self {
+            Self::Get | Self::FloorGet => vec![Fixed("GET"), Next("key:")],
+            Self::Set => vec![Fixed("SET"), Next("key:"), Value],
+            Self::Mset => {
+                let pairs = (0..MSET_KEYS).flat_map(|_| [Next("key:"), Value]);
+                std::iter::once(Fixed("MSET")).chain(pairs).collect()
+            }
+            Self::Incr => vec![Fixed("INCR"), Next("ctr:")],
+            Self::ReadCounter => vec![Fixed("GET"), Next("ctr:")],
+            Self::ResetCounter => vec![Fixed("SET"), Next("ctr:"), Fixed("0")],
+            Self::Lpush => vec![Fixed("LPUSH"), Next("lst:"), Value],
+            Self::Rpop => vec![Fixed("RPOP"), Next("lst:")],
+            Self::Lrange => vec![Fixed("LRANGE"), Next("lst:"), Fixed("0"), Fixed("99")],
+            Self::Sadd => vec![Fixed("SADD"), Next("set:"), Next("mem:")],
+            Self::Hset => vec![Fixed("HSET"), Next("hsh:"), Next("fld:"), Value],
+            Self::Zadd => vec![Fixed("ZADD"), Next("zst:"), Number, Next("mem:")],
+            Self::Zrange => vec![Fixed("ZRANGE"), Next("zst:"), Fixed("0"), Fixed("99")],
+            Self::Xadd => vec![Fixed("XADD"), Next("str:"), Fixed("*"), Fixed("field"), Value],
+            Self::Big(operation) => {
+                let mut words = operation.words();
+                words[1] = Fixed("big");
+                if let Self::Lpush | Self::Xadd = operation {
+                    let last = words.len() - 1;
+                    words[last] = Next("val:");
+                }
+                words
+            }
+        }
     }
 
     /// The request's template.
     pub fn template(self) -> Template {
-        let (name, prefix, value) = match self {
-            Self::Get | Self::FloorGet => ("GET", "key:", None),
-            Self::Set => ("SET", "key:", Some(value_of_zero())),
-            Self::Mset => ("MSET", "key:", Some(value_of_zero())),
-            Self::Incr => ("INCR", "ctr:", None),
-            Self::ReadCounter => ("GET", "ctr:", None),
-            Self::ResetCounter => ("SET", "ctr:", Some(b"0".to_vec())),
-        };
-        let arguments = self.keys() * (1 + usize::from(value.is_some()));
-        let mut bytes = format!("*{}\r\n${}\r\n{name}\r\n", arguments + 1, name.len()).into_bytes();
+        let words = self.words();
+        let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
         let mut fields = Vec::new();
-        for _ in 0..self.keys() {
-            bytes.extend_from_slice(format!("${KEY_BYTES}\r\n{prefix}").as_bytes());
-            let key = bytes.len()..bytes.len() + DIGITS;
-            bytes.extend_from_slice(&[b'0'; DIGITS]);
-            bytes.extend_from_slice(b"\r\n");
-            let mut field = Field { key, value: None };
-            if let Some(value) = &value {
-                bytes.extend_from_slice(format!("${}\r\n", value.len()).as_bytes());
-                if value.len() == VALUE_BYTES {
-                    field.value = Some(bytes.len()..bytes.len() + DIGITS);
-                }
-                bytes.extend_from_slice(value);
-                bytes.extend_from_slice(b"\r\n");
+        for word in words {
+            let (prefix, digits, rest) = match word {
+                Word::Fixed(text) => (text, None, &[][..]),
+                Word::Next(prefix) => (prefix, Some(false), &[][..]),
+                Word::Number => ("", Some(false), &[][..]),
+                Word::Value => ("", Some(true), &FILLER[..]),
+            };
+            let count = if digits.is_some() { DIGITS } else { 0 };
+            bytes.extend_from_slice(format!("${}\r\n{prefix}", prefix.len() + count + rest.len()).as_bytes());
+            if let Some(is_same) = digits {
+                fields.push((bytes.len()..bytes.len() + DIGITS, is_same));
+                bytes.extend_from_slice(&[b'0'; DIGITS]);
             }
-            fields.push(field);
+            bytes.extend_from_slice(rest);
+            bytes.extend_from_slice(b"\r\n");
         }
         Template { bytes, fields }
+    }
+
+    /// More bytes than one reply has.
+    pub fn reply_bytes_max(self) -> usize {
+        if let Self::Lrange | Self::Zrange = self { 100 * (VALUE_BYTES + 16) } else { 128 }
     }
 
     /// Checks the reply at the start of `input` to the request for `key`. `Ok(None)`: it is not complete yet;
@@ -102,7 +157,10 @@ impl Operation {
                 expect(input, &expected)
             }
             Self::FloorGet => expect(input, &FLOOR_REPLY),
-            Self::Incr => number_after(input, b':', 0),
+            Self::Incr | Self::Lpush | Self::Sadd | Self::Hset | Self::Zadd => number_after(input, b':', 0),
+            Self::Rpop | Self::Xadd => whole(input, b"$"),
+            Self::Lrange | Self::Zrange => whole(input, b"*100\r\n"),
+            Self::Big(operation) => operation.check(input, key),
             Self::ReadCounter => {
                 let Some(header) = input.windows(2).position(|pair| pair == b"\r\n") else {
                     return if input.len() < 16 { Ok(None) } else { Err(unexpected(input)) };
@@ -117,20 +175,45 @@ impl Operation {
 }
 
 impl Template {
-    /// Writes one key number per key into a copy of the template.
-    pub fn patch(&self, request: &mut [u8], mut next_key: impl FnMut() -> u32) {
-        for field in &self.fields {
-            let key = next_key();
-            write_digits(&mut request[field.key.clone()], key);
-            if let Some(value) = &field.value {
-                write_digits(&mut request[value.clone()], key);
+    /// Writes numbers into a copy of the template.
+    pub fn patch(&self, request: &mut [u8], mut next: impl FnMut() -> u32) {
+        let mut number = 0;
+        for (field, is_same) in &self.fields {
+            if !is_same {
+                number = next();
             }
+            write_digits(&mut request[field.clone()], number);
         }
     }
 }
 
-fn value_of_zero() -> Vec<u8> {
-    [[b'0'; DIGITS].as_slice(), FILLER.as_slice()].concat()
+/// The length of a reply that begins with `begin`: a bulk string or an array of them.
+fn whole(input: &[u8], begin: &[u8]) -> Result<Option<(usize, u64)>, String> {
+    let common = begin.len().min(input.len());
+    if input[..common] != begin[..common] {
+        return Err(unexpected(input));
+    }
+    let (mut at, mut left) = (0, 1u64);
+    while left > 0 {
+        let rest = &input[at..];
+        let Some(end) = rest.iter().take(24).position(|&byte| byte == b'\n') else {
+            return if rest.len() < 24 { Ok(None) } else { Err(unexpected(rest)) };
+        };
+        let text = std::str::from_utf8(&rest[1..end - 1]).map_err(|_| unexpected(rest))?;
+        let count: i64 = text.parse().map_err(|_| unexpected(rest))?;
+        at += end + 1;
+        match rest[0] {
+            b'$' if count >= 0 => at += count as usize + 2,
+            b'$' => {}
+            b'*' => left += count.max(0) as u64,
+            _ => return Err(unexpected(rest)),
+        }
+        if at > input.len() {
+            return Ok(None);
+        }
+        left -= 1;
+    }
+    Ok(Some((at, 0)))
 }
 
 /// Key numbers are below 10^10, so the first two digits stay zero.
@@ -191,6 +274,18 @@ mod tests {
             String::from_utf8_lossy(&FILLER)
         );
         assert_eq!(String::from_utf8_lossy(&request), expected);
+    }
+
+    #[test]
+    fn an_array_is_complete_with_its_last_element() {
+        let reply = [&b"*100\r\n"[..], &b"$3\r\nabc\r\n".repeat(100)].concat();
+        assert_eq!(Operation::Lrange.check(&reply, 0), Ok(Some((reply.len(), 0))));
+        for cut in 0..reply.len() {
+            assert_eq!(Operation::Lrange.check(&reply[..cut], 0), Ok(None));
+        }
+        assert!(Operation::Lrange.check(b"*99\r\n", 0).is_err());
+        assert_eq!(Operation::Rpop.check(b"$-1\r\n", 0), Ok(Some((5, 0))));
+        assert!(Operation::Rpop.check(b"-WRONGTYPE\r\n", 0).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::table::Row;
 use crate::client::Client;
 use crate::config::Config;
 use crate::resp::{Argv, Protocol, Reply};
+use crate::stats::ThreadStats;
 use crate::store::evict::AccessClock;
 use crate::store::loading::{Promise, Ticket};
 use crate::store::{Db, DbIndex, Key, Keyspace, UnixMs};
@@ -45,6 +46,10 @@ pub struct Call<'a> {
     pub random: &'a mut Random,
     /// What the command has asked for when it ran before ([`Call::ask`]).
     pub answered: Option<Arc<Ticket>>,
+    /// The counters of the executing thread.
+    pub stats: &'a ThreadStats,
+    /// Is it part of a transaction or a script? Then it must neither wait nor lock, and what it did can be undone by nobody.
+    pub is_nested: bool,
 }
 
 impl<'a> Call<'a> {
@@ -100,16 +105,34 @@ impl<'a> Call<'a> {
     /// Has work done that may wait for the disk, on other threads (see [`Promise::work_off`]). The handler returns what this
     /// gives, and runs again when [`Call::answer`] has the result; if there is none, the client gets the reason. Nothing may
     /// have been replied or changed before, but for keys that had expired. The locks are released.
+    ///
+    /// Inside a transaction or a script the work is done here and now, with the locks held: such work must lock no shard itself.
+    /// (Where it would, the handler looks at [`Call::is_nested`] and does it through its [`Db`].)
     pub fn ask<T: Send + 'static>(
         &mut self,
-        work: impl FnMut(&Keyspace) -> Result<Option<T>, String> + Send + 'static,
+        mut work: impl FnMut(&Keyspace) -> Result<Option<T>, String> + Send + 'static,
     ) -> CommandError {
         let keyspace = &self.state.keyspace;
+        if self.is_nested {
+            return match std::iter::repeat_with(|| work(keyspace).transpose()).find_map(|found| found) {
+                Some(Ok(answer)) => {
+                    self.answered = Some(Ticket::answered(waiter(self.client), answer));
+                    CommandError::AwaitAnswer
+                }
+                Some(Err(sentence)) => CommandError::disk(&sentence),
+                None => unreachable!("the iterator has no end"),
+            };
+        }
         self.ask_for(|promise: Promise<T>| promise.work_off(keyspace, work))
     }
 
     /// As [`Call::ask`], for an answer that comes from elsewhere: `start` gives the promise to whoever will keep it.
+    ///
+    /// Such a command can't be part of a transaction or a script: what it waits for may need a shard that they hold.
     pub fn ask_for<T: Send + 'static>(&mut self, start: impl FnOnce(Promise<T>)) -> CommandError {
+        if self.is_nested {
+            return CommandError::NOT_IN_TRANSACTION;
+        }
         debug_assert_eq!(self.db.dirty(), 0, "a command that waits for an answer has changed nothing");
         let ticket = Ticket::new(waiter(self.client));
         self.client.waiting = Some(ticket.clone());

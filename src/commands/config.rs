@@ -108,6 +108,11 @@ fn config_set(call: &mut Call<'_>) -> CommandResult {
     let asker = Asker { local: call.client.info.endpoint.is_local };
     let set = call.state.config.set_many(&pairs, asker, |old, new| apply(call.state, old, new));
     set.map_err(|error| CommandError::err_bytes(&error.text()))?;
+    // Not while the change is being made: that lock is a leaf, and this looks at every shard.
+    let limits_memory = call.state.config.snapshot().maxmemory > 0;
+    if limits_memory != call.state.keyspace.limits_memory() {
+        call.state.keyspace.set_limits_memory(limits_memory, call.db.held());
+    }
     call.reply.ok();
     Ok(())
 }
@@ -130,9 +135,6 @@ fn apply(state: &ServerState, old: &Config, new: &Config) -> Result<(), SetError
     }
     if new.wal_sync_mode != old.wal_sync_mode {
         state.keyspace.set_sync_mode(new.wal_sync_mode);
-    }
-    if (new.maxmemory > 0) != (old.maxmemory > 0) {
-        state.keyspace.set_limits_memory(new.maxmemory > 0);
     }
     if new.memtable_size_mb != old.memtable_size_mb {
         state.keyspace.set_budget(cache::budget_bytes(new.memtable_size_mb));

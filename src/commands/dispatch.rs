@@ -162,6 +162,8 @@ impl Executor {
         self.outbox.send(&self.state);
         self.hashes.clear();
         self.hashes.shrink_to(HASHES_KEPT);
+        // Commands inside transactions and scripts have their share of the turn's time like all others.
+        self.executed.append(&mut self.work.nested);
         if !self.executed.is_empty() {
             let (wall, monotonic) = self.round_began;
             let now = time::Monotonic::now();
@@ -407,6 +409,8 @@ impl Executor {
             hashes,
             random,
             answered,
+            stats: &self.stats,
+            is_nested: false,
         };
         let result = invoke(&mut call);
         if result == Err(CommandError::AwaitAnswer) {
@@ -419,9 +423,7 @@ impl Executor {
             call.reply.error(error.bytes());
         }
         let committed = if row.is_renamed {
-            // The log has the names of the table, so that it can be read back after `rename-command` has changed.
-            let words: Vec<&[u8]> = std::iter::once(row.declared_name()).chain(argv.iter().skip(1)).collect();
-            call.db.commit(words.into_iter(), index)
+            call.db.commit(row.logged_words(argv).into_iter(), index)
         } else {
             call.db.commit(argv.iter(), index)
         };

@@ -3,6 +3,7 @@
 //! The lock set of a command comes from here, so a spec that misses a key would let a handler touch a shard that it does
 //! not hold; the lock refuses that with a panic, and the table's tests and the command tests look for it.
 
+use super::spec::flags::TOUCHES_ARBITRARY_KEYS;
 use super::spec::key_flags::{INCOMPLETE, NOT_KEY};
 use super::spec::{Begin, Command, Elsewhere, Find, KeySpec, Locks};
 use super::table::Row;
@@ -115,6 +116,20 @@ pub fn lock_set(
     });
     set
 }
+
+/// The shards that a call must hold inside a transaction or a script: as [`lock_set`], and all of them for a command that
+/// otherwise locks shards itself (SCAN, INFO) or looks for keys that it does not name (SORT).
+pub fn nested_lock_set(row: &Row, argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {
+    let command = row.command;
+    let names_no_key = command.keys.is_empty() && command.locks == Locks::Keys;
+    if command.has(TOUCHES_ARBITRARY_KEYS) || names_no_key && !NEEDS_NO_SHARD.contains(&command.group) {
+        return ShardSet::ALL;
+    }
+    lock_set(row, argv, None, keyspace, &mut Vec::new())
+}
+
+/// Groups whose commands without keys look at no shard.
+const NEEDS_NO_SHARD: [&str; 3] = ["connection", "transactions", "pubsub"];
 
 /// Calls `visit` for each key that the command will look for, with the database if that is not the selected one.
 pub fn for_each_looked_up(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize, Option<DbIndex>)) {

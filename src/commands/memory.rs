@@ -107,7 +107,7 @@ fn check_samples(mut words: Words<'_>) -> CommandResult {
 const DOCTOR_MIN_BYTES: u64 = 5 * 1024 * 1024;
 
 fn doctor(call: &mut Call<'_>) -> CommandResult {
-    let memory = call.state.memory();
+    let memory = call.state.memory(call.db.held());
     let peak = call.state.rates.sample_memory(memory.used());
     let report = diagnose(memory, peak, sys::resident_bytes(), call.state.clients.len() as u64);
     call.reply.verbatim("txt", report.as_bytes());
@@ -148,10 +148,10 @@ fn purge(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn stats(call: &mut Call<'_>) -> CommandResult {
-    let memory = call.state.memory();
+    let memory = call.state.memory(call.db.held());
     let (used, resident) = (memory.used(), sys::resident_bytes());
     let peak = call.state.rates.sample_memory(used);
-    let counts = call.state.keyspace.counts();
+    let counts = call.state.keyspace.counts(call.db.held());
     let keys: u64 = counts.iter().map(|db| db.keys as u64).sum();
     let active = memory.entry_pages + memory.overhead();
     let mut map = StatsMap::begin(&mut call.reply);

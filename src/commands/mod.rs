@@ -27,6 +27,7 @@ pub mod lolwut;
 pub mod memory;
 pub mod outbox;
 pub mod pubsub;
+pub mod nested;
 pub mod ranges;
 pub mod replay;
 mod residence;

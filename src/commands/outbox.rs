@@ -10,6 +10,7 @@ use super::call::Call;
 use super::keyspecs;
 use super::spec::{category, flags};
 use super::state::ServerState;
+use super::table::table;
 use crate::client::Client;
 use crate::config::values::NotifyFlags;
 use crate::pubsub::{Message, Parcel, To};
@@ -142,7 +143,7 @@ pub fn after(call: &mut Call<'_>) {
     if call.state.keyspace.pubsub().registry.has_monitors()
         && !call.command.command.has(flags::SKIP_MONITOR | flags::ADMIN)
     {
-        show(call, None);
+        show(call);
     }
 }
 
@@ -162,23 +163,15 @@ fn track_reads(call: &mut Call<'_>) {
     });
 }
 
-/// Shows the command to MONITOR's clients. `origin` replaces the client's address (`lua`).
+/// Shows the command to MONITOR's clients.
 #[cold]
-pub fn show(call: &mut Call<'_>, origin: Option<&str>) {
+pub fn show(call: &mut Call<'_>) {
     let registry = &call.state.keyspace.pubsub().registry;
     let audience = registry.monitors();
     let micros = time::now_micros();
-    let endpoint = &call.client.info.endpoint;
     let mut line =
         format!("{}.{:06} [{} ", micros / 1_000_000, micros % 1_000_000, call.client.db.0).into_bytes();
-    match origin {
-        Some(origin) => line.extend_from_slice(origin.as_bytes()),
-        None if endpoint.is_unix => {
-            line.extend_from_slice(b"unix:");
-            line.extend_from_slice(endpoint.local.strip_suffix(":0").unwrap_or(&endpoint.local).as_bytes());
-        }
-        None => line.extend_from_slice(endpoint.peer.as_bytes()),
-    }
+    line.extend_from_slice(&origin(call));
     line.push(b']');
     for (position, word) in call.argv.iter().enumerate() {
         line.push(b' ');
@@ -188,6 +181,21 @@ pub fn show(call: &mut Call<'_>, origin: Option<&str>) {
     let is_for_sender = call.client.listening.is_monitor();
     let parcel = Parcel::new(To::All(audience), Message::line(&line));
     call.db.tell(vec![Parcel { is_for_sender, ..parcel }]);
+}
+
+/// Who called the command: a client's address, or a script.
+fn origin(call: &Call<'_>) -> Vec<u8> {
+    let outer = table().row(call.client.last_command as usize);
+    let is_script = outer.is_some_and(|row| row.command.categories & category::SCRIPTING != 0);
+    let endpoint = &call.client.info.endpoint;
+    match () {
+        () if call.is_nested && is_script => b"lua".to_vec(),
+        () if endpoint.is_unix => {
+            let path = endpoint.local.strip_suffix(":0").unwrap_or(&endpoint.local);
+            [b"unix:", path.as_bytes()].concat()
+        }
+        () => endpoint.peer.clone().into_bytes(),
+    }
 }
 
 /// Is the word a user name or password?

@@ -8,6 +8,7 @@ use super::state::ServerState;
 use super::table::{Row, table};
 use crate::client::{Client, ClientId, ClientInfo, Endpoint};
 use crate::resp::{Argv, Output, Reply, Span};
+use crate::stats::ThreadStats;
 use crate::store::db::Workspace;
 use crate::store::effect::{self, Before};
 use crate::store::evict::AccessClock;
@@ -25,6 +26,7 @@ pub struct Replay<'a> {
     out: Output,
     now: UnixMs,
     random: Random,
+    stats: Arc<ThreadStats>,
 }
 
 impl<'a> Replay<'a> {
@@ -43,6 +45,7 @@ impl<'a> Replay<'a> {
             out: Output::default(),
             now,
             random: Random::seeded(),
+            stats: state.stats.register(),
         }
     }
 
@@ -95,6 +98,7 @@ impl<'a> Replay<'a> {
         let Some(row) = table().declared(argv.get(0)) else {
             return Err(format!("it has an unknown command '{name}'"));
         };
+        let row = argv.try_get(1).and_then(|word| table().subcommand(row, word)).unwrap_or(row);
         if !row.is_write || !row.command.accepts(argv.len()) {
             return Err(format!("'{name}' with {} words is no effect", argv.len()));
         }
@@ -120,6 +124,8 @@ impl<'a> Replay<'a> {
             hashes: &self.hashes,
             random: &mut self.random,
             answered: None,
+            stats: &self.stats,
+            is_nested: false,
         };
         let result = (row.command.handler)(&mut call);
         call.db.commit(argv.iter(), index);

@@ -143,7 +143,12 @@ fn scan(call: &mut Call<'_>) -> CommandResult {
         }
         Err(OnDisk) => {
             let mut walk = ScanWalk::new(call.db.index(), call.db.now(), cursor, count, filter);
-            Err(call.ask(move |keyspace| walk.go_on(keyspace)))
+            if !call.is_nested {
+                return Err(call.ask(move |keyspace| walk.go_on(keyspace)));
+            }
+            let found = walk.finish(&mut call.db).map_err(|sentence| CommandError::disk(&sentence))?;
+            reply_scanned(call, found.cursor, &found.names);
+            Ok(())
         }
     }
 }
@@ -160,6 +165,9 @@ fn randomkey(call: &mut Call<'_>) -> CommandResult {
         None => match call.db.draw(call.random) {
             Drawn::Nothing => None,
             Drawn::Key(key) => Some(key),
+            Drawn::OnDisk(mut draw) if call.is_nested => {
+                draw.finish(&mut call.db).map_err(|sentence| CommandError::disk(&sentence))?
+            }
             Drawn::OnDisk(mut draw) => return Err(call.ask(move |keyspace| draw.go_on(keyspace))),
         },
     };

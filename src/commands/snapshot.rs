@@ -66,6 +66,7 @@ pub const COMMANDS: &[Command] = &[
         arity: 2,
         handler: backup,
         summary: "Makes a checkpoint and copies it to a directory that a server can be started on.",
+        flags: SNAPSHOT.flags | NO_MULTI,
         args: &[Arg::string("directory")],
         ..SNAPSHOT
     },

@@ -9,6 +9,7 @@ use crate::stats::Stats;
 use crate::stats::rates::Rates;
 use crate::store::checkpointer::Checkpointer;
 use crate::store::cold::expire::ColdExpiry;
+use crate::store::lock::Locked;
 use crate::store::snapshot::{Snapshots, import};
 use crate::store::{Keyspace, UnixMs};
 use crate::util::time;
@@ -96,9 +97,9 @@ impl MemoryUse {
 }
 
 impl ServerState {
-    /// Adds up where the memory goes; locks one shard after the other.
-    pub fn memory(&self) -> MemoryUse {
-        let memory = self.keyspace.memory();
+    /// Adds up where the memory goes; locks one shard after the other, unless the caller holds them all.
+    pub fn memory(&self, held: Option<&Locked<'_>>) -> MemoryUse {
+        let memory = self.keyspace.memory(held);
         MemoryUse {
             entries: memory.allocated as u64,
             entry_pages: (memory.resident as u64).max(memory.allocated as u64),

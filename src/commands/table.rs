@@ -11,6 +11,7 @@ use super::{
     bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
     pubsub, ranges, scan, server, snapshot, strings,
 };
+use crate::resp::Argv;
 
 /// The families, in the order of the documentation.
 const FAMILIES: &[&[Command]] = &[
@@ -60,9 +61,16 @@ impl Row {
         &self.full_name
     }
 
-    /// The name that the log knows a top-level command by.
-    pub fn declared_name(&self) -> &'static [u8] {
-        self.command.name.as_bytes()
+    /// The name that the log knows a command by: of a subcommand, its container's.
+    pub fn declared_name(&self) -> &[u8] {
+        self.full_name.split('|').next().unwrap_or_default().as_bytes()
+    }
+
+    /// The words of a call as the log has them, with the names of the table, so that it can be read back after
+    /// `rename-command` has changed.
+    #[cold]
+    pub fn logged_words<'a>(&'a self, argv: Argv<'a>) -> Vec<&'a [u8]> {
+        std::iter::once(self.declared_name()).chain(argv.iter().skip(1)).collect()
     }
 }
 
@@ -107,6 +115,7 @@ impl Table {
                 names.iter().position(|(name, _)| *name == old).ok_or("No such command in rename-command")?;
             let (_, id) = names.remove(at);
             rows[id].is_renamed = true;
+            rows[id].subcommands.clone().into_iter().for_each(|child| rows[child].is_renamed = true);
             if new.is_empty() {
                 continue;
             }

@@ -78,6 +78,7 @@ pub fn start(
     })?;
     let saver = state.clone();
     let snapshots = spawn("forgekv-rdb", move || {
+        sys::yield_to_others();
         saver.snapshots.run(&saver.keyspace, &saver.checkpointer, || plan(&saver));
     })?;
     state.loading.store(false, Ordering::Release);
@@ -139,7 +140,7 @@ fn plan(state: &ServerState) -> Plan {
     let config = state.config.snapshot();
     Plan {
         path: config.path(&config.dbfilename),
-        options: export::Options::of(&config, time::now(), state.memory().used()),
+        options: export::Options::of(&config, time::now(), state.memory(None).used()),
         changes: state.stats.totals().get(Stat::Dirty),
     }
 }
@@ -181,7 +182,7 @@ fn import(state: &ServerState, config: &Config, patience: &Patience) -> Result<(
     }
     .run();
     // What was not logged was not counted, either.
-    state.keyspace.set_limits_memory(state.keyspace.limits_memory());
+    state.keyspace.set_limits_memory(state.keyspace.limits_memory(), None);
     imported
 }
 

@@ -128,10 +128,10 @@ impl Keyspace {
     pub fn keep_budget(&self, hand: &mut Hand) -> Needs {
         let budget = self.cache.budget_bytes.load(Ordering::Relaxed);
         let keeps_nothing = self.keeps_nothing();
-        let (mark, mut load) = (if keeps_nothing { 0 } else { budget / 10 * 9 }, self.load());
+        let (mark, mut load) = (if keeps_nothing { 0 } else { budget / 10 * 9 }, self.load(None));
         if load.bytes > mark {
             self.go_round(hand, load.bytes - mark + budget / 100);
-            load = self.load();
+            load = self.load(None);
         }
         let pressure = self.log().map_or(0.0, Engine::pressure);
         hand.looks = hand.looks.wrapping_add(1);
@@ -182,6 +182,7 @@ impl Keyspace {
             if cooled.keys > 0 {
                 self.set_has_cold();
             }
+            locked.give_way();
         }
         for object in cooled.objects {
             self.discard(Garbage::Object(object));

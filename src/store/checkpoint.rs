@@ -4,7 +4,8 @@
 //! 2. Visit: every shard is told once, so that its facts of the cut are kept, and so that no operation which comes after can
 //!    still take the old epoch.
 //! 3. Capture: namespace by namespace and shard by shard, in the order of runs, in short slices. What a writer changes
-//!    before it was captured, the writer captures ([`Shard::change`](super::shard::Shard::change)).
+//!    before it was captured, the writer captures ([`Shard::change`](super::shard::Shard::change)). The thread that takes the
+//!    locks only copies; a second one, which holds none and so may run after everybody else, makes the run of it.
 //! 4. Commit: the engine makes run, log and manifest durable, in this order, and publishes the version.
 //! 5. Settle: the entries that were captured are clean; after a failure they are dirty again, in the new epoch.
 //!
@@ -13,7 +14,9 @@
 //! * One round at a time: the checkpoint thread's, or that of whoever stops the server after it.
 
 use std::collections::BTreeSet;
+use std::thread;
 
+use crossbeam_channel::bounded;
 use storage::{Counts, Engine, Entry, Epoch, Error, Facts, NamespaceId};
 
 use super::entry::Parity;
@@ -21,6 +24,7 @@ use super::image::Slice;
 use super::keyspace::{Garbage, Keyspace};
 use super::residence::position;
 use super::{SHARD_BITS, SHARD_COUNT, ShardId, ShardSet};
+use crate::sys;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +33,9 @@ mod tests;
 const SLICE_KEYS: usize = 48;
 /// Entries settled per lock hold.
 const SETTLE_KEYS: usize = 128;
+/// Slices captured ahead of the thread that makes the run. So few, because its work is also the pause in which others get
+/// the shard.
+const SLICES_AHEAD: usize = 4;
 
 /// What a round did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +59,7 @@ impl Keyspace {
         let mut round = engine.begin_round(self.dirty_keys())?;
         let epoch = self.flip();
         let cut = self.visit();
-        let result = self.capture(&cut, |entry| round.push(entry)).and_then(|captured| {
+        let result = self.capture_beside(&cut, |entry| round.push(entry)).and_then(|captured| {
             let facts = Facts {
                 epoch: Epoch(epoch - 1),
                 last_lsn: engine.last_lsn(),
@@ -96,28 +103,51 @@ impl Keyspace {
         cut
     }
 
-    fn capture(
+    /// Captures on this thread and pushes on another.
+    fn capture_beside(
         &self,
         cut: &Cut,
-        mut push: impl FnMut(&Entry<'_>) -> Result<(), Error>,
+        push: impl FnMut(&Entry<'_>) -> Result<(), Error> + Send,
     ) -> Result<Captured, Error> {
-        let (mut slice, mut captured) = (Slice::default(), Captured::default());
-        let mut steps = Steps::over(cut.databases.iter().map(|&(_, namespace)| namespace));
-        while let Some((id, namespace, from)) = steps.next() {
-            steps.go_on(self.capture_step(id, namespace, from, &mut slice));
-            captured.keys += slice.keys() as u64;
-            slice.drain(|hash, key, content| {
-                let entry = Entry { position: position(namespace, hash), key, content };
-                captured.bytes += (key.len() + entry.value_bytes()) as u64;
-                push(&entry)
+        let (sender, captured) = bounded(SLICES_AHEAD);
+        thread::scope(|scope| {
+            let builder = thread::Builder::new().name("forgekv-build".to_owned());
+            let builder = builder.spawn_scoped(scope, || {
+                sys::yield_to_others();
+                build(captured.iter(), push)
+            });
+            let builder = builder.map_err(|error| Error::Io {
+                op: "start the thread",
+                path: "forgekv-build".into(),
+                source: error,
             })?;
+            // The builder hangs up when it has failed; why it tells at the end.
+            self.capture(cut, |slice| sender.send(slice).is_ok());
+            drop(sender);
+            builder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// Captures everything and hands it on, slice by slice, until `hand_on` says that nobody wants more.
+    fn capture(&self, cut: &Cut, mut hand_on: impl FnMut((NamespaceId, Slice)) -> bool) {
+        let mut steps = Steps::over(cut.databases.iter().map(|&(_, namespace)| namespace));
+        let mut room = 0;
+        while let Some((id, namespace, from)) = steps.next() {
+            // Room is made here, and not under the lock.
+            let mut slice = Slice::with_room(SLICE_KEYS, room);
+            steps.go_on(self.capture_step(id, namespace, from, &mut slice));
+            room = slice.bytes();
+            if slice.keys() > 0 && !hand_on((namespace, slice)) {
+                return;
+            }
         }
-        Ok(captured)
     }
 
     fn capture_step(&self, id: ShardId, namespace: NamespaceId, from: u64, slice: &mut Slice) -> Option<u64> {
         let mut locked = self.locks().lock_one(id);
-        locked.shard_mut(id).capture(self.hasher(), namespace, from, SLICE_KEYS, slice)
+        let next = locked.shard_mut(id).capture(self.hasher(), namespace, from, SLICE_KEYS, slice);
+        locked.give_way();
+        next
     }
 
     fn settle(&self, cut: &Cut, was_committed: bool) {
@@ -126,6 +156,7 @@ impl Keyspace {
             let mut locked = self.locks().lock_one(id);
             let shard = locked.shard_mut(id);
             steps.go_on(shard.settle(self.hasher(), namespace, from, SETTLE_KEYS, was_committed));
+            locked.give_way();
         }
         self.end_round();
     }
@@ -138,6 +169,23 @@ impl Keyspace {
             }
         }
     }
+}
+
+/// Pushes what was captured.
+fn build(
+    slices: impl Iterator<Item = (NamespaceId, Slice)>,
+    mut push: impl FnMut(&Entry<'_>) -> Result<(), Error>,
+) -> Result<Captured, Error> {
+    let mut captured = Captured::default();
+    for (namespace, mut slice) in slices {
+        captured.keys += slice.keys() as u64;
+        slice.drain(|hash, key, content| {
+            let entry = Entry { position: position(namespace, hash), key, content };
+            captured.bytes += (key.len() + entry.value_bytes()) as u64;
+            push(&entry)
+        })?;
+    }
+    Ok(captured)
 }
 
 /// Goes over namespaces and shards in the order of runs.

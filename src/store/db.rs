@@ -29,9 +29,11 @@ use crate::config::values::NotifyFlags;
 
 mod change;
 mod tell;
+mod part;
 mod typed;
 mod whole;
 
+pub use part::Part;
 pub use typed::Edited;
 
 /// A key with its hash.
@@ -138,6 +140,8 @@ pub struct Workspace {
     garbage: Vec<Object>,
     /// What subscribers are to be told once the locks are released; whoever executes takes it.
     pub events: Vec<Event>,
+    /// The commands that were executed inside others, by number; whoever executes counts them.
+    pub nested: Vec<u16>,
 }
 
 /// Where a finished operation left its shards.
@@ -268,6 +272,14 @@ impl<'a> Db<'a> {
     /// The shards this operation holds.
     pub fn locked_set(&self) -> ShardSet {
         self.locked.set()
+    }
+
+    pub(super) fn locked(&self) -> &Locked<'a> {
+        &self.locked
+    }
+
+    pub(super) fn locked_mut(&mut self) -> &mut Locked<'a> {
+        &mut self.locked
     }
 
     pub(super) fn shard(&self, id: ShardId) -> &Shard {

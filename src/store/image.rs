@@ -115,6 +115,16 @@ enum ItemValue {
 }
 
 impl Slice {
+    /// A slice with room for so many keys and bytes.
+    pub fn with_room(keys: usize, bytes: usize) -> Self {
+        Slice { bytes: Vec::with_capacity(bytes + bytes / 2), items: Vec::with_capacity(keys + keys / 2) }
+    }
+
+    /// Bytes of its keys and small values.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Captures an entry.
     pub(super) fn push(&mut self, hash: u64, entry: Entry<'_>) {
         let key = self.put_key(entry.key());

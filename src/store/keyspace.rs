@@ -156,12 +156,19 @@ impl Keyspace {
     }
 
     /// Turns the accounting that `maxmemory` needs on or off.
-    pub fn set_limits_memory(&self, on: bool) {
+    pub fn set_limits_memory(&self, on: bool, held: Option<&Locked<'_>>) {
         self.limits_memory.store(on, Ordering::Relaxed);
         if on {
-            for id in ShardSet::ALL.iter() {
-                let locked = self.locks.lock_one(id);
-                self.publish_memory(id, locked.shard(id).load().bytes);
+            self.visit_shards(held, |id, shard| self.publish_memory(id, shard.load().bytes));
+        }
+    }
+
+    /// Shows every shard, one after the other: those of `held` if the caller holds all, else each is locked for the moment.
+    fn visit_shards(&self, held: Option<&Locked<'_>>, mut look: impl FnMut(ShardId, &Shard)) {
+        for id in ShardSet::ALL.iter() {
+            match held {
+                Some(locked) => look(id, locked.shard(id)),
+                None => look(id, self.locks.lock_one(id).shard(id)),
             }
         }
     }
@@ -370,16 +377,16 @@ impl Keyspace {
     }
 
     /// What all shards take, one shard after the other.
-    pub fn load(&self) -> Load {
-        ShardSet::ALL.iter().fold(Load::default(), |sum, id| {
-            let load = self.locks.lock_one(id).shard(id).load();
-            Load {
-                bytes: sum.bytes + load.bytes,
-                entries: sum.entries + load.entries,
-                dirty: sum.dirty + load.dirty,
-                cold: sum.cold + load.cold,
-            }
-        })
+    pub fn load(&self, held: Option<&Locked<'_>>) -> Load {
+        let mut sum = Load::default();
+        self.visit_shards(held, |_, shard| {
+            let load = shard.load();
+            sum.bytes += load.bytes;
+            sum.entries += load.entries;
+            sum.dirty += load.dirty;
+            sum.cold += load.cold;
+        });
+        sum
     }
 
     /// The levels of what is on disk, the newest runs first.
@@ -429,8 +436,9 @@ impl Keyspace {
     }
 
     /// Every database's counts, all of one moment.
-    pub fn counts(&self) -> Vec<DbCounts> {
-        let locked = self.locks.lock_set(ShardSet::ALL);
+    pub fn counts(&self, held: Option<&Locked<'_>>) -> Vec<DbCounts> {
+        let own = held.is_none().then(|| self.locks.lock_set(ShardSet::ALL));
+        let locked = held.or(own.as_ref()).expect("one of the two");
         let count = |db: u32| {
             ShardSet::ALL.iter().fold(DbCounts::default(), |mut counts, id| {
                 let space = locked.shard(id).space(DbIndex(db));
@@ -447,17 +455,16 @@ impl Keyspace {
     }
 
     /// The memory of all entries and tables, shard by shard: never more than one lock at a time, so not of one moment.
-    pub fn memory(&self) -> Memory {
+    pub fn memory(&self, held: Option<&Locked<'_>>) -> Memory {
         let mut all = Memory::default();
-        for id in ShardSet::ALL.iter() {
-            let locked = self.locks.lock_one(id);
+        self.visit_shards(held, |_, shard| {
             for db in 0..self.databases as u32 {
-                let memory = locked.shard(id).table(DbIndex(db)).memory();
+                let memory = shard.table(DbIndex(db)).memory();
                 all.allocated += memory.allocated;
                 all.resident += memory.resident;
                 all.index += memory.index;
             }
-        }
+        });
         all
     }
 }

@@ -78,6 +78,14 @@ impl Ticket {
         self.failure.get().map(String::as_str)
     }
 
+    /// A ticket of a command that has its answer already.
+    pub fn answered<T: Send + 'static>(waiter: Waiter, answer: T) -> Arc<Self> {
+        let ticket = Self::new(waiter);
+        *ticket.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(answer));
+        ticket.arrived();
+        ticket
+    }
+
     /// What the command has asked for, once, if it is of this type.
     pub fn take_answer<T: 'static>(&self) -> Option<T> {
         let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()?;
@@ -142,6 +150,8 @@ pub struct Loading {
 struct Wanted {
     key: Box<[u8]>,
     tickets: Vec<Arc<Ticket>>,
+    /// Somebody who holds the shard has read the key meanwhile, and may have changed it.
+    is_overtaken: bool,
 }
 
 impl Loading {
@@ -155,7 +165,8 @@ impl Loading {
                 false
             }
             None => {
-                same_hash.push(Wanted { key: Box::from(key.bytes), tickets: vec![ticket.clone()] });
+                let tickets = vec![ticket.clone()];
+                same_hash.push(Wanted { key: Box::from(key.bytes), tickets, is_overtaken: false });
                 true
             }
         }
@@ -171,6 +182,21 @@ impl Loading {
     pub fn has(&self, namespace: NamespaceId, key: &Key<'_>) -> bool {
         let same_hash = self.waiting.get(&(namespace, key.hash));
         same_hash.is_some_and(|all| all.iter().any(|wanted| *wanted.key == *key.bytes))
+    }
+
+    /// The key is read by somebody else, who holds the shard: what the reader finds may be old.
+    pub fn overtake(&mut self, namespace: NamespaceId, key: &Key<'_>) {
+        let same_hash = self.waiting.get_mut(&(namespace, key.hash));
+        let wanted = same_hash.and_then(|all| all.iter_mut().find(|wanted| *wanted.key == *key.bytes));
+        if let Some(wanted) = wanted {
+            wanted.is_overtaken = true;
+        }
+    }
+
+    /// May what the reader of the key finds be old?
+    pub fn is_overtaken(&self, namespace: NamespaceId, key: &Key<'_>) -> bool {
+        let same_hash = self.waiting.get(&(namespace, key.hash));
+        same_hash.is_some_and(|all| all.iter().any(|wanted| wanted.is_overtaken && *wanted.key == *key.bytes))
     }
 
     /// The key has been read: those who waited, in order.

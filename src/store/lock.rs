@@ -6,7 +6,9 @@
 //!   *connection* aside and goes on with others (L3). Whoever unlocks wakes all waiters of that lock.
 //! * No wake-up is lost: a waiter is queued before the lock word says "held, with waiters", that word changes only from
 //!   "held", and the unlocking swap reads it. If the lock was freed meanwhile, the waiter is told to try again at once.
-//! * Background threads ([`ShardLocks::lock_one`]) spin, then yield, then sleep; they hold a lock for a slice at a time.
+//! * Background threads ([`ShardLocks::lock_one`]) spin, then sleep; they hold a lock for a slice at a time, and leave it
+//!   alone for a moment when somebody waited for it ([`Locked::give_way`]). Without that a thread that locks a shard again and
+//!   again keeps everybody else out of it: who was put aside needs longer to come back than it does.
 //!
 //! This is a lock of our own, and one of the few files with `unsafe`, because no ready one lets the *unlocker* run the
 //! deferred queue without a second atomic operation and a full fence per command on the uncontended path.
@@ -25,6 +27,9 @@ const HELD_WITH_WAITERS: u32 = 2;
 
 /// Spins before a connection is put aside: a few microseconds, longer than any single-key command holds a shard.
 const SPINS: u32 = 400;
+
+/// How long background work leaves a shard alone that somebody waited for: a worker wakes up and runs a few commands.
+const WAY: Duration = Duration::from_micros(50);
 
 /// A set of shards, one bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -47,6 +52,19 @@ impl ShardSet {
     #[must_use]
     pub const fn with(self, id: ShardId) -> Self {
         ShardSet(self.0 | 1 << id.0)
+    }
+
+    /// Both sets together.
+    #[inline]
+    #[must_use]
+    pub const fn union(self, other: ShardSet) -> Self {
+        ShardSet(self.0 | other.0)
+    }
+
+    /// Are all of its shards in the other set?
+    #[inline]
+    pub const fn is_subset_of(self, other: ShardSet) -> bool {
+        self.0 & !other.0 == 0
     }
 
     /// Is the shard in it?
@@ -198,11 +216,14 @@ impl ShardLocks {
         }
     }
 
+    /// Unlocks, and says whether somebody had waited.
     #[inline]
-    fn release(&self, id: ShardId) {
-        if self.word(id).swap(FREE, Ordering::Release) == HELD_WITH_WAITERS {
+    fn release(&self, id: ShardId) -> bool {
+        let is_awaited = self.word(id).swap(FREE, Ordering::Release) == HELD_WITH_WAITERS;
+        if is_awaited {
             self.wake_deferred(id);
         }
+        is_awaited
     }
 
     #[cold]
@@ -216,6 +237,10 @@ impl ShardLocks {
         }
     }
 }
+
+/// Locks on their way back to who lent them.
+#[must_use = "the shards stay locked for ever if nobody takes them back"]
+pub struct Lent(ShardSet);
 
 /// Some locked shards; unlocks them when dropped.
 pub struct Locked<'a> {
@@ -250,11 +275,40 @@ impl Locked<'_> {
 }
 
 impl Locked<'_> {
+    /// Hands all locks over: this value holds none until they are [taken back](Locked::take_back).
+    pub fn lend(&mut self) -> Locked<'_> {
+        Locked { locks: self.locks, set: std::mem::take(&mut self.set) }
+    }
+
+    /// Ends the life of a value without unlocking anything: whoever lent it takes the locks back.
+    pub fn give_back(mut self) -> Lent {
+        Lent(std::mem::take(&mut self.set))
+    }
+
+    /// Takes back what was lent.
+    pub fn take_back(&mut self, lent: Lent) {
+        debug_assert_eq!(
+            self.set,
+            ShardSet::EMPTY,
+            "what was lent comes back before anything else is locked"
+        );
+        self.set = lent.0;
+    }
+
+    /// Unlocks all of them at the end of a slice of background work, which may go on with the same shard at once: whoever
+    /// was woken by that is given the time to come before it.
+    pub fn give_way(mut self) {
+        let awaited = std::mem::take(&mut self.set).iter().filter(|&id| self.locks.release(id)).count();
+        if awaited > 0 {
+            std::thread::sleep(WAY);
+        }
+    }
+
     /// Unlocks all of them now; the set is empty afterwards.
     #[inline]
     pub fn release(&mut self) {
         for id in std::mem::take(&mut self.set).iter() {
-            self.locks.release(id);
+            let _is_awaited = self.locks.release(id);
         }
     }
 }

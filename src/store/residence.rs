@@ -22,7 +22,7 @@ use super::keyspace::Keyspace;
 use super::loading::Ticket;
 use super::lock::Locked;
 use super::table::Presence;
-use super::{DbIndex, Key, ShardId, image};
+use super::{Db, DbIndex, Key, ShardId, image};
 
 /// Work for the threads that read from disk.
 pub enum Errand {
@@ -162,14 +162,38 @@ impl Keyspace {
         let id = ShardId::of(*hash);
         let mut locked = self.locks().lock_one(id);
         let shard = locked.shard_mut(id);
+        let is_old = shard.loading.is_overtaken(*namespace, &Key { bytes: key, hash: *hash });
         let Some(space) = shard.space_of_mut(*namespace) else { return Ok(()) };
-        if !matches!(space.table.look_up(*hash, key), Presence::Unknown) {
+        if is_old || !matches!(space.table.look_up(*hash, key), Presence::Unknown) {
             return Ok(());
         }
         space.install(self.hasher(), *hash, key, loaded);
         if self.limits_memory() {
             self.publish_memory(id, shard.load().bytes);
         }
+        Ok(())
+    }
+}
+
+impl Db<'_> {
+    /// Brings a key of a database into RAM while its shard is held: for keys that nobody could name before the locks were taken
+    /// (those a script computes). Everything else is loaded before, because this reads the disk under a lock, against L2.
+    pub fn bring_in(&mut self, db: DbIndex, key: &Key<'_>) -> Result<(), String> {
+        let keyspace = self.keyspace();
+        if !keyspace.is_missing(self.locked(), db, key) {
+            return Ok(());
+        }
+        let namespace = self.shard(key.shard()).space(db).namespace;
+        let version = keyspace.version().ok_or("There is no image on disk.")?;
+        let found =
+            version.get(position(namespace, key.hash), key.bytes).map_err(|error| error.to_string())?;
+        let content = found.unwrap_or(Content::Tombstone);
+        let mut scratch = Vec::new();
+        let loaded = image::decode(&content, &mut scratch)
+            .map_err(|what| format!("A value on disk can't be understood: {what}"))?;
+        let shard = self.locked_mut().shard_mut(key.shard());
+        shard.loading.overtake(namespace, key);
+        shard.space_mut(db).install(keyspace.hasher(), key.hash, key.bytes, loaded);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::Page;
 use crate::sys;
 
 pub(super) fn memory(call: &Call<'_>, page: &mut Page) {
-    let memory = call.state.memory();
+    let memory = call.state.memory(call.db.held());
     let (used, resident) = (memory.used(), sys::resident_bytes());
     let peak = call.state.rates.sample_memory(used);
     let active = memory.entry_pages + memory.overhead();
@@ -55,7 +55,7 @@ pub(super) fn memory(call: &Call<'_>, page: &mut Page) {
     page.zeroes(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
     let (waiting, freed) = call.state.keyspace.garbage();
     page.fields(&[("lazyfree_pending_objects", waiting), ("lazyfreed_objects", freed)]);
-    let counts = call.state.keyspace.counts();
+    let counts = call.state.keyspace.counts(call.db.held());
     let (keys, cold) = counts.iter().fold((0, 0), |sums, db| (sums.0 + db.keys, sums.1 + db.cold));
     // Keys whose values are in RAM, and keys that are on disk only.
     page.fields(&[("keys_in_memory", (keys - cold) as u64), ("keys_on_disk_only", cold as u64)]);

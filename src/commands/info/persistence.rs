@@ -122,7 +122,7 @@ pub(super) fn storage(call: &Call<'_>, page: &mut Page) {
     }
     checkpoints(call, page);
     runs(call, page);
-    let load = keyspace.load();
+    let load = keyspace.load(call.db.held());
     page.fields(&[
         ("cold_keys", load.cold),
         ("cache_entries", load.entries),

@@ -4,12 +4,11 @@
 //! in it: if the part has so many keys, it is the key at that place, otherwise all is drawn again. So every key has the same
 //! chance, that of its part and of its place, although parts differ in how many keys they have.
 
-use std::sync::Arc;
-
-use storage::{NamespaceId, Version};
+use storage::NamespaceId;
 
 use super::super::checkpoint::first_hash;
 use super::super::keyspace::Keyspace;
+use super::super::lock::Locked;
 use super::super::scan::Filter;
 use super::super::{Db, DbIndex, SHARD_BITS, ShardId, UnixMs};
 use super::{Found, ScanWalk, Stretch};
@@ -69,7 +68,32 @@ impl Draw {
         Ok(None)
     }
 
-    fn draw(&mut self, keyspace: &Keyspace) -> Result<Option<Vec<u8>>, String> {
+    /// Does it all for an operation that holds all shards.
+    pub fn finish(&mut self, db: &mut Db<'_>) -> Result<Option<Vec<u8>>, String> {
+        for _ in 0..DRAWS {
+            let (from, until, place) = self.part();
+            let version = db.keyspace().image()?;
+            let found = Stretch::read(&version, self.namespace, from, until, u64::MAX, &Filter::all())?.found;
+            if let Some(name) = self.at(db.keyspace(), db.locked(), &found, place) {
+                return Ok(Some(name));
+            }
+        }
+        let mut cursor = 0;
+        loop {
+            let mut walk = ScanWalk::new(self.db, self.now, cursor, FIRST_KEYS, Filter::all());
+            let scanned = walk.finish(db)?;
+            if let Some(name) = scanned.names.iter().next() {
+                return Ok(Some(name.to_vec()));
+            }
+            cursor = scanned.cursor;
+            if cursor == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// A part, drawn by chance, as positions in hash space, and a place in it.
+    fn part(&mut self) -> (u64, Option<u64>, usize) {
         let parts = self.keys.div_ceil(PART_KEYS).max(1);
         let part = self.random.below(parts as usize) as u64;
         let place = self.random.below(if parts == 1 { self.keys } else { PLACES } as usize);
@@ -78,26 +102,23 @@ impl Draw {
             let offset = (space * u128::from(part) / u128::from(parts)) as u64;
             first_hash(self.shard).checked_add(offset)
         };
-        let (from, until) = (begin(part).expect("a part of the shard"), begin(part + 1));
+        (begin(part).expect("a part of the shard"), begin(part + 1), place)
+    }
+
+    fn draw(&mut self, keyspace: &Keyspace) -> Result<Option<Vec<u8>>, String> {
+        let (from, until, place) = self.part();
         let version = keyspace.image()?;
         let found = Stretch::read(&version, self.namespace, from, until, u64::MAX, &Filter::all())?.found;
-        Ok(self.at(keyspace, &version, &found, place))
+        let locked = keyspace.locks().lock_one(self.shard);
+        Ok(self.at(keyspace, &locked, &found, place).filter(|_| keyspace.is_current(&version)))
     }
 
     /// The key at a place among those that are on disk only and have not expired.
-    fn at(
-        &self,
-        keyspace: &Keyspace,
-        version: &Arc<Version>,
-        found: &[Found],
-        place: usize,
-    ) -> Option<Vec<u8>> {
-        let locked = keyspace.locks().lock_one(self.shard);
+    fn at(&self, keyspace: &Keyspace, locked: &Locked<'_>, found: &[Found], place: usize) -> Option<Vec<u8>> {
         let is_cold = |found: &&Found| {
-            !found.has_expired(self.now) && keyspace.is_cold(&locked, self.namespace, &found.key())
+            !found.has_expired(self.now) && keyspace.is_cold(locked, self.namespace, &found.key())
         };
-        let drawn = found.iter().filter(is_cold).nth(place).map(|found| found.name.to_vec());
-        drawn.filter(|_| keyspace.is_current(version))
+        found.iter().filter(is_cold).nth(place).map(|found| found.name.to_vec())
     }
 
     /// Does a piece of the search for the first key that has not expired, wherever it is.

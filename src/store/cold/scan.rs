@@ -69,6 +69,20 @@ impl ScanWalk {
         }
     }
 
+    /// Does it all for an operation that holds all shards.
+    pub fn finish(&mut self, db: &mut Db<'_>) -> Result<Scanned, String> {
+        let keyspace = db.keyspace();
+        while let Some(from) = self.from.filter(|_| self.left > 0) {
+            let (count, namespace) = (self.left.min(PIECE_KEYS), db.namespace(ShardId::of(from)));
+            let version = keyspace.image()?;
+            let disk = Stretch::read(&version, namespace, from, None, count, &self.filter)?;
+            let ram = Ram::read(db, namespace, from, disk.end, count, &self.filter);
+            self.from = self.add(&disk, &ram);
+        }
+        self.scanned.cursor = self.from.map_or(0, cursor_at);
+        Ok(std::mem::take(&mut self.scanned))
+    }
+
     /// Looks at a stretch from `from` on. Returns where to go on.
     fn piece(&mut self, keyspace: &Keyspace, from: u64) -> Result<Option<u64>, String> {
         let count = self.left.min(PIECE_KEYS);
@@ -85,6 +99,11 @@ impl ScanWalk {
         if !Arc::ptr_eq(&current, &version) {
             disk = Stretch::read(&current, namespace, from, ram.end, u64::MAX, &self.filter)?;
         }
+        Ok(self.add(&disk, &ram))
+    }
+
+    /// Adds what a stretch has. Returns where to go on.
+    fn add(&mut self, disk: &Stretch, ram: &Ram) -> Option<u64> {
         let known = ram.slice.known.as_ref().expect("it was asked for");
         let is_here = |found: &Found| ram.end.is_none_or(|end| found.hash < end);
         let cold = disk.found.iter().filter(|found| is_here(found) && !known.has(found.hash, &found.name));
@@ -97,7 +116,7 @@ impl ScanWalk {
         }
         ram.slice.names.iter().for_each(|name| self.scanned.names.push(name));
         self.left = self.left.saturating_sub(looked_at);
-        Ok(ram.end)
+        ram.end
     }
 }
 

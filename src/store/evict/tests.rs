@@ -44,7 +44,7 @@ impl Fixture {
     fn new(policy: Policy) -> Self {
         let (garbage, _) = crossbeam_channel::unbounded();
         let keyspace = Keyspace::new(4, KeyHasher::new([7; SECRET_LEN]), Box::new(|_| {}), garbage);
-        keyspace.set_limits_memory(true);
+        keyspace.set_limits_memory(true, None);
         Fixture { keyspace, random: Random::new(1), evictor: Evictor::new(Random::new(2)), policy }
     }
 

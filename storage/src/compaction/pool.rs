@@ -58,6 +58,8 @@ pub struct Options {
     pub threads: usize,
     /// The rate, in bytes of entries read a second, when there is little to do.
     pub bytes_per_second_min: u64,
+    /// What each thread does first: the place to lower its priority.
+    pub on_start: fn(),
 }
 
 impl Default for Options {
@@ -67,6 +69,7 @@ impl Default for Options {
             shape: picker::Options::default(),
             threads: (cores / 4).clamp(1, 4),
             bytes_per_second_min: 16 << 20,
+            on_start: || {},
         }
     }
 }
@@ -440,6 +443,7 @@ impl Pool {
         for nth in 0..pool.compactor.options.threads {
             let (name, compactor) = (format!("forgekv-compact-{nth}"), pool.compactor.clone());
             let work = move || {
+                (compactor.options.on_start)();
                 while let Some(task) = compactor.wait() {
                     compactor.run(task);
                 }

@@ -36,7 +36,7 @@ fn small_options() -> Options {
         dropped_max: 3,
         ..picker::Options::default()
     };
-    Options { shape, threads: 1, bytes_per_second_min: u64::MAX }
+    Options { shape, threads: 1, bytes_per_second_min: u64::MAX, ..Options::default() }
 }
 
 /// An open dataset without a log.
