@@ -24,7 +24,8 @@ impl ClientInfo {
         let (obl, buffer) = (load(&self.output_bytes), load(&self.output_memory));
         let [channels, patterns, shard_channels] = self.subscribed();
         let tracking = self.tracker.get().and_then(|tracker| tracker.options());
-        let redirect = tracking.map_or(-1, |options| options.redirect.map_or(0, |target| target.client as i64));
+        let redirect =
+            tracking.map_or(-1, |options| options.redirect.map_or(0, |target| target.client as i64));
         let mut put = |bytes: &[u8]| out.extend_from_slice(bytes);
         put(format!("id={} addr={} laddr={} fd={} name=", self.id.0, ends.peer, ends.local, ends.fd)
             .as_bytes());

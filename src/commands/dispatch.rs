@@ -319,8 +319,9 @@ impl Executor {
             return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::NO_AUTH));
         }
         if client.is_in_subscribed_mode() && !is_allowed_to_subscribers(row) {
-            return Err(unknown_subcommand(row, argv)
-                .unwrap_or_else(|| CommandError::subscribed_mode(row.name())));
+            return Err(
+                unknown_subcommand(row, argv).unwrap_or_else(|| CommandError::subscribed_mode(row.name()))
+            );
         }
         if self.state.is_loading() && !row.command.has(flags::LOADING) {
             return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::LOADING));

@@ -130,13 +130,12 @@ impl CommandError {
     pub const ONE_REDIRECTION: Self = Self::Fixed("ERR A client can only redirect to a single other client");
     pub const NO_REDIRECTION_TARGET: Self =
         Self::Fixed("ERR The client ID you want redirect to does not exist");
-    pub const PREFIX_WITHOUT_BCAST: Self =
-        Self::Fixed("ERR PREFIX option requires BCAST mode to be enabled");
+    pub const PREFIX_WITHOUT_BCAST: Self = Self::Fixed("ERR PREFIX option requires BCAST mode to be enabled");
     pub const BCAST_SWITCHED: Self = Self::Fixed(
         "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.",
     );
     pub const BCAST_AND_OPT: Self = Self::Fixed("ERR OPTIN and OPTOUT are not compatible with BCAST");
-    pub const OPTIN_AND_OPTOUT: Self = Self::Fixed("ERR You can't use both OPTIN mode and OPTOUT mode");
+    pub const OPTIN_AND_OPTOUT: Self = Self::Fixed("ERR You can't specify both OPTIN mode and OPTOUT mode");
     pub const OPT_SWITCHED: Self = Self::Fixed(
         "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.",
     );

@@ -89,9 +89,7 @@ impl Tracker {
         }
         let parcel = match options.redirect {
             None => Parcel::new(To::One(self.address), message.clone()),
-            Some(target) => {
-                Parcel::new(To::Redirected(target, self.clone()), message.clone().redirected())
-            }
+            Some(target) => Parcel::new(To::Redirected(target, self.clone()), message.clone().redirected()),
         };
         let target = options.redirect.unwrap_or(self.address);
         Some(Parcel { is_for_sender: is_writer(target.client), ..parcel })

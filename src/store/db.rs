@@ -28,8 +28,8 @@ use super::{DbIndex, ShardId, UnixMs};
 use crate::config::values::NotifyFlags;
 
 mod change;
-mod tell;
 mod part;
+mod tell;
 mod typed;
 mod whole;
 

@@ -8,10 +8,10 @@
 
 use std::sync::Arc;
 
+use super::DbIndex;
 use super::db::Workspace;
 use super::keyspace::Keyspace;
 use super::tracked::Tracked;
-use super::DbIndex;
 use crate::config::values::NotifyFlags;
 use crate::pubsub::{Parcel, Tracker};
 

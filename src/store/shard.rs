@@ -22,8 +22,8 @@ use super::image::{Image, Slice};
 use super::interest::Interest;
 use super::loading::Loading;
 use super::object::Object;
-use super::tracked::Tracked;
 use super::table::{Cooled, Mercy, Table};
+use super::tracked::Tracked;
 use super::{DbIndex, ShardId};
 use crate::store::hash::KeyHasher;
 
@@ -143,7 +143,15 @@ impl Shard {
             ahead: BTreeMap::new(),
             flushed: Vec::new(),
         };
-        Shard { id, spaces, last_lsn: 0, loading: Loading::default(), interest: Interest::default(), tracked: Tracked::default(), round }
+        Shard {
+            id,
+            spaces,
+            last_lsn: 0,
+            loading: Loading::default(),
+            interest: Interest::default(),
+            tracked: Tracked::default(),
+            round,
+        }
     }
 
     /// Makes the shard what an image on disk says: these namespaces, with all their keys cold, and changes from `epoch` on.

@@ -16,9 +16,11 @@ use super::{Db, DbIndex, Key, Keyspace, SHARD_COUNT, ShardId, UnixMs};
 use crate::pubsub::Tracker;
 
 /// A key, and who has read it, by number.
-struct Known {
-    key: Box<[u8]>,
-    trackers: Vec<Arc<Tracker>>,
+pub struct Known {
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Who tracks it.
+    pub trackers: Vec<Arc<Tracker>>,
 }
 
 /// See the module's doc.
@@ -64,11 +66,11 @@ impl Tracked {
         if same_hash.is_empty() {
             self.by_hash.remove(&key.hash);
         }
-        self.forget(known).1
+        self.forget(known).trackers
     }
 
     /// Forgets the first key from a place in hash space on.
-    pub fn take_any(&mut self, from: u64) -> Option<(Box<[u8]>, Vec<Arc<Tracker>>)> {
+    pub fn take_any(&mut self, from: u64) -> Option<Known> {
         let hash = *self.by_hash.range(from..).next().or_else(|| self.by_hash.iter().next())?.0;
         let same_hash = self.by_hash.get_mut(&hash)?;
         let known = same_hash.pop()?;
@@ -78,10 +80,10 @@ impl Tracked {
         Some(self.forget(known))
     }
 
-    fn forget(&mut self, known: Known) -> (Box<[u8]>, Vec<Arc<Tracker>>) {
+    fn forget(&mut self, known: Known) -> Known {
         self.keys -= 1;
         self.items -= known.trackers.len() as u64;
-        (known.key, known.trackers)
+        known
     }
 }
 
@@ -169,7 +171,7 @@ mod tests {
         assert_eq!((tracked.keys, tracked.items), (2, 3));
         let clients: Vec<u64> = tracked.take(&k).iter().map(|tracker| tracker.address().client).collect();
         assert_eq!((clients, tracked.take(&k).len()), (vec![1, 2], 0));
-        assert_eq!(tracked.take_any(8).map(|(key, _)| key), Some(Box::from(&b"l"[..])));
+        assert_eq!(tracked.take_any(8).map(|known| known.key), Some(Box::from(&b"l"[..])));
         assert!(tracked.is_empty() && tracked.take_any(0).is_none());
     }
 }

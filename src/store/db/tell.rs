@@ -7,6 +7,7 @@ use crate::config::values::NotifyFlags;
 use crate::pubsub::{Parcel, Tracker};
 use crate::store::ShardId;
 use crate::store::notify::Event;
+use crate::store::tracked::Known;
 
 impl Db<'_> {
     /// Notes an event for subscribers, if they asked for its class.
@@ -37,7 +38,7 @@ impl Db<'_> {
 
     /// Forgets who tracks one of the keys of a held shard; they are told as if it had changed. False: there is none.
     pub fn untrack_one(&mut self, shard: ShardId, random: u64) -> bool {
-        let Some((key, trackers)) = self.locked.shard_mut(shard).tracked.take_any(random) else {
+        let Some(Known { key, trackers }) = self.locked.shard_mut(shard).tracked.take_any(random) else {
             return false;
         };
         self.keyspace.tracking.add(-1, -(trackers.len() as i64));
@@ -64,7 +65,8 @@ impl Db<'_> {
         for id in self.locked.set().iter() {
             all.push(std::mem::take(&mut self.locked.shard_mut(id).tracked));
         }
-        let (keys, items) = all.iter().fold((0, 0), |sum, tracked| (sum.0 + tracked.keys, sum.1 + tracked.items));
+        let (keys, items) =
+            all.iter().fold((0, 0), |sum, tracked| (sum.0 + tracked.keys, sum.1 + tracked.items));
         self.keyspace.tracking.add(-(keys as i64), -(items as i64));
         self.work.events.push(Event::Flushed(all));
     }
