@@ -10,8 +10,8 @@
 
 use std::fmt;
 
-use super::object::{self, Object};
-use super::{Format, Malformed, Source, VERSION_MAX, crc64};
+use super::object::{self, Object, ObjectRef};
+use super::{Encodings, Format, Malformed, Source, VERSION_MAX, crc64};
 
 /// Why a payload is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl fmt::Display for DumpError {
 impl std::error::Error for DumpError {}
 
 /// The payload of an object.
-pub fn payload(object: &Object<'_>, format: Format) -> Vec<u8> {
+pub fn payload(object: ObjectRef<'_>, format: Format) -> Vec<u8> {
     let mut out = Vec::new();
     let Ok(()) = object::put(&mut out, object, format);
     seal(&mut out, format.version);
@@ -57,15 +57,15 @@ pub fn verified(payload: &[u8]) -> Result<&[u8], DumpError> {
 }
 
 /// The object of a payload.
-pub fn take(payload: &[u8]) -> Result<Object<'_>, DumpError> {
+pub fn take<'p>(payload: &'p [u8], encodings: Encodings<'_>) -> Result<Object<'p>, DumpError> {
     let mut rest = verified(payload)?;
-    let object = take_object(&mut rest).map_err(DumpError::Object)?;
+    let object = take_object(&mut rest, encodings).map_err(DumpError::Object)?;
     if rest.is_empty() { Ok(object) } else { Err(DumpError::Object(Malformed::Trailing)) }
 }
 
-fn take_object<'a>(rest: &mut &'a [u8]) -> Result<Object<'a>, Malformed> {
+fn take_object<'a>(rest: &mut &'a [u8], encodings: Encodings<'_>) -> Result<Object<'a>, Malformed> {
     let [object_type] = rest.array()?;
-    object::take(object_type, rest)
+    object::take(object_type, rest, encodings)
 }
 
 #[cfg(test)]
@@ -73,6 +73,14 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
+
+    fn payload(object: &Object<'_>, format: Format) -> Vec<u8> {
+        super::payload(object.as_ref(), format)
+    }
+
+    fn take(payload: &[u8]) -> Result<Object<'_>, DumpError> {
+        super::take(payload, Encodings::AsWritten { hash_seed: 7 })
+    }
 
     const VERSION_10: Format = Format { version: 10, compression: true };
 
@@ -119,7 +127,7 @@ mod tests {
             (b"", Malformed::CutOff),
             (b"\x00\x02a", Malformed::CutOff),
             (b"\x00\x01aa", Malformed::Trailing),
-            (b"\x12\x01a", Malformed::Type(18)),
+            (b"\x07\x01a", Malformed::Type(7)),
         ];
         for (body, malformed) in cases {
             let mut bytes = body.to_vec();

@@ -1,28 +1,32 @@
 //! The image of a value inside a run: what the store keeps on disk for a key.
 //!
 //! ```text
-//! byte 0     flags: bit 0 the string's encoding is raw though it is short, bit 1 the string is the text of an
-//!            integer over 32 bits, bits 2-7 zero
+//! byte 0     flags: bit 0 the string's encoding is raw though it is short, or the list is a quicklist though it has
+//!            one node; bit 1 the string is the text of an integer over 32 bits; bits 2-7 zero
 //! byte 1-3   access: 24 bits, little-endian; opaque here
 //! …          the RDB object: type byte, payload
 //! ```
 //!
-//! * A value comes back exactly as it was stored: an integer is an integer, the bytes "7" are bytes, and a short raw
-//!   string is raw. RDB alone says neither, hence the flags.
+//! * A value comes back exactly as it was stored: an integer is an integer, the bytes "7" are bytes, a short raw string is
+//!   raw, and what was a table is one. RDB alone does not say all of that, hence the flags.
 //! * Nothing is compressed: the blocks of a run are.
 
 use std::borrow::Cow;
 
-use super::object::Object;
+use super::collection::{self, Collection, CollectionRef, Encodings};
+use super::object::{self, Object, ObjectRef};
 use super::string::{self, Encoded};
-use super::{Malformed, object_type};
+use super::{Format, Malformed, object_type};
+use crate::types::list;
 use crate::types::string::encoding::int_encodable;
 
 const RAW: u8 = 1;
+/// The same bit.
+const QUICKLIST: u8 = RAW;
 const INT_TEXT: u8 = 2;
 
 /// A value as the store had it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Image<'a> {
     /// The access information, 24 bits.
     pub access: u32,
@@ -31,7 +35,7 @@ pub struct Image<'a> {
 }
 
 /// The value of an [`Image`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum ImageValue<'a> {
     /// A string held as an integer.
     Int(i64),
@@ -42,6 +46,8 @@ pub enum ImageValue<'a> {
         /// Whether OBJECT ENCODING must say `raw` even if it is short.
         raw: bool,
     },
+    /// Anything but a string.
+    Collection(Collection),
 }
 
 /// What a file holds of the value; RDB does not tell a string that is `raw` from one that is not.
@@ -50,6 +56,7 @@ impl<'a> From<ImageValue<'a>> for Object<'a> {
         match value {
             ImageValue::Int(number) => Object::Int(number),
             ImageValue::Bytes { bytes, .. } => Object::String(bytes),
+            ImageValue::Collection(value) => Object::Collection(value),
         }
     }
 }
@@ -70,18 +77,59 @@ pub fn put_int(out: &mut Vec<u8>, access: u32, number: i64) {
     }
 }
 
+/// Appends the image of anything but a string. Of `access` the low 24 bits are kept.
+pub fn put_collection(out: &mut Vec<u8>, access: u32, value: CollectionRef<'_>) {
+    let flags = match value {
+        CollectionRef::List(list) if list.encoding() == list::Encoding::Quicklist => QUICKLIST,
+        _ => 0,
+    };
+    let object = ObjectRef::Collection(value);
+    put_header(out, flags, access, object::type_of(object, Format::EXACT));
+    let Ok(()) = object::put_payload(out, object, Format::EXACT);
+}
+
+/// Appends the object of an image in another format, type byte and payload, and gives the access information. What differs
+/// is rewritten part by part: no value is made of it.
+pub fn to_object(bytes: &[u8], format: Format, out: &mut Vec<u8>) -> Result<u32, Malformed> {
+    let (&[_, low, middle, high, object_type], mut rest) =
+        bytes.split_first_chunk().ok_or(Malformed::CutOff)?;
+    if object_type == object_type::STRING {
+        let Ok(()) = object::put(out, Object::from(take(bytes, 0)?.value).as_ref(), format);
+    } else {
+        collection::transcode(object_type, &mut rest, format, out)?;
+        if !rest.is_empty() {
+            return Err(Malformed::Trailing);
+        }
+    }
+    Ok(u32::from_le_bytes([low, middle, high, 0]))
+}
+
+/// The name of the value's type, as TYPE gives it.
+pub fn kind(bytes: &[u8]) -> Result<&'static str, Malformed> {
+    let &object_type = bytes.get(4).ok_or(Malformed::CutOff)?;
+    object_type::kind(object_type).ok_or(Malformed::Type(object_type))
+}
+
 fn put_header(out: &mut Vec<u8>, flags: u8, access: u32, object_type: u8) {
     let [low, middle, high, _] = access.to_le_bytes();
     out.extend_from_slice(&[flags, low, middle, high, object_type]);
 }
 
-/// Reads an image, which must be the whole of `bytes`.
-pub fn take(bytes: &[u8]) -> Result<Image<'_>, Malformed> {
+/// Reads an image, which must be the whole of `bytes`. `hash_seed` is the dataset's for members.
+pub fn take(bytes: &[u8], hash_seed: u64) -> Result<Image<'_>, Malformed> {
     let (&[flags, low, middle, high, object_type], mut rest) =
         bytes.split_first_chunk().ok_or(Malformed::CutOff)?;
-    let value = match object_type {
-        object_type::STRING => take_string(flags, &mut rest)?,
-        other => return Err(Malformed::Type(other)),
+    let value = match (object_type, flags) {
+        (object_type::STRING, _) => take_string(flags, &mut rest)?,
+        (object_type::LIST_QUICKLIST_2, 0 | QUICKLIST) => {
+            let list = collection::take_list_as(&mut rest, hash_seed, flags == QUICKLIST)?;
+            ImageValue::Collection(Collection::List(list))
+        }
+        (other, 0) => {
+            let encodings = Encodings::AsWritten { hash_seed };
+            ImageValue::Collection(collection::take(other, &mut rest, encodings)?)
+        }
+        _ => return Err(Malformed::ImageFlags(flags)),
     };
     if !rest.is_empty() {
         return Err(Malformed::Trailing);
@@ -100,9 +148,34 @@ fn take_string<'a>(flags: u8, rest: &mut &'a [u8]) -> Result<ImageValue<'a>, Mal
     }
 }
 
+/// Equal values have the same image.
+impl PartialEq for ImageValue<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) => a == b,
+            (Self::Bytes { bytes: a, raw: raw_a }, Self::Bytes { bytes: b, raw: raw_b }) => {
+                (a, raw_a) == (b, raw_b)
+            }
+            (Self::Collection(a), Self::Collection(b)) => {
+                let image = |value: &Collection| {
+                    let mut out = Vec::new();
+                    put_collection(&mut out, 0, value.as_ref());
+                    out
+                };
+                image(a) == image(b)
+            }
+            _ => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn take(bytes: &[u8]) -> Result<Image<'_>, Malformed> {
+        super::take(bytes, 7)
+    }
 
     #[test]
     fn integers_stay_integers() {
@@ -154,8 +227,8 @@ mod tests {
             assert_eq!(take(&image), Err(Malformed::ImageFlags(flags)), "hello is not an integer");
         }
         assert_eq!(take(&[RAW, 0, 0, 0, 0, 0xC0, 7]), Err(Malformed::ImageFlags(RAW)));
-        let text = take(&[0, 0, 0, 0, object_type::STREAM_LISTPACKS_3, 0]).unwrap_err().to_string();
-        assert_eq!(text, "objects of type 21 (stream, version 3) cannot be read");
+        let text = take(&[0, 0, 0, 0, object_type::MODULE_2, 0]).unwrap_err().to_string();
+        assert_eq!(text, "objects of type 7 (module value) cannot be read");
         let text = take(&[0, 0, 0, 0, 8, 0]).unwrap_err().to_string();
         assert_eq!(text, "there are no objects of type 8");
     }

@@ -19,8 +19,9 @@
 //!   is asked for; where what is left is unknown, memory grows only with the bytes that arrive.
 //! * What is written can be read by Redis 7.0 and later, as far as the version asked for goes.
 //!
-//! Reading order: [`string`], [`object`], then what wraps objects: [`image`], [`dump`], [`writer`] and [`reader`].
+//! Reading order: [`string`], [`object`], [`collection`], then what wraps objects: [`image`], [`dump`], [`writer`] and [`reader`].
 
+pub mod collection;
 pub mod crc64;
 pub mod dump;
 pub mod image;
@@ -38,7 +39,8 @@ pub mod writer;
 
 use std::fmt;
 
-pub use object::Object;
+pub use collection::{Collection, CollectionRef, Encodings, Limits};
+pub use object::{Object, ObjectRef};
 pub use seam::{Sink, Source};
 
 /// The latest RDB version that is read: that of Redis 7.4.
@@ -51,6 +53,11 @@ pub struct Format {
     pub version: u16,
     /// Whether strings are compressed.
     pub compression: bool,
+}
+
+impl Format {
+    /// What says everything, for images and comparisons.
+    pub const EXACT: Self = Self { version: VERSION_MAX, compression: false };
 }
 
 impl Default for Format {
@@ -94,6 +101,8 @@ pub enum Malformed {
     FunctionPreGa,
     /// A number that does not fit where it stands.
     Number(u64),
+    /// A value of this kind is not what it should be: parts that contradict each other, none at all, or one twice.
+    Value(&'static str),
 }
 
 impl fmt::Display for Malformed {
@@ -112,6 +121,7 @@ impl fmt::Display for Malformed {
             Self::ModuleOpcode(number) => write!(f, "data of a module has the unknown opcode {number}"),
             Self::FunctionPreGa => f.write_str("functions of a 7.0 release candidate cannot be read"),
             Self::Number(number) => write!(f, "the number {number} is too large"),
+            Self::Value(kind) => write!(f, "a {kind} is damaged"),
         }
     }
 }

@@ -53,6 +53,19 @@ pub const HASH_METADATA: u8 = 24;
 /// A small hash with expiring fields. Since 7.4.
 pub const HASH_LISTPACK_EX: u8 = 25;
 
+/// The name that TYPE replies with; `None` if such objects cannot be read.
+pub fn kind(number: u8) -> Option<&'static str> {
+    Some(match number {
+        STRING => "string",
+        LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2 => "list",
+        SET | SET_INTSET | SET_LISTPACK => "set",
+        ZSET | ZSET_2 | ZSET_ZIPLIST | ZSET_LISTPACK => "zset",
+        HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK | HASH_METADATA | HASH_LISTPACK_EX => "hash",
+        STREAM_LISTPACKS | STREAM_LISTPACKS_2 | STREAM_LISTPACKS_3 => "stream",
+        _ => return None,
+    })
+}
+
 /// What a type is called in messages; `None` if the number belongs to none.
 pub fn name(number: u8) -> Option<&'static str> {
     Some(match number {

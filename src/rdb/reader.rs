@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::{fmt, io};
 
 use super::object::{self, Object};
-use super::{Access, Malformed, Source, VERSION_MAX, crc64, length, opcode, string};
+use super::{Access, Encodings, Limits, Malformed, Source, VERSION_MAX, crc64, length, opcode, string};
 
 /// The versions that Valkey has written under its own name.
 const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=80;
@@ -20,7 +20,7 @@ const CHECKSUM_SINCE: u16 = 5;
 const BELIEVED: u64 = 64 << 10;
 
 /// A part of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     /// An auxiliary field: its name and its value.
     Aux(Vec<u8>, Vec<u8>),
@@ -31,7 +31,7 @@ pub enum Item {
 }
 
 /// A key of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Its database; nothing bounds it but its type.
     pub db: u32,
@@ -106,6 +106,7 @@ impl std::error::Error for ReadError {}
 /// Reads one RDB file; see the module's documentation. After the end, and after an error, it yields `None`.
 pub struct Reader<R> {
     stream: Stream<R>,
+    limits: Limits,
     db: u32,
     /// The version, once the magic is read.
     version: Option<u16>,
@@ -115,10 +116,11 @@ pub struct Reader<R> {
 }
 
 impl<R: io::BufRead> Reader<R> {
-    /// Reads the file that `inner` begins with. Bytes behind the file stay in `inner`; lend it to go on with them.
-    pub fn new(inner: R) -> Self {
+    /// Reads the file that `inner` begins with; values get their encodings by `limits`. Bytes behind the file stay in `inner`;
+    /// lend it to go on with them.
+    pub fn new(inner: R, limits: Limits) -> Self {
         let stream = Stream { inner, crc: 0, offset: 0 };
-        Self { stream, db: 0, version: None, key: None, done: false }
+        Self { stream, limits, db: 0, version: None, key: None, done: false }
     }
 
     /// Bytes of the file that were taken so far.
@@ -164,7 +166,7 @@ impl<R: io::BufRead> Reader<R> {
     fn take_entry(&mut self, object_type: u8, expire: Option<u64>, access: Access) -> Result<Item, Cause> {
         // Kept in `self` for the message if the object cannot be read.
         self.key = Some(string::take(&mut self.stream)?.into_owned());
-        let object = object::take(object_type, &mut self.stream)?;
+        let object = object::take(object_type, &mut self.stream, Encodings::Within(&self.limits))?;
         let key = self.key.take().unwrap_or_default();
         Ok(Item::Entry(Entry { db: self.db, key, object, expire, access }))
     }

@@ -7,7 +7,8 @@ use std::io::{self, BufReader, Read, Write};
 use super::object::Object;
 use super::reader::{Cause, Entry, Item, ReadError, Reader};
 use super::writer::{Header, Writer};
-use super::{Access, Format, Malformed, crc64};
+use super::{Access, Format, Limits, Malformed, crc64};
+use crate::types::{hash, list, set, zset};
 use crate::util::random::Random;
 
 /// A file of redis-server 7.0.15: in database 0 `k` with an expiry; in database 3 an integer, a compressed string and a
@@ -16,6 +17,14 @@ const OF_REDIS: &[u8] = b"REDIS0010\xfa\x09redis-ver\x067.0.15\xfa\x0aredis-bits
     \xfa\x08used-mem\xc2\x10\x38\x10\x00\xfa\x08aof-base\xc0\x00\xfe\x00\xfb\x01\x01\xfc\x7b\xd8\xc3\x2c\xbb\x03\x00\x00\
     \x00\x01k\x01v\xfe\x03\xfb\x03\x00\x00\x01n\xc0\x07\x00\x01z\xc3\x0a\x40\x50\x02aba\xe0\x42\x01\x01ab\x00\x03raw\xc0\
     \x0c\xff\x98\xea\x93\x04\xa1\x78\x5b\xde";
+
+/// Redis's defaults.
+const LIMITS: Limits = Limits {
+    list: list::Limits { listpack_size: -2 },
+    set: set::Limits { intset_entries: 512, listpack_entries: 128, listpack_value: 64, hash_seed: 7 },
+    hash: hash::Limits { listpack_entries: 128, listpack_value: 64, hash_seed: 7 },
+    zset: zset::Limits { listpack_entries: 128, listpack_value: 64, hash_seed: 7 },
+};
 
 fn string(bytes: &[u8]) -> Object<'static> {
     Object::String(Cow::Owned(bytes.to_vec()))
@@ -26,7 +35,7 @@ fn entry(db: u32, key: &[u8], object: Object<'static>, expire: Option<u64>) -> I
 }
 
 fn read(file: &[u8]) -> Result<Vec<Item>, ReadError> {
-    Reader::new(file).collect()
+    Reader::new(file, LIMITS).collect()
 }
 
 /// A file of this body, sealed with the right checksum.
@@ -73,9 +82,9 @@ fn the_same_file_is_written() {
     };
     writer.header(&header).unwrap();
     writer.select_db(0, 1, 1).unwrap();
-    writer.entry(b"k", &string(b"v"), Some(4_102_444_800_123), Access::Unknown).unwrap();
+    writer.entry(b"k", string(b"v").as_ref(), Some(4_102_444_800_123), Access::Unknown).unwrap();
     writer.select_db(3, 3, 0).unwrap();
-    writer.entry(b"n", &Object::Int(7), None, Access::Unknown).unwrap();
+    writer.entry(b"n", Object::Int(7).as_ref(), None, Access::Unknown).unwrap();
     let written = writer.finish().unwrap();
     // What follows "n" in the file of Redis depends on its compressor.
     let until = OF_REDIS.windows(2).position(|pair| pair == b"\x01z").unwrap() - 1;
@@ -144,10 +153,10 @@ fn a_checksum_is_compared_unless_it_is_zero() {
 
 #[test]
 fn what_cannot_be_read_is_named_with_its_key() {
-    let error = read(&file("REDIS0011", b"\x00\x01a\x01b\x12\x06list\xff\"\x01\x02")).unwrap_err();
+    let error = read(&file("REDIS0011", b"\x00\x01a\x01b\x07\x06list\xff\"\x01\x02")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "at byte 22, in the key \"list\\xff\\\"\": objects of type 18 (list as a quicklist of listpacks) cannot be read"
+        "at byte 22, in the key \"list\\xff\\\"\": objects of type 7 (module value) cannot be read"
     );
     assert_malformed(&file("REDIS0011", b"\x08\x01a"), Malformed::Type(8));
     assert_malformed(&file("REDIS0010", b"\xf6\x00"), Malformed::FunctionPreGa);
@@ -159,7 +168,7 @@ fn what_cannot_be_read_is_named_with_its_key() {
 fn bytes_behind_the_file_stay_where_they_are() {
     let stream = [OF_REDIS, b"*1\r\n"].concat();
     let mut rest = BufReader::with_capacity(7, &stream[..]);
-    assert_eq!(Reader::new(&mut rest).filter_map(Result::ok).count(), 9);
+    assert_eq!(Reader::new(&mut rest, LIMITS).filter_map(Result::ok).count(), 9);
     let mut behind = Vec::new();
     rest.read_to_end(&mut behind).unwrap();
     assert_eq!(behind, b"*1\r\n");
@@ -191,12 +200,16 @@ fn random_files_come_back_whatever_the_buffers() {
                 _ => Access::Frequency(random.next() as u8),
             };
             let key = number.to_string().into_bytes();
-            writer.entry(&key, &object, expire, access).unwrap();
+            writer.entry(&key, object.as_ref(), expire, access).unwrap();
             items.push(Item::Entry(Entry { db, key, object, expire, access }));
         }
         let file = writer.finish().unwrap();
         let buffered = BufReader::with_capacity(1 + random.below(9000), &file[..]);
-        assert_eq!(Reader::new(buffered).collect::<Result<Vec<_>, _>>().unwrap(), items, "seed {seed}");
+        assert_eq!(
+            Reader::new(buffered, LIMITS).collect::<Result<Vec<_>, _>>().unwrap(),
+            items,
+            "seed {seed}"
+        );
     }
 }
 
@@ -223,7 +236,7 @@ fn mutated_files_are_errors_or_files_and_never_more_than_their_bytes_can_say() {
             mutated.extend_from_slice(&crc.to_le_bytes());
         }
         let mut bytes = 0;
-        for item in Reader::new(&mutated[..]).flatten() {
+        for item in Reader::new(&mutated[..], LIMITS).flatten() {
             bytes += match item {
                 Item::Aux(name, value) => name.capacity() + value.capacity(),
                 Item::Function(code) => code.capacity(),
@@ -268,10 +281,10 @@ fn nothing_is_written_after_an_error() {
     let mut disk = FullOnce(100_000, Vec::new());
     let mut writer = Writer::new(&mut disk, Format { version: 11, compression: false }, true).unwrap();
     let big = string(&[b'v'; 90_000]);
-    writer.entry(b"a", &big, None, Access::Unknown).unwrap();
-    let error = writer.entry(b"b", &big, None, Access::Unknown).unwrap_err();
+    writer.entry(b"a", big.as_ref(), None, Access::Unknown).unwrap();
+    let error = writer.entry(b"b", big.as_ref(), None, Access::Unknown).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-    assert!(writer.entry(b"c", &big, None, Access::Unknown).is_err());
+    assert!(writer.entry(b"c", big.as_ref(), None, Access::Unknown).is_err());
     assert!(writer.finish().is_err());
     assert_eq!(disk.1.len(), 100_000);
 }

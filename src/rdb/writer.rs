@@ -8,7 +8,7 @@
 
 use std::io;
 
-use super::object::{self, Object};
+use super::object::{self, ObjectRef};
 use super::{Access, Format, Sink, crc64, length, opcode, string};
 
 /// Bytes that wait at most before they are written.
@@ -123,14 +123,33 @@ impl<W: io::Write> Writer<W> {
         length::put(&mut self.out, expires)
     }
 
+    /// Writes a key whose object is encoded already: type byte and payload, in this file's format.
+    pub fn encoded(
+        &mut self,
+        key: &[u8],
+        object: &[u8],
+        expire: Option<u64>,
+        access: Access,
+    ) -> io::Result<()> {
+        let (object_type, payload) = object.split_first().expect("an object has a type");
+        self.begin(key, *object_type, expire, access)?;
+        self.out.put(payload)
+    }
+
     /// Writes a key. `expire` is in unix milliseconds.
     pub fn entry(
         &mut self,
         key: &[u8],
-        object: &Object<'_>,
+        object: ObjectRef<'_>,
         expire: Option<u64>,
         access: Access,
     ) -> io::Result<()> {
+        self.begin(key, object::type_of(object, self.format), expire, access)?;
+        object::put_payload(&mut self.out, object, self.format)
+    }
+
+    /// Writes what stands before a payload.
+    fn begin(&mut self, key: &[u8], object_type: u8, expire: Option<u64>, access: Access) -> io::Result<()> {
         if let Some(ms) = expire {
             self.out.put(&[opcode::EXPIRE_MS])?;
             self.out.put(&ms.to_le_bytes())?;
@@ -143,9 +162,8 @@ impl<W: io::Write> Writer<W> {
             }
             Access::Frequency(counter) => self.out.put(&[opcode::FREQUENCY, counter])?,
         }
-        self.out.put(&[object::type_of(object)])?;
-        string::put(&mut self.out, key, self.format.compression)?;
-        object::put_payload(&mut self.out, object, self.format)
+        self.out.put(&[object_type])?;
+        string::put(&mut self.out, key, self.format.compression)
     }
 
     /// Ends the file and gives back what it was written to, which is not flushed.

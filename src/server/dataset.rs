@@ -16,8 +16,8 @@ use nix::sys::signal::Signal;
 use storage::{Engine, Progress, Recovery, Status};
 
 use super::spawn;
-use crate::commands::ServerState;
 use crate::commands::replay::Replay;
+use crate::commands::{ServerState, limits};
 use crate::config::Config;
 use crate::net::worker::Seat;
 use crate::stats::Stat;
@@ -175,6 +175,7 @@ fn import(state: &ServerState, config: &Config, patience: &Patience) -> Result<(
         path: config.path(&config.dbfilename),
         keyspace: &state.keyspace,
         engine: state.keyspace.log().expect("the log was opened"),
+        limits: limits::all(config, state.keyspace.member_seed()),
         clock: AccessClock::of(config, now, 0.0),
         now,
         progress: &state.load,

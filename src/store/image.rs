@@ -38,7 +38,7 @@ impl Image {
         }
         let access = entry.access();
         let value = match entry.value() {
-            Value::Object(object) => Frozen::Shared(access, object.clone()),
+            Value::Object(object) if !object.is_small() => Frozen::Shared(access, object.clone()),
             value => {
                 let mut bytes = Vec::new();
                 encode(&mut bytes, access, value);
@@ -57,18 +57,22 @@ fn encode(out: &mut Vec<u8>, access: u32, value: Value<'_>) {
             // Objects are raw whatever their length; of long strings that goes without saying.
             codec::put_string(out, access, bytes.len() <= EMBSTR_MAX, bytes);
         }
-        Value::Object(_) => unreachable!("the codec of the other types comes next"),
+        Value::Object(object) => {
+            let value = object.collection().expect("strings were met above");
+            codec::put_collection(out, access, value);
+        }
     }
 }
 
 /// Makes of what a run holds what a table takes: value, expiry and access information; `None` for a tombstone. `scratch` is
-/// where bytes lie that had to be decoded.
+/// where bytes lie that had to be decoded, and `hash_seed` the dataset's for members of collections.
 pub fn decode<'a>(
     content: &'a Content<Vec<u8>>,
+    hash_seed: u64,
     scratch: &'a mut Vec<u8>,
 ) -> Result<Option<(NewValue<'a>, Option<u64>, u32)>, Malformed> {
     let Content::Value { bytes, expiry_ms } = content else { return Ok(None) };
-    let image = codec::take(bytes)?;
+    let image = codec::take(bytes, hash_seed)?;
     let value = match image.value {
         ImageValue::Int(number) => NewValue::Int(number),
         // Allocated here, and not under the shard's lock.
@@ -80,15 +84,14 @@ pub fn decode<'a>(
             scratch.extend_from_slice(&bytes);
             NewValue::Bytes(scratch, raw)
         }
+        ImageValue::Collection(value) => NewValue::Object(value.into()),
     };
     Ok(Some((value, *expiry_ms, image.access)))
 }
 
 /// The name of the type of a value on disk, as TYPE gives it.
 pub fn type_name(bytes: &[u8]) -> Result<&'static str, Malformed> {
-    match codec::take(bytes)?.value {
-        ImageValue::Int(_) | ImageValue::Bytes { .. } => Ok("string"),
-    }
+    codec::kind(bytes)
 }
 
 /// Keys of one shard and namespace, captured in one lock hold: flat, so that capturing allocates next to nothing.
@@ -130,7 +133,9 @@ impl Slice {
         let key = self.put_key(entry.key());
         let (expire, value) = if entry.is_tombstone() {
             (None, ItemValue::Tombstone)
-        } else if let Value::Object(object) = entry.value() {
+        } else if let Value::Object(object) = entry.value()
+            && !object.is_small()
+        {
             (entry.expire_at(), ItemValue::Shared(entry.access(), object.clone()))
         } else {
             encode(&mut self.bytes, entry.access(), entry.value());

@@ -7,8 +7,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::rdb::{Collection, CollectionRef};
 use crate::types::hash::Hash;
-use crate::types::list::List;
+use crate::types::list::{self, List};
 use crate::types::set::Set;
 use crate::types::stream::Stream;
 use crate::types::string::encoding::Encoding;
@@ -56,6 +57,29 @@ impl Object {
         }
     }
 
+    /// The value, unless it is a string.
+    pub fn collection(&self) -> Option<CollectionRef<'_>> {
+        Some(match self {
+            Self::String(_) => return None,
+            Self::List(list) => CollectionRef::List(list),
+            Self::Set(set) => CollectionRef::Set(set),
+            Self::Hash(hash) => CollectionRef::Hash(hash),
+            Self::Zset(zset) => CollectionRef::Zset(zset),
+            Self::Stream(stream) => CollectionRef::Stream(stream),
+        })
+    }
+
+    /// Is it a few bytes in one piece, so that a clone copies all of it?
+    pub fn is_small(&self) -> bool {
+        match self {
+            Self::String(_) | Self::Stream(_) => false,
+            Self::List(list) => list.encoding() == list::Encoding::Listpack,
+            Self::Set(set) => set.small_bytes().is_some(),
+            Self::Hash(hash) => hash.small_bytes().is_some(),
+            Self::Zset(zset) => zset.small_bytes().is_some(),
+        }
+    }
+
     /// The name of its encoding, as OBJECT ENCODING gives it.
     pub fn encoding(&self) -> &'static str {
         match self {
@@ -65,6 +89,18 @@ impl Object {
             Self::Hash(hash) => hash.encoding().name(),
             Self::Zset(zset) => zset.encoding().name(),
             Self::Stream(_) => "stream",
+        }
+    }
+}
+
+impl From<Collection> for Object {
+    fn from(value: Collection) -> Self {
+        match value {
+            Collection::List(list) => Self::List(list),
+            Collection::Set(set) => Self::Set(set),
+            Collection::Hash(hash) => Self::Hash(hash),
+            Collection::Zset(zset) => Self::Zset(zset),
+            Collection::Stream(stream) => Self::Stream(stream),
         }
     }
 }

@@ -157,7 +157,7 @@ impl Keyspace {
     pub(super) fn install(&self, wanted: &Wanted, content: &Content<Vec<u8>>) -> Result<(), String> {
         let Wanted { namespace, hash, key } = wanted;
         let mut scratch = Vec::new();
-        let loaded = image::decode(content, &mut scratch)
+        let loaded = image::decode(content, self.member_seed(), &mut scratch)
             .map_err(|what| format!("A value on disk can't be understood: {what}"))?;
         let id = ShardId::of(*hash);
         let mut locked = self.locks().lock_one(id);
@@ -189,7 +189,7 @@ impl Db<'_> {
             version.get(position(namespace, key.hash), key.bytes).map_err(|error| error.to_string())?;
         let content = found.unwrap_or(Content::Tombstone);
         let mut scratch = Vec::new();
-        let loaded = image::decode(&content, &mut scratch)
+        let loaded = image::decode(&content, keyspace.member_seed(), &mut scratch)
             .map_err(|what| format!("A value on disk can't be understood: {what}"))?;
         let shard = self.locked_mut().shard_mut(key.shard());
         shard.loading.overtake(namespace, key);

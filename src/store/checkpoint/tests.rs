@@ -334,7 +334,7 @@ fn show(value: Value<'_>) -> String {
 fn decode(bytes: &[u8]) -> String {
     let content = Content::Value { bytes: bytes.to_vec(), expiry_ms: None };
     let mut scratch = Vec::new();
-    let (value, ..) = crate::store::image::decode(&content, &mut scratch).unwrap().unwrap();
+    let (value, ..) = crate::store::image::decode(&content, 7, &mut scratch).unwrap().unwrap();
     let hasher = KeyHasher::new([0; SECRET_LEN]);
     let mut table = crate::store::table::Table::new(0);
     let handle = table.insert(&hasher, 1, b"k", value, (None, 0, State::NEW));

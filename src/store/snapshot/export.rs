@@ -183,14 +183,17 @@ fn write_database<W: Write>(
     }
     writer.select_db(db, expected, expires)?;
     let (mut scan, mut found) = (version.scan(Position { namespace, hash: 0 })?, 0);
+    let mut object = Vec::new();
     while let Some(entry) = scan.entry().filter(|entry| entry.position.namespace == namespace) {
         if progress.is_cancelled.load(Ordering::Relaxed) {
             return Err(Failure::Cancelled);
         }
         if let Content::Value { bytes, expiry_ms } = entry.content {
-            let image = image::take(bytes).map_err(|what| Failure::Value(entry.key.to_vec(), what))?;
-            let access = options.uses.map_or(Access::Unknown, |clock| clock.saved(image.access));
-            writer.entry(entry.key, &image.value.into(), expiry_ms, access)?;
+            object.clear();
+            let access = image::to_object(bytes, options.format, &mut object)
+                .map_err(|what| Failure::Value(entry.key.to_vec(), what))?;
+            let access = options.uses.map_or(Access::Unknown, |clock| clock.saved(access));
+            writer.encoded(entry.key, &object, expiry_ms, access)?;
             found += 1;
             progress.keys.fetch_add(1, Ordering::Relaxed);
         }

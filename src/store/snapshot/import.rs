@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use storage::Engine;
 
-use crate::rdb::Object;
 use crate::rdb::reader::{Entry, Item, Reader};
+use crate::rdb::{Limits, Object};
 use crate::store::cache::Hand;
 use crate::store::db::Workspace;
 use crate::store::entry::NewValue;
@@ -67,6 +67,8 @@ pub struct Import<'a> {
     pub keyspace: &'a Keyspace,
     /// Whose log is attached to the keyspace.
     pub engine: &'a Engine,
+    /// Up to what values are small.
+    pub limits: Limits,
     /// How uses are recorded.
     pub clock: AccessClock,
     /// Keys that expired before are dropped.
@@ -136,7 +138,7 @@ impl Import<'_> {
     }
 
     fn read(&self, stream: impl BufRead) -> Result<(), String> {
-        let mut reader = Reader::new(stream);
+        let mut reader = Reader::new(stream, self.limits);
         let (mut work, mut hand) = (Workspace::default(), Hand::default());
         let (mut keys, mut next_bytes, mut reported) = (0, 0, Monotonic::now());
         while let Some(item) = reader.next() {
@@ -214,9 +216,10 @@ impl Import<'_> {
             return Err(format!("the key \"{}\" is there twice", bytes.escape_ascii()));
         }
         let expiry = expire.map_or(Expiry::Clear, |at| Expiry::At(UnixMs(at)));
-        let slot = match &object {
-            Object::Int(number) => place.set(&key, None, NewValue::Int(*number), expiry),
-            Object::String(bytes) => place.set(&key, None, NewValue::Bytes(bytes, false), expiry),
+        let slot = match object {
+            Object::Int(number) => place.set(&key, None, NewValue::Int(number), expiry),
+            Object::String(bytes) => place.set(&key, None, NewValue::Bytes(&bytes, false), expiry),
+            Object::Collection(value) => place.set(&key, None, NewValue::Object(value.into()), expiry),
         };
         place.set_access(slot, self.clock.restored(access));
         place.commit(std::iter::empty(), DbIndex(db));

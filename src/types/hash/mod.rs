@@ -146,6 +146,13 @@ impl Hash {
         Ok(hash)
     }
 
+    /// Makes a table of it, as before many fields are loaded.
+    pub fn become_table(&mut self, limits: &Limits) {
+        if matches!(self.repr, Repr::Small(_)) {
+            self.convert_to_table(limits);
+        }
+    }
+
     /// How it is kept.
     pub fn encoding(&self) -> Encoding {
         match &self.repr {

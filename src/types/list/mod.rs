@@ -114,10 +114,10 @@ impl List {
         List(Repr::Listpack(Listpack::new()))
     }
 
-    /// A list of parts from outside. There must be elements.
+    /// A list of parts from outside. There must be elements. Without `limits` it is a quicklist, however small it is.
     pub fn from_parts<'a>(
         parts: impl IntoIterator<Item = Part<'a>>,
-        limits: Limits,
+        limits: Option<Limits>,
     ) -> Result<Self, Malformed> {
         let mut list = Quicklist::new(Node::Packed(Listpack::new()));
         for part in parts {
@@ -135,7 +135,9 @@ impl List {
             return Err(Malformed);
         }
         let mut list = List(Repr::Quicklist(list));
-        list.try_listpack(limits, 1);
+        if let Some(limits) = limits {
+            list.try_listpack(limits, 1);
+        }
         Ok(list)
     }
 

@@ -130,7 +130,7 @@ impl Pair {
             assert_eq!(list.get(index).map(|element| element.to_vec()), expected);
         }
         if !model.is_empty() {
-            let again = List::from_parts(list.parts(), self.limits).unwrap();
+            let again = List::from_parts(list.parts(), Some(self.limits)).unwrap();
             assert!(values(&again).eq(model.iter().cloned()));
         }
     }
@@ -215,17 +215,17 @@ fn a_quicklist_becomes_a_listpack_at_half_a_node_s_limit() {
     assert_eq!((removed.encoding(), texts(&removed).as_str()), (Encoding::Listpack, "1 2 4"));
     // What is read from a file may fill the node.
     let parts = list(&values[..7], limits);
-    assert_eq!(List::from_parts(parts.parts(), limits).unwrap().encoding(), Encoding::Listpack);
+    assert_eq!(List::from_parts(parts.parts(), Some(limits)).unwrap().encoding(), Encoding::Listpack);
 }
 
 #[test]
 fn malformed_parts_are_refused() {
-    assert_eq!(List::from_parts([], DEFAULT).err(), Some(Malformed));
+    assert_eq!(List::from_parts([], Some(DEFAULT)).err(), Some(Malformed));
     let empty = Listpack::new();
-    assert_eq!(List::from_parts([Part::Packed(empty.as_bytes())], DEFAULT).err(), Some(Malformed));
-    assert_eq!(List::from_parts([Part::Packed(b"junk")], DEFAULT).err(), Some(Malformed));
+    assert_eq!(List::from_parts([Part::Packed(empty.as_bytes())], Some(DEFAULT)).err(), Some(Malformed));
+    assert_eq!(List::from_parts([Part::Packed(b"junk")], Some(DEFAULT)).err(), Some(Malformed));
     let parts = [Part::Packed(empty.as_bytes()), Part::Plain(b"x")];
-    assert_eq!(List::from_parts(parts, DEFAULT).unwrap().len(), 1);
+    assert_eq!(List::from_parts(parts, Some(DEFAULT)).unwrap().len(), 1);
 }
 
 #[test]

@@ -92,6 +92,14 @@ impl Set {
         Self { repr }
     }
 
+    /// An empty set for `count` members of a file, which come one by one.
+    pub fn for_loading(count: usize, limits: &Limits) -> Self {
+        let is_big = count > limits.intset_entries.min(INTSET_ENTRIES_MAX);
+        let repr =
+            if is_big { Repr::Table(Table::new(limits.hash_seed)) } else { Repr::Intset(Intset::new()) };
+        Self { repr }
+    }
+
     /// A set of the bytes of an intset from outside.
     pub fn from_intset(bytes: Vec<u8>, limits: &Limits) -> Result<Self, Malformed> {
         let intset = Intset::from_bytes(bytes)?;

@@ -228,7 +228,7 @@ impl Entries {
     }
 
     /// How many entries had been added when this id was the last, as far as it can be known.
-    pub(super) fn added_until(&self, id: StreamId) -> Option<u64> {
+    pub fn added_until(&self, id: StreamId) -> Option<u64> {
         if self.added == 0 {
             return Some(0);
         }

@@ -83,9 +83,13 @@ impl Zset {
         zset
     }
 
-    /// A set of the bytes of a listpack from outside. They must be pairs of different members and scores, in order.
+    /// A set of the bytes of a listpack from outside. They must be pairs of different members and scores, in order, and there
+    /// must be some.
     pub fn from_listpack(bytes: Vec<u8>, limits: &Limits) -> Result<Self, Malformed> {
         let small = Small::from_listpack(Listpack::from_bytes(bytes)?)?;
+        if small.len() == 0 {
+            return Err(Malformed);
+        }
         let exceeds = small.len() > limits.listpack_entries;
         let mut zset = Zset(Repr::Small(small));
         if exceeds {

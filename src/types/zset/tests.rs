@@ -137,7 +137,7 @@ fn a_listpack_from_outside_must_be_pairs_in_order() {
         let pairs = Listpack::of(texts.iter().map(|text| Element::new(text.as_bytes())));
         Zset::from_listpack(pairs.as_bytes().to_vec(), &LIMITS).map(|set| set.len())
     };
-    assert_eq!(parse(&[]), Ok(0));
+    assert_eq!(parse(&[]), Err(Malformed), "a key has elements");
     assert_eq!(parse(&["a", "1", "b", "1", "c", "1.5", "d", "inf"]), Ok(4));
     for wrong in [
         &["a"][..],
