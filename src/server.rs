@@ -455,8 +455,9 @@ fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
         elapsed_ms += tick_ms;
         let is_due = |every_ms: u64| elapsed_ms / every_ms != before_ms / every_ms;
         if state.active_expire.load(Ordering::Relaxed) && !state.is_paused_for_expiry() {
-            let (expired, _) = state.keyspace.sweep(time::now(), EXPIRE_PER_TICK);
-            stats.add(Stat::ExpiredKeys, expired);
+            let (swept, _) = state.keyspace.sweep(time::now(), EXPIRE_PER_TICK);
+            stats.add(Stat::ExpiredKeys, swept.keys);
+            stats.add(Stat::ExpiredFields, swept.fields);
             if is_due(COLD_EXPIRY_MS) && state.keyspace.has_cold() && state.cold_expiry.begin() {
                 sweep_cold(state.clone());
             }

@@ -180,6 +180,7 @@ impl Executor {
         self.stats.add(Stat::Hits, tallies.hits);
         self.stats.add(Stat::Misses, tallies.misses);
         self.stats.add(Stat::ExpiredKeys, tallies.expired);
+        self.stats.add(Stat::ExpiredFields, tallies.expired_fields);
         self.stats.add(Stat::Dirty, tallies.dirty);
     }
 

@@ -57,6 +57,27 @@ impl CommandError {
     pub const LCS_TOO_LONG: Self = Self::Fixed("ERR String too long for LCS");
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
     pub const NOVALUES_IN_SCAN: Self = Self::Fixed("ERR NOVALUES option can only be used in HSCAN");
+    pub const OUT_OF_SYMMETRIC_RANGE: Self = Self::Fixed(
+        "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
+    pub const NUMKEYS_POSITIVE: Self = Self::Fixed("ERR numkeys should be greater than 0");
+    pub const NUMKEYS_TOO_MANY: Self = Self::Fixed("ERR Number of keys can't be greater than number of args");
+    pub const LIMIT_NEGATIVE: Self = Self::Fixed("ERR LIMIT can't be negative");
+    pub const HASH_NOT_INTEGER: Self = Self::Fixed("ERR hash value is not an integer");
+    pub const HASH_NOT_FLOAT: Self = Self::Fixed("ERR hash value is not a float");
+    pub const INFINITE: Self = Self::Fixed("ERR value is NaN or Infinity");
+    pub const EXPIRE_NEGATIVE: Self = Self::Fixed("ERR invalid expire time, must be >= 0");
+    pub const EXPIRE_MISSING: Self = Self::Fixed("ERR missing expire time");
+    pub const FIELDS_MISSING: Self =
+        Self::Fixed("ERR Mandatory argument FIELDS is missing or not at the right position");
+    pub const NUMFIELDS_POSITIVE: Self = Self::Fixed("ERR Parameter `numFields` should be greater than 0");
+    pub const NUMFIELDS_MISMATCH: Self =
+        Self::Fixed("ERR The `numfields` parameter must match the number of arguments");
+    pub const FIELD_COUNT: Self = Self::Fixed("ERR Number of fields must be a positive integer");
+    pub const FIELD_COUNT_INVALID: Self = Self::Fixed("ERR invalid number of fields");
+    pub const HSETEX_EXPIRATIONS: Self =
+        Self::Fixed("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
+    pub const HSETEX_CONDITIONS: Self = Self::Fixed("ERR Only one of FXX or FNX arguments can be specified");
     pub const NOT_IN_TRANSACTION: Self = Self::Fixed("ERR Command not allowed inside a transaction");
     pub const INVALID_DB: Self = Self::Fixed("ERR invalid DB index");
     pub const DB_OUT_OF_RANGE: Self = Self::Fixed("ERR DB index is out of range");
@@ -228,6 +249,11 @@ impl CommandError {
     /// `ERR invalid expire time in 'set' command`
     pub fn invalid_expire(command: &str) -> Self {
         Self::with("ERR invalid expire time in '{}' command", &[command.as_bytes()])
+    }
+
+    /// `ERR unknown argument: x`, of HSETEX
+    pub fn unknown_argument(word: &[u8]) -> Self {
+        Self::with("ERR unknown argument: {}", &[word])
     }
 
     /// `ERR Unsupported option x`, of EXPIRE and its like.

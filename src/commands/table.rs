@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use super::spec::key_flags::NOT_KEY;
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, expire, info, introspect, keys, lolwut, memory,
-    pubsub, ranges, scan, server, snapshot, strings,
+    bitmaps, client, config, connection, counters, debug, expire, hash_expiry, hashes, info, introspect,
+    keys, lolwut, memory, pubsub, ranges, scan, server, set_algebra, sets, snapshot, strings,
 };
 use crate::resp::Argv;
 
@@ -19,6 +19,10 @@ const FAMILIES: &[&[Command]] = &[
     counters::COMMANDS,
     ranges::COMMANDS,
     bitmaps::COMMANDS,
+    sets::COMMANDS,
+    set_algebra::COMMANDS,
+    hashes::COMMANDS,
+    hash_expiry::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,
     scan::COMMANDS,

@@ -245,6 +245,15 @@ impl<'a> Reply<'a> {
         self.end(deferred, marker, len as i64);
     }
 
+    /// Ends the `len` elements of a scan's reply: before them go the array of two that it is, and the cursor.
+    pub fn end_scan(&mut self, deferred: Deferred, cursor: u64, len: usize) {
+        let end = self.out.gap();
+        self.array(2);
+        self.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+        self.array(len);
+        self.out.move_to(deferred.0, end);
+    }
+
     /// Bytes that are a reply already.
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {

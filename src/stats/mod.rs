@@ -62,6 +62,7 @@ pub enum Stat {
     Hits,
     Misses,
     ExpiredKeys,
+    ExpiredFields,
     EvictedKeys,
     Dirty,
     ConnectionsReceived,

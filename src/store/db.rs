@@ -8,8 +8,8 @@
 //! * Nothing here allocates for a reply or knows who asked.
 //! * A command's keys are in RAM before it runs ([`residence`](super::residence)), so what a lookup does not find does not
 //!   exist. A tombstone is not found.
-//! * The epoch is read once, when all locks are held (DESIGN §5). `change` has what changes keys, `whole` what is done to
-//!   databases.
+//! * The epoch is read once, when all locks are held (DESIGN §5). `change` has what changes keys, `fields` what is special about
+//!   hashes, `whole` what is done to databases.
 
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ use super::{DbIndex, ShardId, UnixMs};
 use crate::config::values::NotifyFlags;
 
 mod change;
+mod fields;
 mod part;
 mod tell;
 mod typed;
@@ -125,6 +126,8 @@ pub struct Tallies {
     pub misses: u64,
     /// Keys deleted because their time had passed.
     pub expired: u64,
+    /// Fields of hashes deleted because their time had passed.
+    pub expired_fields: u64,
     /// Changes of the dataset.
     pub dirty: u64,
 }

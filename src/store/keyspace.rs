@@ -71,7 +71,9 @@ pub struct DbCounts {
     pub cold: usize,
     /// Keys that expire.
     pub expires: usize,
-    /// Those of them that are in RAM.
+    /// Hashes in RAM with fields that expire.
+    pub subexpiry: usize,
+    /// Those keys with an expiry that are in RAM.
     timed: usize,
     /// The sum of the expiry times of those in RAM, in unix milliseconds.
     expires_sum_ms: u128,
@@ -447,6 +449,7 @@ impl Keyspace {
                 counts.cold += space.cold.keys as usize;
                 counts.expires += all.expires as usize;
                 counts.timed += table.expires_len();
+                counts.subexpiry += table.inner_expires_len();
                 counts.expires_sum_ms += table.expires_sum_ms();
                 counts
             })

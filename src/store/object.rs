@@ -45,6 +45,12 @@ impl Object {
         }
     }
 
+    /// When something inside expires next, in unix milliseconds: a field of a hash.
+    #[inline]
+    pub fn next_expire(&self) -> Option<u64> {
+        if let Self::Hash(hash) = self { hash.next_expire() } else { None }
+    }
+
     /// The name of its type, as TYPE gives it.
     pub fn type_name(&self) -> &'static str {
         match self {

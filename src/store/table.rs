@@ -20,7 +20,7 @@
 //! * Deleting merges sparse segments, so an emptied table shrinks. The directory shrinks when one segment is left.
 //! * [`scan`](Table::scan) goes by hash and so needs no memory of earlier calls: whatever grew, split, merged or
 //!   moved in between, a key that was there throughout is visited once.
-//! * An empty table has no heap memory and takes at most 224 bytes.
+//! * An empty table has no heap memory and takes at most 232 bytes.
 //! * Beside the keys that exist it holds tombstones, for keys that do not although the disk may say so. [`Table::look_up`]
 //!   tells the three answers apart; whatever counts or draws keys leaves tombstones out. `residence` owns how entries
 //!   stand to the disk.
@@ -42,6 +42,7 @@ use crate::sys;
 #[cfg(test)]
 mod bench;
 mod growth;
+mod inner;
 mod residence;
 #[cfg(test)]
 mod tests;
@@ -75,6 +76,8 @@ pub struct Table {
     object_bytes: usize,
     strays: BTreeSet<(u64, Handle)>,
     expires: Option<Box<ExpireIndex>>,
+    /// What expires inside values, see `inner`.
+    inner_expires: Option<Box<ExpireIndex>>,
     segment_bytes: usize,
     /// Keys that exist.
     len: usize,
@@ -177,6 +180,7 @@ impl Table {
             object_bytes: 0,
             strays: BTreeSet::new(),
             expires: None,
+            inner_expires: None,
             segment_bytes: 0,
             len: 0,
             tombstones: 0,
@@ -214,7 +218,7 @@ impl Table {
             + self.objects.memory()
             + self.arena.overhead()
             + self.strays.len() * 24
-            + self.expires.as_ref().map_or(0, |index| index.memory());
+            + self.expires_memory();
         let (allocated, resident) = (self.arena.allocated(), self.arena.resident());
         Memory { allocated: allocated + self.object_bytes, resident: resident + self.object_bytes, index }
     }
@@ -222,8 +226,11 @@ impl Table {
     /// Bytes that its keys take with their values and their share of the index: what `maxmemory` bounds. A sum of
     /// counters that are kept, unlike [`Table::memory`], because every write asks for it.
     pub fn used_bytes(&self) -> usize {
-        let expires = self.expires.as_ref().map_or(0, |index| index.memory());
-        self.arena.allocated() + self.object_bytes + self.segment_bytes + expires
+        self.arena.allocated() + self.object_bytes + self.segment_bytes + self.expires_memory()
+    }
+
+    fn expires_memory(&self) -> usize {
+        [&self.expires, &self.inner_expires].into_iter().flatten().map(|index| index.memory()).sum()
     }
 
     /// Asks for the bucket of `hash`.
@@ -339,6 +346,7 @@ impl Table {
         if let Some(when_ms) = expire {
             self.expires.get_or_insert_default().insert(when_ms, handle);
         }
+        self.inner_changes((None, handle), (self.inner_due(&stored), handle));
         handle
     }
 
@@ -354,6 +362,7 @@ impl Table {
         let old = entry::object_index(bytes);
         let layout = Layout::of(bytes);
         let size = layout.value_at() + stored.len();
+        let inner_due = (self.inner_due_of(handle), self.inner_due(&stored));
         let mut now = handle;
         if !self.arena.fits(handle, size) {
             now = self.arena.alloc(size);
@@ -364,6 +373,7 @@ impl Table {
             }
         }
         entry::write_value(self.arena.bytes_mut(now), layout, stored);
+        self.inner_changes((inner_due.0, handle), (inner_due.1, now));
         (now, old.map(|index| self.take_object(index)))
     }
 
@@ -395,9 +405,11 @@ impl Table {
     pub fn edit_object<R>(&mut self, handle: Handle, edit: impl FnOnce(&mut Object) -> R) -> Option<R> {
         let index = entry::object_index(self.arena.bytes(handle))?;
         let object = &mut self.objects[index];
-        let before = object.memory_bytes();
+        let (before, old_due) = (object.memory_bytes(), object.next_expire());
         let result = edit(object);
+        let new_due = object.next_expire();
         self.object_bytes = self.object_bytes - before + object.memory_bytes();
+        self.inner_changes((old_due, handle), (new_due, handle));
         Some(result)
     }
 
@@ -446,6 +458,8 @@ impl Table {
         if size >= old_size {
             entry::set_expire(self.arena.bytes_mut(now), value_len, expire);
         }
+        let inner_due = self.inner_due_of(now);
+        self.inner_changes((inner_due, handle), (inner_due, now));
         if let Some(when_ms) = old {
             self.expire_ends(when_ms, handle);
         }
@@ -469,6 +483,7 @@ impl Table {
         if let Some(when_ms) = entry::expire(bytes) {
             self.expire_ends(when_ms, handle);
         }
+        self.inner_changes((self.inner_due_of(handle), handle), (None, handle));
         self.count_dirty(state, State::NEW);
         let (route, place) = self.locate(hash, handle);
         match place {

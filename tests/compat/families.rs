@@ -3,9 +3,11 @@
 pub mod bitmaps;
 pub mod config;
 pub mod foreign;
+pub mod hashes;
 pub mod keys;
 pub mod limits;
 pub mod server;
+pub mod sets;
 pub mod strings;
 
 use super::grammar::command_name;
@@ -29,6 +31,8 @@ pub struct Family {
 pub const FAMILIES: &[&Family] = &[
     &strings::FAMILY,
     &bitmaps::FAMILY,
+    &sets::FAMILY,
+    &hashes::FAMILY,
     &keys::FAMILY,
     &server::FAMILY,
     &config::FAMILY,

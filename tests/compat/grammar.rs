@@ -13,7 +13,7 @@
 //! One command in twelve is then spoiled: an argument dropped, doubled, inserted or replaced.
 
 use super::families::Family;
-use super::target::{Argv, PASSWORD, Sequence, is};
+use super::target::{Argv, PASSWORD, Sequence, cursor_of_scan, is};
 use super::words::{self, Word};
 use crate::support::Rng;
 
@@ -54,7 +54,9 @@ impl Grammar {
         let mut sequence = Sequence { protocol, commands: (0..count).map(|_| self.command(rng)).collect() };
         // A SCAN has to be followed from its beginning to its end, which needs its replies.
         let hidden = sequence.hides_replies();
-        sequence.commands.retain(|argv| !is(argv, 0, "SCAN") || !(hidden || starts_inside(argv)));
+        sequence.commands.retain(|argv| cursor_of_scan(argv).is_none() || !(hidden || starts_inside(argv)));
+        // What chance takes is another member on each server.
+        sequence.commands.retain(|argv| !(is(argv, 0, "SPOP") && takes_some(argv)));
         if sequence.commands.iter().any(|argv| is(argv, 0, "RESET")) {
             // How much a client that is not logged in any more may send and leave unread is no matter of one connection's
             // order: the server under test has read ahead.
@@ -87,8 +89,20 @@ impl Grammar {
 
 /// Whether a SCAN begins at a cursor that means another place on each server.
 fn starts_inside(argv: &Argv) -> bool {
-    let cursor = argv.get(1).and_then(|cursor| std::str::from_utf8(cursor).ok()).unwrap_or("");
+    let cursor = cursor_of_scan(argv)
+        .and_then(|at| argv.get(at))
+        .and_then(|cursor| std::str::from_utf8(cursor).ok())
+        .unwrap_or("");
     cursor.trim_start_matches(['+', '-']).parse::<u64>().is_ok_and(|position| position != 0)
+}
+
+/// Whether a SPOP may take some members and leave others.
+fn takes_some(argv: &Argv) -> bool {
+    match argv.get(2).and_then(|count| std::str::from_utf8(count).ok()).map(str::parse::<i64>) {
+        Some(Ok(count)) => (1..1000).contains(&count),
+        Some(Err(_)) => false,
+        None => true,
+    }
 }
 
 /// Whether a CONFIG sets what must not be set: a `maxmemory` that is near, since the memory used is the server's own; bulk

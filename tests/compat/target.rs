@@ -100,7 +100,7 @@ impl Live {
         let follow_scans =
             !sequence.commands.iter().any(|argv| is(argv, 0, "CLIENT") && is(argv, 1, "REPLY"));
         let mut rest = sequence.commands.as_slice();
-        while follow_scans && let Some(at) = rest.iter().position(|argv| is(argv, 0, "SCAN")) {
+        while follow_scans && let Some(at) = rest.iter().position(|argv| cursor_of_scan(argv).is_some()) {
             let (now, later) = rest.split_at(at + 1);
             let first = steps.len();
             pipeline(client, now, steps)?;
@@ -177,21 +177,32 @@ fn pipeline(client: &mut Client, commands: &[Argv], steps: &mut Vec<(Argv, Value
     }
 }
 
-/// Repeats a SCAN until its cursor is zero and puts all elements, sorted and each once, into the first reply.
+/// The argument that is the cursor of a SCAN, SSCAN, HSCAN or ZSCAN.
+pub fn cursor_of_scan(argv: &Argv) -> Option<usize> {
+    if is(argv, 0, "SCAN") {
+        return Some(1);
+    }
+    ["SSCAN", "HSCAN", "ZSCAN"].iter().any(|name| is(argv, 0, name)).then_some(2)
+}
+
+/// Repeats a scan until its cursor is zero and puts all elements, sorted and each once, into the first reply: of a hash or a
+/// sorted set, pairs.
 fn follow_scan(client: &mut Client, (argv, reply): &mut (Argv, Value)) -> io::Result<()> {
     let mut all = Vec::new();
     let mut page = reply.clone();
     for _ in 0..MAX_SCAN_CALLS {
         let Some([Value::Bulk(cursor), Value::Array(items)]) = page.items() else { return Ok(()) };
-        all.extend_from_slice(items);
+        let width = if is(argv, 0, "HSCAN") || is(argv, 0, "ZSCAN") { 2 } else { 1 };
+        all.extend(items.chunks(width).map(<[Value]>::to_vec));
         if cursor == b"0" {
             all.sort();
             all.dedup();
-            *reply = Value::Array(vec![Value::bulk("0"), Value::Array(all)]);
+            *reply = Value::Array(vec![Value::bulk("0"), Value::Array(all.concat())]);
             return Ok(());
         }
         let mut next = argv.clone();
-        next[1].clone_from(cursor);
+        let position = cursor_of_scan(argv).expect("it is a scan");
+        next[position].clone_from(cursor);
         page = client.try_cmd(&next)?;
     }
     Err(io::Error::other(format!("a SCAN did not end after {MAX_SCAN_CALLS} calls")))

@@ -21,6 +21,26 @@ const WORDS: &[(&str, Word)] = &[
         0 => any_integer(rng),
         _ => mostly(rng, &["1", "0", "-1", "2", "5", "100", "-100"], integer_edge),
     }),
+    ("member", |rng| if rng.one_in(12) { value(rng) } else { one(rng, MEMBERS) }),
+    ("field", |rng| if rng.one_in(12) { value(rng) } else { one(rng, FIELDS) }),
+    ("popcount", |rng| mostly(rng, &["0", "1000", "2147483648"], integer_edge)),
+    ("draws", |rng| {
+        mostly(rng, &["0", "1", "2", "5", "-1", "-5", "100"], |rng| {
+            one(
+                rng,
+                &[
+                    "9223372036854775807",
+                    "-9223372036854775808",
+                    "abc",
+                    "",
+                    "1.5",
+                    "4611686018427387904",
+                    "+1",
+                ],
+            )
+        })
+    }),
+    ("numkeys", |rng| mostly(rng, &["1", "2", "2", "3"], integer_edge)),
     ("float", |rng| mostly(rng, &["1.5", "-1.5", "0", "3", "0.1", "1e3", "10.50", "-0"], float_edge)),
     ("index", |rng| {
         if rng.one_in(4) {
@@ -250,6 +270,27 @@ const PATTERNS: &[&str] = &[
     "*", "k*", "?1", "k[1-3]", "[^k]*", "", "k\\1", "[", "k[", "*\\", "**", "k?", "[a-", "[z-a]1", "\\*",
     "k[\\1]", "k[^1]",
 ];
+
+/// Members of sets: integers of all widths, and texts short and long.
+const MEMBERS: &[&str] = &[
+    "a",
+    "b",
+    "c",
+    "d",
+    "e",
+    "1",
+    "2",
+    "3",
+    "-7",
+    "40000",
+    "3000000000",
+    "",
+    "01",
+    "one",
+    "a-member-of-more-than-sixty-four-bytes-that-no-listpack-of-a-set-may-have",
+];
+
+const FIELDS: &[&str] = &["f1", "f2", "f3", "f4", "1", "2", "", "field"];
 
 /// The sort of this name.
 pub fn find(name: &str) -> Option<Word> {

@@ -108,11 +108,12 @@ pub(super) fn cpu(_: &Call<'_>, page: &mut Page) {
 
 pub(super) fn keyspace(call: &Call<'_>, page: &mut Page) {
     let now = UnixMs(call.now.0);
-    for (index, db) in
-        call.state.keyspace.counts(call.db.held()).into_iter().enumerate().filter(|(_, db)| db.keys > 0)
-    {
-        let (keys, expires, average) = (db.keys, db.expires, db.average_ttl_ms(now));
-        page.line(format_args!("db{index}:keys={keys},expires={expires},avg_ttl={average},subexpiry=0"));
+    let counts = call.state.keyspace.counts(call.db.held());
+    for (index, db) in counts.into_iter().enumerate().filter(|(_, db)| db.keys > 0) {
+        let (keys, expires, average, fields) = (db.keys, db.expires, db.average_ttl_ms(now), db.subexpiry);
+        page.line(format_args!(
+            "db{index}:keys={keys},expires={expires},avg_ttl={average},subexpiry={fields}"
+        ));
     }
 }
 

@@ -9,7 +9,8 @@ pub(super) fn stats(call: &Call<'_>, page: &mut Page) {
     let sums = call.state.stats.sums();
     traffic(call, &sums, page);
     page.field("rejected_connections", sums.get(Stat::RejectedConnections));
-    page.zeroes(&["sync_full", "sync_partial_ok", "sync_partial_err", "expired_subkeys"]);
+    page.zeroes(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    page.field("expired_subkeys", sums.get(Stat::ExpiredFields));
     page.field("expired_keys", sums.get(Stat::ExpiredKeys));
     page.field("expired_stale_perc", "0.00");
     page.zeroes(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
