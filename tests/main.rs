@@ -15,6 +15,7 @@ mod compat;
 mod config;
 mod connection;
 mod crash;
+mod dump;
 mod eviction;
 mod expire;
 mod introspection;

@@ -1,10 +1,12 @@
 //! DEBUG: what test suites need to provoke situations. Off unless `enable-debug-command` allows it.
 //!
-//! * It is no container in Redis's table, so its subcommands are not rows, and the two that look at a key name it through
-//!   [`Locks::KeyOfSubcommand`].
+//! * It is no container in Redis's table, so its subcommands are not rows, and those that look at keys name them through
+//!   [`Locks::KeysOfSubcommand`].
 //! * DEBUG SLEEP stops the thread that runs it and nobody else: it holds no lock, and the monitor gives the worker's loop
 //!   to another thread after about two milliseconds.
 //! * What crashes, leaks or corrupts in Redis is not here.
+
+mod values;
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -17,8 +19,6 @@ use super::spec::{Command, CommandResult, Locks};
 use crate::resp::{Protocol, Reply};
 use crate::store::entry::Value;
 use crate::store::object::Object;
-use crate::store::{Slot, StringRef};
-use crate::types::string::encoding::Encoding;
 use crate::util::glob::{self, Case};
 use crate::util::log;
 
@@ -32,14 +32,17 @@ pub const COMMANDS: &[Command] = &[Command {
     handler: debug,
     summary: "Provokes situations that tests need.",
     flags: ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED,
-    locks: Locks::KeyOfSubcommand(&["object", "sdslen"]),
+    locks: Locks::KeysOfSubcommand(&["digest-value", "listpack", "object", "sdslen"]),
     is_internal: true,
     ..Command::NONE
 }];
 
+/// Any number of words from so many on.
+const OR_MORE: usize = 1 << 8;
+
 type Handler = fn(&mut Call<'_>) -> CommandResult;
 
-/// Subcommands: the name, the words of a call, the usage, what it does, the handler.
+/// Subcommands: the name, the words of a call ([`OR_MORE`] may be added), the usage, what it does, the handler.
 const SUBCOMMANDS: &[(&str, usize, &str, &str, Handler)] = &[
     (
         "cold",
@@ -48,16 +51,44 @@ const SUBCOMMANDS: &[(&str, usize, &str, &str, Handler)] = &[
         "Let every key leave RAM as soon as it is on disk (1), or only when RAM is needed (0).",
         cold,
     ),
+    (
+        "digest",
+        2,
+        "DIGEST",
+        "Reply a digest of the whole dataset: the same for the same keys and values, on any server.",
+        values::digest,
+    ),
+    (
+        "digest-value",
+        2 + OR_MORE,
+        "DIGEST-VALUE <key> [<key> ...]",
+        "Reply a digest of each value.",
+        values::digest_value,
+    ),
     ("error", 3, "ERROR <string>", "Reply <string> as an error, as it is.", error),
     ("help", 2, "HELP", "Print this help.", help),
+    (
+        "listpack",
+        3,
+        "LISTPACK <key>",
+        "Write the elements of a listpack to the server's log.",
+        values::listpack,
+    ),
     ("log", 3, "LOG <message>", "Write <message> to the server's log.", write_log),
-    ("object", 3, "OBJECT <key>", "Show how the value of <key> is kept.", object),
+    ("object", 3, "OBJECT <key>", "Show how the value of <key> is kept.", values::object),
     (
         "protocol",
         3,
         "PROTOCOL <string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false>",
         "Reply a test value of that type.",
         protocol,
+    ),
+    (
+        "reload",
+        2 + OR_MORE,
+        "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
+        "Make a checkpoint (not with NOSAVE) and let all that is on disk leave RAM, to be loaded again.",
+        values::reload,
     ),
     ("sdslen", 3, "SDSLEN <key>", "Show the lengths of <key> and of its value, a string.", sdslen),
     (
@@ -88,7 +119,11 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::disabled("DEBUG", "enable-debug-command"));
     }
     let word = call.arg(1);
-    let found = SUBCOMMANDS.iter().find(|(name, words, ..)| is(word, name) && call.argv.len() == *words);
+    let fits = |words: usize| match words.checked_sub(OR_MORE) {
+        Some(least) => call.argv.len() >= least,
+        None => call.argv.len() == words,
+    };
+    let found = SUBCOMMANDS.iter().find(|(name, words, ..)| is(word, name) && fits(*words));
     match found {
         Some((.., handler)) => handler(call),
         None => Err(CommandError::subcommand_syntax("debug", word)),
@@ -164,62 +199,8 @@ fn leading_number(text: &[u8]) -> f64 {
     0.0
 }
 
-/// Finds the key of DEBUG OBJECT and SDSLEN without touching it.
-fn find(call: &mut Call<'_>) -> Result<Slot, CommandError> {
-    let key = call.key(2);
-    call.db.stop_touching();
-    call.db.find(&key).ok_or(CommandError::NO_SUCH_KEY)
-}
-
-fn object(call: &mut Call<'_>) -> CommandResult {
-    let slot = find(call)?;
-    let entry = call.db.entry(slot);
-    let access = entry.access();
-    let idle = match call.access.is_lfu() {
-        true => 0,
-        false => call.access.idle_seconds(access),
-    };
-    let text = format!(
-        "Value at:0x{:x} refcount:1 encoding:{} serializedlength:{} lru:{access} lru_seconds_idle:{idle}",
-        entry.key().as_ptr().addr(),
-        encoding(entry.value()),
-        serialized_len(entry.value()),
-    );
-    call.reply.simple(&text);
-    Ok(())
-}
-
-fn encoding(value: Value<'_>) -> &'static str {
-    match value {
-        Value::Int(_) => Encoding::Int.name(),
-        Value::Bytes { raw: true, .. } => Encoding::Raw.name(),
-        Value::Bytes { bytes, .. } => Encoding::of(bytes).name(),
-        Value::Object(object) => object.encoding(),
-    }
-}
-
-/// Bytes that the value takes in an RDB file without compression.
-fn serialized_len(value: Value<'_>) -> usize {
-    let len = match value {
-        Value::Int(number) if i8::try_from(number).is_ok() => return 2,
-        Value::Int(number) if i16::try_from(number).is_ok() => return 3,
-        Value::Int(number) if i32::try_from(number).is_ok() => return 5,
-        Value::Int(number) => StringRef::Int(number).len(),
-        Value::Bytes { bytes, .. } => bytes.len(),
-        Value::Object(Object::String(bytes)) => bytes.len(),
-        Value::Object(object) => return object.memory_bytes(),
-    };
-    let header = match len {
-        0..64 => 1,
-        64..16_384 => 2,
-        _ if u32::try_from(len).is_ok() => 5,
-        _ => 9,
-    };
-    header + len
-}
-
 fn sdslen(call: &mut Call<'_>) -> CommandResult {
-    let slot = find(call)?;
+    let slot = values::find(call)?;
     let entry = call.db.entry(slot);
     let (length, capacity) = match entry.value() {
         Value::Int(_) => return Err(CommandError::NOT_AN_SDS),
@@ -314,14 +295,5 @@ mod tests {
         ] {
             assert_eq!(leading_number(text.as_bytes()), number, "{text:?}");
         }
-    }
-
-    #[test]
-    fn serialized_lengths_are_those_of_an_rdb_file() {
-        let bytes = vec![b'x'; 20_000];
-        let of = |len: usize| serialized_len(Value::Bytes { bytes: &bytes[..len], raw: false });
-        assert_eq!([of(0), of(63), of(64), of(16_383), of(16_384)], [1, 64, 66, 16_385, 16_389]);
-        let ints = [0, -128, 128, -32_768, 32_768, i64::from(i32::MIN), 1 << 31];
-        assert_eq!(ints.map(|number| serialized_len(Value::Int(number))), [2, 2, 3, 3, 5, 5, 11]);
     }
 }

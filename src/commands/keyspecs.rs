@@ -105,7 +105,7 @@ pub fn lock_set(
     match row.command.locks {
         Locks::Keys => {}
         Locks::AllShards => return ShardSet::ALL,
-        Locks::KeyOfSubcommand(words) => return key_of_subcommand(words, argv, keyspace),
+        Locks::KeysOfSubcommand(words) => return keys_of_subcommand(words, argv, keyspace),
     }
     let mut set = ShardSet::EMPTY;
     for_each_real(row.command, argv, |key| {
@@ -134,11 +134,10 @@ const NEEDS_NO_SHARD: [&str; 3] = ["connection", "transactions", "pubsub"];
 /// Calls `visit` for each key that the command will look for, with the database if that is not the selected one.
 pub fn for_each_looked_up(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize, Option<DbIndex>)) {
     for_each_real(row.command, argv, |key| visit(key.position, None));
-    if let Locks::KeyOfSubcommand(words) = row.command.locks
-        && let (Some(word), Some(_)) = (argv.try_get(1), argv.try_get(2))
-        && words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    if let Locks::KeysOfSubcommand(words) = row.command.locks
+        && names_subcommand(words, argv)
     {
-        visit(2, None);
+        (2..argv.len()).for_each(|position| visit(position, None));
     }
     if let Some(Elsewhere { key, database }) = row.command.elsewhere
         && let Some(word) = database(argv).and_then(|at| argv.try_get(at))
@@ -149,12 +148,16 @@ pub fn for_each_looked_up(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize
     }
 }
 
-fn key_of_subcommand(words: &[&str], argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {
-    let (Some(word), Some(key)) = (argv.try_get(1), argv.try_get(2)) else { return ShardSet::EMPTY };
-    match words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes())) {
-        true => ShardSet::one(ShardId::of(keyspace.hasher().hash_of(key))),
-        false => ShardSet::EMPTY,
+fn keys_of_subcommand(words: &[&str], argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {
+    if !names_subcommand(words, argv) {
+        return ShardSet::EMPTY;
     }
+    let keys = argv.iter().skip(2);
+    keys.fold(ShardSet::EMPTY, |set, key| set.with(ShardId::of(keyspace.hasher().hash_of(key))))
+}
+
+fn names_subcommand(words: &[&str], argv: Argv<'_>) -> bool {
+    argv.try_get(1).is_some_and(|word| words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes())))
 }
 
 /// The key positions as clients older than key specs know them: first, last (negative: from the end) and step, all 0

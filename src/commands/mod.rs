@@ -14,6 +14,7 @@ pub mod connection;
 pub mod counters;
 pub mod debug;
 pub mod dispatch;
+pub mod dump;
 pub mod elements;
 pub mod error;
 pub mod expire;

@@ -285,9 +285,9 @@ pub enum Locks {
     Keys,
     /// All 64: it sees or changes the whole keyspace at once.
     AllShards,
-    /// That of argument 2 when argument 1 is one of these words. Redis's table does not call it a key, so no key spec may
-    /// say so (DEBUG OBJECT).
-    KeyOfSubcommand(&'static [&'static str]),
+    /// Those of the arguments from 2 on when argument 1 is one of these words. Redis's table does not call them keys, so no
+    /// key spec may say so (DEBUG OBJECT).
+    KeysOfSubcommand(&'static [&'static str]),
 }
 
 /// A key that a command looks for in another database than the selected one. No key spec can say so.

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use super::spec::key_flags::NOT_KEY;
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, expire, hash_expiry, hashes, info, introspect,
-    keys, lolwut, memory, pubsub, ranges, scan, server, set_algebra, sets, snapshot, strings,
+    bitmaps, client, config, connection, counters, debug, dump, expire, hash_expiry, hashes, info,
+    introspect, keys, lolwut, memory, pubsub, ranges, scan, server, set_algebra, sets, snapshot, strings,
 };
 use crate::resp::Argv;
 
@@ -25,6 +25,7 @@ const FAMILIES: &[&[Command]] = &[
     hash_expiry::COMMANDS,
     keys::COMMANDS,
     expire::COMMANDS,
+    dump::COMMANDS,
     scan::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,

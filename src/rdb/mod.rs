@@ -23,6 +23,7 @@
 
 pub mod collection;
 pub mod crc64;
+pub mod digest;
 pub mod dump;
 pub mod image;
 mod length;

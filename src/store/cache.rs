@@ -145,12 +145,21 @@ impl Keyspace {
         Needs { round, look_after: Duration::from_millis(look_ms) }
     }
 
+    /// Lets every clean entry leave RAM that no command waits for. It takes a while, and holds a shard for a slice at a time.
+    pub fn drop_clean(&self) {
+        let mut hand = Hand::default();
+        for _ in 0..SHARD_COUNT * self.databases() {
+            while !self.cool_slice(&mut hand, false).1 {}
+        }
+    }
+
     /// Moves the hand on until `bytes` have left, but no further than where it began.
     fn go_round(&self, hand: &mut Hand, bytes: u64) {
         let mut left = bytes;
+        let used_stay = !self.keeps_nothing();
         for _ in 0..SHARD_COUNT * self.databases() {
             while left > 0 {
-                let (freed, is_over) = self.cool_slice(hand);
+                let (freed, is_over) = self.cool_slice(hand, used_stay);
                 left = left.saturating_sub(freed);
                 if is_over {
                     break;
@@ -162,12 +171,11 @@ impl Keyspace {
         }
     }
 
-    /// One lock hold. Returns the bytes that left, and whether the end of a table was reached.
-    fn cool_slice(&self, hand: &mut Hand) -> (u64, bool) {
+    /// One lock hold. Entries that were used since the hand last passed stay if `used_stay`. Returns the bytes that left, and whether the end of a table was reached.
+    fn cool_slice(&self, hand: &mut Hand, used_stay: bool) -> (u64, bool) {
         let id = ShardId(hand.shard);
         let mut cooled = Cooled::default();
-        let mercy =
-            Mercy { used: !self.keeps_nothing(), fresh: self.cache.holds.load(Ordering::Relaxed) > 0 };
+        let mercy = Mercy { used: used_stay, fresh: self.cache.holds.load(Ordering::Relaxed) > 0 };
         let mut next = Some(hand.hash.unwrap_or_else(|| first_hash(id)));
         {
             let mut locked = self.locks().lock_one(id);

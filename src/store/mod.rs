@@ -15,6 +15,7 @@ pub mod checkpoint;
 pub mod checkpointer;
 pub mod cold;
 pub mod db;
+pub mod digest;
 pub mod effect;
 pub mod entry;
 pub mod evict;

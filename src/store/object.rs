@@ -7,7 +7,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::rdb::{Collection, CollectionRef};
+use super::entry::Value;
+use crate::rdb::{Collection, CollectionRef, ObjectRef};
 use crate::types::hash::Hash;
 use crate::types::list::{self, List};
 use crate::types::set::Set;
@@ -107,6 +108,18 @@ impl From<Collection> for Object {
             Collection::Hash(hash) => Self::Hash(hash),
             Collection::Zset(zset) => Self::Zset(zset),
             Collection::Stream(stream) => Self::Stream(stream),
+        }
+    }
+}
+
+/// A value as it is written for others.
+impl<'a> From<Value<'a>> for ObjectRef<'a> {
+    fn from(value: Value<'a>) -> Self {
+        match value {
+            Value::Int(number) => Self::Int(number),
+            Value::Bytes { bytes, .. } => Self::String(bytes),
+            Value::Object(Object::String(bytes)) => Self::String(bytes),
+            Value::Object(object) => Self::Collection(object.collection().expect("strings were met above")),
         }
     }
 }

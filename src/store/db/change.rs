@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Db, Expiry, Key, Slot, WrongType};
 use crate::config::values::NotifyFlags;
+use crate::rdb;
 use crate::store::UnixMs;
 use crate::store::effect::Before;
 use crate::store::entry::{INLINE_MAX, NewValue, Value};
@@ -39,6 +40,21 @@ impl Db<'_> {
         self.before = if had_expiry { Before::Expiring } else { Before::Lasting };
         self.bury(old);
         Slot { handle, ..slot }
+    }
+
+    /// Writes a value that comes from a dump or a file, with [`Db::set`].
+    pub fn set_object(
+        &mut self,
+        key: &Key<'_>,
+        slot: Option<Slot>,
+        object: rdb::Object<'_>,
+        expiry: Expiry,
+    ) -> Slot {
+        match object {
+            rdb::Object::Int(number) => self.set(key, slot, NewValue::Int(number), expiry),
+            rdb::Object::String(bytes) => self.set(key, slot, NewValue::Bytes(&bytes, false), expiry),
+            rdb::Object::Collection(value) => self.set(key, slot, NewValue::Object(value.into()), expiry),
+        }
     }
 
     fn insert(&mut self, key: &Key<'_>, value: NewValue<'_>, expiry: Expiry) -> Slot {

@@ -17,11 +17,10 @@ use std::time::Duration;
 
 use storage::Engine;
 
+use crate::rdb::Limits;
 use crate::rdb::reader::{Entry, Item, Reader};
-use crate::rdb::{Limits, Object};
 use crate::store::cache::Hand;
 use crate::store::db::Workspace;
-use crate::store::entry::NewValue;
 use crate::store::evict::AccessClock;
 use crate::store::{Db, DbIndex, Expiry, Key, Keyspace, ShardSet, UnixMs};
 use crate::util::time::Monotonic;
@@ -216,11 +215,7 @@ impl Import<'_> {
             return Err(format!("the key \"{}\" is there twice", bytes.escape_ascii()));
         }
         let expiry = expire.map_or(Expiry::Clear, |at| Expiry::At(UnixMs(at)));
-        let slot = match object {
-            Object::Int(number) => place.set(&key, None, NewValue::Int(number), expiry),
-            Object::String(bytes) => place.set(&key, None, NewValue::Bytes(&bytes, false), expiry),
-            Object::Collection(value) => place.set(&key, None, NewValue::Object(value.into()), expiry),
-        };
+        let slot = place.set_object(&key, None, object, expiry);
         place.set_access(slot, self.clock.restored(access));
         place.commit(std::iter::empty(), DbIndex(db));
         self.progress.keys_loaded.fetch_add(1, Ordering::Relaxed);
