@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 use super::spec::key_flags::NOT_KEY;
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, dump, expire, hash_expiry, hashes, info,
+    bitmaps, client, config, connection, counters, debug, dump, expire, geo, hash_expiry, hashes, info,
     introspect, keys, lolwut, memory, pubsub, ranges, scan, server, set_algebra, sets, snapshot, strings,
+    zsets,
 };
 use crate::resp::Argv;
 
@@ -19,6 +20,14 @@ const FAMILIES: &[&[Command]] = &[
     counters::COMMANDS,
     ranges::COMMANDS,
     bitmaps::COMMANDS,
+    zsets::COMMANDS,
+    zsets::ranges::COMMANDS,
+    zsets::removing::COMMANDS,
+    zsets::popping::COMMANDS,
+    zsets::combining::COMMANDS,
+    zsets::sampling::COMMANDS,
+    geo::COMMANDS,
+    geo::search::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
     hashes::COMMANDS,

@@ -3,12 +3,14 @@
 pub mod bitmaps;
 pub mod config;
 pub mod foreign;
+pub mod geo;
 pub mod hashes;
 pub mod keys;
 pub mod limits;
 pub mod server;
 pub mod sets;
 pub mod strings;
+pub mod zsets;
 
 use super::grammar::command_name;
 use std::collections::BTreeSet;
@@ -31,6 +33,8 @@ pub struct Family {
 pub const FAMILIES: &[&Family] = &[
     &strings::FAMILY,
     &bitmaps::FAMILY,
+    &zsets::FAMILY,
+    &geo::FAMILY,
     &sets::FAMILY,
     &hashes::FAMILY,
     &keys::FAMILY,

@@ -67,6 +67,7 @@ impl Grammar {
         sequence.commands.retain(|argv| !(is(argv, 0, "HELLO") && argv.iter().filter(is_login).count() > 1));
         sequence.commands.retain(|argv| !(is(argv, 0, "CONFIG") && sets_what_outlives(argv)));
         sequence.commands.retain(|argv| !(is(argv, 0, "CLIENT") && is(argv, 1, "PAUSE") && pauses(argv)));
+        sequence.commands.retain(|argv| !waits_long(argv));
         sequence
     }
 
@@ -128,6 +129,18 @@ fn sets_what_outlives(argv: &Argv) -> bool {
 /// Whether a CLIENT PAUSE holds everything up, the next sequence too.
 fn pauses(argv: &Argv) -> bool {
     argv.get(2).is_some_and(|timeout| timeout != b"0" && timeout.iter().all(u8::is_ascii_digit))
+}
+
+/// Whether a command could hold the sequence up: one that waits, with a valid time that is long or for ever.
+fn waits_long(argv: &Argv) -> bool {
+    let timeout = match argv[0].to_ascii_uppercase().as_slice() {
+        b"BLMPOP" | b"BZMPOP" => argv.get(1),
+        b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BRPOPLPUSH" | b"BZPOPMIN" | b"BZPOPMAX" => argv.last(),
+        _ => return false,
+    };
+    let text = String::from_utf8_lossy(timeout.map_or(&[][..], Vec::as_slice)).to_lowercase();
+    // A hexadecimal number is one, too.
+    text.starts_with("0x") || text.parse::<f64>().is_ok_and(|seconds| seconds == 0.0 || seconds >= 0.01)
 }
 
 /// The command that a synopsis describes.
