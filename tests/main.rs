@@ -36,3 +36,4 @@ mod support;
 mod tidy;
 mod tiering;
 mod tracking;
+mod transactions;

@@ -11,12 +11,14 @@ mod info;
 mod listening;
 mod pause;
 mod registry;
+mod txn;
 
 pub use filter::{ClientKind, Filter};
 pub use info::{ClientFlags, ClientInfo, Endpoint, Texts};
 pub use listening::{Listening, TrackMode};
 pub use pause::{Pause, PauseMode};
 pub use registry::{Notice, Registry};
+pub use txn::{Queued, Transaction, Watches};
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -69,6 +71,10 @@ pub struct Client {
     pub listening: Listening,
     /// The newest LSN that anything it was told depends on.
     pub depends_on: u64,
+    /// The commands queued since MULTI.
+    pub multi: Option<Box<Transaction>>,
+    /// The keys that WATCH named.
+    pub watches: Watches,
     /// What its next command waits for that is on disk.
     pub waiting: Option<Arc<Ticket>>,
     /// What [`ClientInfo::last_command`] will be: the command that runs, or ran last.
@@ -90,6 +96,8 @@ impl Client {
             close_after_reply: false,
             listening: Listening::default(),
             depends_on: 0,
+            multi: None,
+            watches: Watches::default(),
             waiting: None,
             last_command: u32::MAX,
         }
@@ -100,14 +108,28 @@ impl Client {
         self.info.id
     }
 
+    /// Bytes that queued commands take.
+    pub fn queued_bytes(&self) -> usize {
+        self.multi.as_ref().map_or(0, |multi| multi.memory())
+    }
+
     /// Shows other threads where the session stands.
     pub fn publish(&self) {
         let info = &self.info;
         info.db.store(self.db.0, Ordering::Relaxed);
         info.resp.store(if self.protocol == Protocol::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
         info.last_command.store(self.last_command, Ordering::Relaxed);
-        let (no_evict, no_touch) = (self.no_evict, self.no_touch);
-        info.set_flags(ClientFlags { no_evict, no_touch, closing: self.close_after_reply });
+        let queued = self.multi.as_ref().map_or(-1, |multi| multi.commands().len() as i64);
+        info.queued.store(queued, Ordering::Relaxed);
+        info.queued_bytes.store(self.queued_bytes() as u64, Ordering::Relaxed);
+        info.watched.store(self.watches.len() as u64, Ordering::Relaxed);
+        info.set_flags(ClientFlags {
+            no_evict: self.no_evict,
+            no_touch: self.no_touch,
+            closing: self.close_after_reply,
+            in_multi: self.multi.is_some(),
+            watched_changed: self.watches.has_changed(),
+        });
     }
 
     /// RESET: back to what a new connection is. What the client library said of itself stays: it is still the same one.

@@ -113,6 +113,11 @@ impl CommandError {
         Self::Fixed("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
     pub const HSETEX_CONDITIONS: Self = Self::Fixed("ERR Only one of FXX or FNX arguments can be specified");
     pub const NOT_IN_TRANSACTION: Self = Self::Fixed("ERR Command not allowed inside a transaction");
+    pub const NESTED_MULTI: Self = Self::Fixed("ERR MULTI calls can not be nested");
+    pub const WATCH_IN_MULTI: Self = Self::Fixed("ERR WATCH inside MULTI is not allowed");
+    pub const EXEC_WITHOUT_MULTI: Self = Self::Fixed("ERR EXEC without MULTI");
+    pub const DISCARD_WITHOUT_MULTI: Self = Self::Fixed("ERR DISCARD without MULTI");
+    pub const EXEC_ABORT: Self = Self::Fixed("EXECABORT Transaction discarded because of previous errors.");
     pub const INVALID_DB: Self = Self::Fixed("ERR invalid DB index");
     pub const DB_OUT_OF_RANGE: Self = Self::Fixed("ERR DB index is out of range");
     pub const INVALID_FIRST_DB: Self = Self::Fixed("ERR invalid first DB index");
@@ -198,6 +203,8 @@ impl CommandError {
     pub const OPT_SWITCHED: Self = Self::Fixed(
         "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.",
     );
+    pub const MONITOR_IN_TRANSACTION: Self =
+        Self::Fixed("ERR MONITOR isn't allowed for DENY BLOCKING client");
     pub const RESP2_UNSUPPORTED: Self = Self::Fixed("ERR RESP2 is not supported by this command");
     pub const PROTOCOL_TYPE: Self = Self::Fixed(
         "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
@@ -252,6 +259,13 @@ impl CommandError {
     /// `ERR Syntax error in HELLO option 'x'`
     pub fn hello_option(option: &[u8]) -> Self {
         Self::with("ERR Syntax error in HELLO option '{}'", &[option])
+    }
+
+    /// `EXECABORT Transaction discarded because of: OOM …`; the code `ERR` is left out.
+    pub fn exec_abort(reason: &CommandError) -> Self {
+        let reason = reason.bytes();
+        let shown = reason.strip_prefix(b"ERR ").unwrap_or(reason);
+        Self::with("EXECABORT Transaction discarded because of: {}", &[shown])
     }
 
     /// `ERR Unknown client type 'x'`

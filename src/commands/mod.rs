@@ -46,6 +46,7 @@ pub mod state;
 pub mod strings;
 pub mod table;
 pub mod tracking;
+pub mod transactions;
 pub mod zsets;
 
 pub use dispatch::{BusyShard, Executor, Outcome};

@@ -134,6 +134,19 @@ fn publish_event(
     }
 }
 
+/// What goes with every command that is about to run: monitors see a script before its commands. (All others they see when
+/// these have run.)
+#[inline]
+pub fn before(call: &mut Call<'_>) {
+    let command = call.command.command;
+    if command.has(flags::SKIP_MONITOR)
+        && command.categories & category::SCRIPTING != 0
+        && call.state.keyspace.pubsub().registry.has_monitors()
+    {
+        show(call);
+    }
+}
+
 /// What goes with every command that has run: monitors see it, and the keys it has read are tracked for its client.
 #[inline]
 pub fn after(call: &mut Call<'_>) {
@@ -180,13 +193,14 @@ pub fn show(call: &mut Call<'_>) {
     }
     let is_for_sender = call.client.listening.is_monitor();
     let parcel = Parcel::new(To::All(audience), Message::line(&line));
-    call.db.tell(vec![Parcel { is_for_sender, ..parcel }]);
+    call.db.announce(vec![Parcel { is_for_sender, ..parcel }]);
 }
 
 /// Who called the command: a client's address, or a script.
 fn origin(call: &Call<'_>) -> Vec<u8> {
     let outer = table().row(call.client.last_command as usize);
-    let is_script = outer.is_some_and(|row| row.command.categories & category::SCRIPTING != 0);
+    let is_script = outer
+        .is_some_and(|row| row.command.categories & category::SCRIPTING != 0 && row.id != call.command.id);
     let endpoint = &call.client.info.endpoint;
     match () {
         () if call.is_nested && is_script => b"lua".to_vec(),

@@ -239,7 +239,7 @@ fn publish(call: &mut Call<'_>) -> CommandResult {
     let (channel, text, mut parcels) = (call.arg(1), call.arg(2), Vec::new());
     let own = call.client.listening.subscriptions();
     let receivers = call.state.keyspace.pubsub().registry.publish(channel, text, own, &mut parcels);
-    call.db.tell(parcels);
+    call.db.announce(parcels);
     call.reply.integer(receivers as i64);
     Ok(())
 }
@@ -256,12 +256,15 @@ fn spublish(call: &mut Call<'_>) -> CommandResult {
     let (channel, text, mut parcels) = (call.arg(1), call.arg(2), Vec::new());
     let own = call.client.listening.subscriptions();
     let receivers = call.state.keyspace.pubsub().registry.publish_to_shard(channel, text, own, &mut parcels);
-    call.db.tell(parcels);
+    call.db.announce(parcels);
     call.reply.integer(receivers as i64);
     Ok(())
 }
 
 fn monitor(call: &mut Call<'_>) -> CommandResult {
+    if call.is_nested {
+        return Err(CommandError::MONITOR_IN_TRANSACTION);
+    }
     // As in Redis, a client that sees all commands already gets no second answer.
     if call.client.monitor(call.state.keyspace.pubsub()) {
         call.reply.ok();

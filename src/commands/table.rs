@@ -36,6 +36,7 @@ const FAMILIES: &[&[Command]] = &[
     expire::COMMANDS,
     dump::COMMANDS,
     scan::COMMANDS,
+    super::transactions::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     pubsub::COMMANDS,

@@ -24,7 +24,7 @@ use super::monitor::Monitor;
 use super::parcels::Held;
 use super::socket::Socket;
 use crate::client::{Client, ClientInfo, Notice};
-use crate::commands::ServerState;
+use crate::commands::{ServerState, transactions};
 use crate::stats::Stat;
 use crate::sys;
 use crate::util::time;
@@ -382,6 +382,7 @@ impl Core {
     fn close(&mut self, index: usize, mut connection: Box<Connection>) {
         self.places.remove(index);
         connection.client.stop_listening(self.state.keyspace.pubsub());
+        transactions::abandon(&self.state, &mut connection.client);
         self.state.clients.remove(connection.client.id());
     }
 

@@ -24,7 +24,7 @@ impl Db<'_> {
     }
 
     /// Notes messages to subscribers, to be sent when the locks are released.
-    pub fn tell(&mut self, parcels: Vec<Parcel>) {
+    pub fn announce(&mut self, parcels: Vec<Parcel>) {
         if !parcels.is_empty() {
             self.work.events.push(Event::Parcels(parcels));
         }
