@@ -33,3 +33,4 @@ mod strings;
 mod support;
 mod tidy;
 mod tiering;
+mod transactions;

@@ -28,15 +28,18 @@ impl ClientInfo {
         put(&texts.name);
         let written = write!(
             out,
-            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf={} qbuf-free={} argv-mem={argv_bytes} \
-             multi-mem=0 rbs={buffer} rbp={buffer} obl={obl} oll=0 omem=0 tot-mem={} events={} cmd={command} user={} \
+            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} qbuf={} qbuf-free={} argv-mem={argv_bytes} \
+             multi-mem={} rbs={buffer} rbp={buffer} obl={obl} oll=0 omem=0 tot-mem={} events={} cmd={command} user={} \
              redir=-1 resp={} lib-name=",
             seconds(self.created.0),
             seconds(load(&self.last_active_ms)),
             self.flag_letters(),
             self.db.load(Ordering::Relaxed),
+            self.queued.load(Ordering::Relaxed),
+            load(&self.watched),
             load(&self.query_bytes),
             load(&self.query_free),
+            load(&self.queued_bytes),
             load(&self.memory),
             if obl > 0 { "rw" } else { "r" },
             texts.user,
@@ -53,6 +56,8 @@ impl ClientInfo {
     fn flag_letters(&self) -> String {
         let flags = self.flags();
         let letters = [
+            ('x', flags.in_multi),
+            ('d', flags.watched_changed),
             ('c', flags.closing),
             ('A', self.is_killed()),
             ('U', self.endpoint.is_unix),
@@ -83,7 +88,13 @@ mod tests {
         info.db.store(2, Ordering::Relaxed);
         info.output_bytes.store(5, Ordering::Relaxed);
         info.output_memory.store(6, Ordering::Relaxed);
-        info.set_flags(ClientFlags { no_evict: true, no_touch: true, closing: true });
+        info.set_flags(ClientFlags {
+            no_evict: true,
+            no_touch: true,
+            closing: true,
+            in_multi: true,
+            watched_changed: true,
+        });
         info.change_texts(|texts| {
             texts.name = b"me".to_vec();
             texts.lib_name = b"lib".to_vec();
@@ -91,7 +102,7 @@ mod tests {
         });
         let mut line = Vec::new();
         info.describe(UnixMs(6_999), "client|list", 10, &mut line);
-        let expected = "id=3 addr=/run/x.sock:0 laddr=/run/x.sock:0 fd=9 name=me age=5 idle=2 flags=cUeT db=2 sub=0 psub=0 \
+        let expected = "id=3 addr=/run/x.sock:0 laddr=/run/x.sock:0 fd=9 name=me age=5 idle=2 flags=xdcUeT db=2 sub=0 psub=0 \
                         ssub=0 multi=-1 watch=0 qbuf=0 qbuf-free=0 argv-mem=10 multi-mem=0 rbs=6 rbp=6 obl=5 oll=0 omem=0 \
                         tot-mem=0 events=rw cmd=client|list user=default redir=-1 resp=2 lib-name=lib lib-ver=1.2\n";
         assert_eq!(String::from_utf8(line).unwrap(), expected);

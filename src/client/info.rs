@@ -1,7 +1,7 @@
 //! A client as other threads see it.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use super::ClientId;
 use crate::store::UnixMs;
@@ -43,6 +43,10 @@ pub struct ClientFlags {
     pub no_touch: bool,
     /// Closes after its reply.
     pub closing: bool,
+    /// Between MULTI and EXEC.
+    pub in_multi: bool,
+    /// A key that it watches has changed.
+    pub watched_changed: bool,
 }
 
 /// The public face of a session. Its own thread stores, once per turn; everybody may load.
@@ -75,6 +79,12 @@ pub struct ClientInfo {
     pub output_memory: AtomicU64,
     /// Bytes its buffers take in all.
     pub memory: AtomicU64,
+    /// Commands queued since MULTI; −1 outside of a transaction.
+    pub queued: AtomicI64,
+    /// Bytes that they take.
+    pub queued_bytes: AtomicU64,
+    /// Keys that it watches.
+    pub watched: AtomicU64,
     /// Bytes received since it connected.
     pub net_in: AtomicU64,
     /// Bytes sent since it connected.
@@ -102,6 +112,9 @@ impl ClientInfo {
             output_bytes: AtomicU64::new(0),
             output_memory: AtomicU64::new(0),
             memory: AtomicU64::new(0),
+            queued: AtomicI64::new(-1),
+            queued_bytes: AtomicU64::new(0),
+            watched: AtomicU64::new(0),
             net_in: AtomicU64::new(0),
             net_out: AtomicU64::new(0),
             flags: AtomicU8::new(0),
@@ -123,12 +136,21 @@ impl ClientInfo {
     /// The flags.
     pub fn flags(&self) -> ClientFlags {
         let bits = self.flags.load(Ordering::Relaxed);
-        ClientFlags { no_evict: bits & 1 != 0, no_touch: bits & 2 != 0, closing: bits & 4 != 0 }
+        let has = |bit: u8| bits & 1 << bit != 0;
+        ClientFlags {
+            no_evict: has(0),
+            no_touch: has(1),
+            closing: has(2),
+            in_multi: has(3),
+            watched_changed: has(4),
+        }
     }
 
     /// Publishes the flags.
     pub fn set_flags(&self, flags: ClientFlags) {
-        let bits = u8::from(flags.no_evict) | u8::from(flags.no_touch) << 1 | u8::from(flags.closing) << 2;
+        let ClientFlags { no_evict, no_touch, closing, in_multi, watched_changed } = flags;
+        let all = [no_evict, no_touch, closing, in_multi, watched_changed];
+        let bits = all.iter().rev().fold(0, |bits, &flag| bits << 1 | u8::from(flag));
         self.flags.store(bits, Ordering::Relaxed);
     }
 

@@ -10,11 +10,13 @@ mod filter;
 mod info;
 mod pause;
 mod registry;
+mod txn;
 
 pub use filter::{ClientKind, Filter};
 pub use info::{ClientFlags, ClientInfo, Endpoint, Texts};
 pub use pause::{Pause, PauseMode};
 pub use registry::{Notice, Registry};
+pub use txn::{Queued, Transaction, Watches};
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -63,6 +65,10 @@ pub struct Client {
     pub took_long: bool,
     /// The connection closes once what is in the output buffer has been sent.
     pub close_after_reply: bool,
+    /// The commands queued since MULTI.
+    pub multi: Option<Box<Transaction>>,
+    /// The keys that WATCH named.
+    pub watches: Watches,
     /// What its next command waits for that is on disk.
     pub waiting: Option<Arc<Ticket>>,
     /// What [`ClientInfo::last_command`] will be: the command that runs, or ran last.
@@ -82,6 +88,8 @@ impl Client {
             no_evict: false,
             took_long: false,
             close_after_reply: false,
+            multi: None,
+            watches: Watches::default(),
             waiting: None,
             last_command: u32::MAX,
         }
@@ -92,14 +100,28 @@ impl Client {
         self.info.id
     }
 
+    /// Bytes that queued commands take.
+    pub fn queued_bytes(&self) -> usize {
+        self.multi.as_ref().map_or(0, |multi| multi.memory())
+    }
+
     /// Shows other threads where the session stands.
     pub fn publish(&self) {
         let info = &self.info;
         info.db.store(self.db.0, Ordering::Relaxed);
         info.resp.store(if self.protocol == Protocol::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
         info.last_command.store(self.last_command, Ordering::Relaxed);
-        let (no_evict, no_touch) = (self.no_evict, self.no_touch);
-        info.set_flags(ClientFlags { no_evict, no_touch, closing: self.close_after_reply });
+        let queued = self.multi.as_ref().map_or(-1, |multi| multi.commands().len() as i64);
+        info.queued.store(queued, Ordering::Relaxed);
+        info.queued_bytes.store(self.queued_bytes() as u64, Ordering::Relaxed);
+        info.watched.store(self.watches.len() as u64, Ordering::Relaxed);
+        info.set_flags(ClientFlags {
+            no_evict: self.no_evict,
+            no_touch: self.no_touch,
+            closing: self.close_after_reply,
+            in_multi: self.multi.is_some(),
+            watched_changed: self.watches.has_changed(),
+        });
     }
 
     /// RESET: back to what a new connection is. What the client library said of itself stays: it is still the same one.

@@ -5,6 +5,7 @@ use super::call::{Call, is};
 use super::client::name_from;
 use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult, category};
+use super::transactions::abandon;
 use crate::client::DEFAULT_USER;
 use crate::resp::Protocol;
 use crate::store::DbIndex;
@@ -221,6 +222,7 @@ fn quit(call: &mut Call<'_>) -> CommandResult {
 
 fn reset(call: &mut Call<'_>) -> CommandResult {
     let needs_password = !password_of_default(call).is_empty();
+    abandon(call.state, call.client);
     call.client.reset(!needs_password);
     call.reply.set_protocol(Protocol::Resp2);
     call.reply.simple("RESET");

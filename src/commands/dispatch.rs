@@ -1,12 +1,13 @@
 //! The path that every request takes.
 //!
 //! In this order, one short function each: lookup, arity, authentication, state of the server, locks, run, log, count.
-//! (ACL rules, the MULTI queue, notifications and blocked clients join here.)
+//! (ACL rules and notifications join here.) Between MULTI and EXEC `queue` has the word instead.
 //!
 //! * L1: a handler runs while all its locks are held, and what it changed is in the log before they are released.
 //! * L3: nothing here waits. A busy shard, a full log or a pause gives an [`Outcome`] that tells the caller to bring the
 //!   same request again later; nothing has happened then.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::call::Call;
@@ -22,10 +23,12 @@ use crate::resp::{Argv, Mark, Output, Reply};
 use crate::stats::{Stat, ThreadStats};
 use crate::store::db::Workspace;
 use crate::store::evict::{AccessClock, Evictor, Limit};
-use crate::store::keyspace::LogHealth;
+use crate::store::lock::ShardSet;
 use crate::store::{Db, ShardId, UnixMs, Waiter};
 use crate::util::random::Random;
 use crate::util::time;
+
+mod queue;
 
 /// A request whose command has been looked up.
 #[derive(Clone, Copy)]
@@ -253,6 +256,9 @@ impl Executor {
     }
 
     fn answer(&mut self, client: &mut Client, request: Request<'_>, out: &mut Output) -> Outcome {
+        if client.multi.is_some() {
+            return self.answer_in_multi(client, request, out);
+        }
         let Some(row) = request.row else {
             let name = request.argv.try_get(0).unwrap_or_default();
             let error = CommandError::unknown_command(name, request.argv.iter().skip(1));
@@ -294,12 +300,7 @@ impl Executor {
     /// Everything that can refuse a command before it runs.
     #[inline]
     fn admit(&mut self, client: &Client, row: &Row, argv: Argv<'_>) -> Result<(), CommandError> {
-        if !row.command.accepts(argv.len()) {
-            return Err(CommandError::arity(row.name()));
-        }
-        if !row.command.has(flags::NO_AUTH) && !self.is_authenticated(client) {
-            return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::NO_AUTH));
-        }
+        self.admit_client(client, row, argv)?;
         if self.state.is_loading() && !row.command.has(flags::LOADING) {
             return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::LOADING));
         }
@@ -309,15 +310,22 @@ impl Executor {
         Ok(())
     }
 
+    #[inline]
+    fn admit_client(&self, client: &Client, row: &Row, argv: Argv<'_>) -> Result<(), CommandError> {
+        if !row.command.accepts(argv.len()) {
+            return Err(CommandError::arity(row.name()));
+        }
+        if !row.command.has(flags::NO_AUTH) && !self.is_authenticated(client) {
+            return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::NO_AUTH));
+        }
+        Ok(())
+    }
+
     fn admit_write(&mut self, row: &Row) -> Result<(), CommandError> {
         if self.config.maxmemory > 0 && !self.make_room() && row.command.has(flags::DENYOOM) {
             return Err(CommandError::OUT_OF_MEMORY);
         }
-        match self.state.keyspace.log_health() {
-            LogHealth::Good => Ok(()),
-            LogHealth::Full => Err(CommandError::LOG_FULL),
-            LogHealth::Failed => Err(CommandError::LOG_FAILED),
-        }
+        self.admit_logging()
     }
 
     /// Evicts until the dataset fits `maxmemory`. False: it does not fit, and the policy finds nothing to delete. While
@@ -349,9 +357,23 @@ impl Executor {
         request: Request<'_>,
         out: &mut Output,
     ) -> Outcome {
+        let argv = request.argv;
+        let set = keyspecs::lock_set(row, argv, request.hash, &self.state.keyspace, &mut self.hashes);
+        self.run_holding(set, client, row, request, out)
+    }
+
+    /// Executes a command while a set of shards is held.
+    #[inline]
+    fn run_holding(
+        &mut self,
+        set: ShardSet,
+        client: &mut Client,
+        row: &'static Row,
+        request: Request<'_>,
+        out: &mut Output,
+    ) -> Outcome {
         let state = &*self.state;
         let argv = request.argv;
-        let set = keyspecs::lock_set(row, argv, request.hash, &state.keyspace, &mut self.hashes);
         let mut locked = match state.keyspace.locks().try_lock(set) {
             Ok(locked) => locked,
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
@@ -420,6 +442,10 @@ impl Executor {
         out: &mut Output,
     ) -> Outcome {
         client.waiting = None;
+        let mut error = Cow::Borrowed(error);
+        if client.multi.is_some() || row.is_some_and(|row| row.name() == "exec") {
+            self.break_transaction(client, row, error.to_mut());
+        }
         Reply::new(out, client.protocol).error(error.bytes());
         if let Some(row) = row {
             self.stats.commands[row.id].rejected.add(1);

@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::types::string::bitfield::BitfieldError;
 use crate::types::string::lcs::LcsError;
+use crate::types::zset::NotANumber;
 
 /// An error that becomes the reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,33 @@ impl CommandError {
     pub const LCS_MEMORY: Self =
         Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     pub const LCS_TOO_LONG: Self = Self::Fixed("ERR String too long for LCS");
+    pub const ZADD_NX_AND_XX: Self = Self::Fixed("ERR XX and NX options at the same time are not compatible");
+    pub const ZADD_GT_LT_NX: Self =
+        Self::Fixed("ERR GT, LT, and/or NX options at the same time are not compatible");
+    pub const ZADD_INCR_PAIR: Self = Self::Fixed("ERR INCR option supports a single increment-element pair");
+    pub const SCORE_NAN: Self = Self::Fixed("ERR resulting score is not a number (NaN)");
+    pub const SCORE_RANGE: Self = Self::Fixed("ERR min or max is not a float");
+    pub const LEX_RANGE: Self = Self::Fixed("ERR min or max not valid string range item");
+    pub const LIMIT_BY_RANK: Self =
+        Self::Fixed("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX");
+    pub const WITHSCORES_BY_LEX: Self =
+        Self::Fixed("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+    pub const WEIGHT_NOT_FLOAT: Self = Self::Fixed("ERR weight value is not a float");
+    pub const COUNT_POSITIVE: Self = Self::Fixed("ERR count should be greater than 0");
+    pub const GEO_UNIT: Self = Self::Fixed("ERR unsupported unit provided. please use M, KM, FT, MI");
+    pub const GEO_RADIUS_NOT_FLOAT: Self = Self::Fixed("ERR need numeric radius");
+    pub const GEO_RADIUS_NEGATIVE: Self = Self::Fixed("ERR radius cannot be negative");
+    pub const GEO_WIDTH_NOT_FLOAT: Self = Self::Fixed("ERR need numeric width");
+    pub const GEO_HEIGHT_NOT_FLOAT: Self = Self::Fixed("ERR need numeric height");
+    pub const GEO_BOX_NEGATIVE: Self = Self::Fixed("ERR height or width cannot be negative");
+    pub const GEO_MEMBER: Self = Self::Fixed("ERR could not decode requested zset member");
+    pub const GEO_COUNT: Self = Self::Fixed("ERR COUNT must be > 0");
+    pub const GEO_ANY: Self = Self::Fixed("ERR the ANY argument requires COUNT argument");
+    pub const GEO_STORE: Self = Self::Fixed(
+        "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
+    );
+    pub const GEOSEARCHSTORE_WITH: Self =
+        Self::Fixed("ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options");
     pub const BUSY_KEY: Self = Self::Fixed("BUSYKEY Target key name already exists.");
     pub const BAD_RESTORE_TTL: Self = Self::Fixed("ERR Invalid TTL value, must be >= 0");
     pub const BAD_IDLETIME: Self = Self::Fixed("ERR Invalid IDLETIME value, must be >= 0");
@@ -92,6 +120,11 @@ impl CommandError {
         Self::Fixed("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
     pub const HSETEX_CONDITIONS: Self = Self::Fixed("ERR Only one of FXX or FNX arguments can be specified");
     pub const NOT_IN_TRANSACTION: Self = Self::Fixed("ERR Command not allowed inside a transaction");
+    pub const NESTED_MULTI: Self = Self::Fixed("ERR MULTI calls can not be nested");
+    pub const WATCH_IN_MULTI: Self = Self::Fixed("ERR WATCH inside MULTI is not allowed");
+    pub const EXEC_WITHOUT_MULTI: Self = Self::Fixed("ERR EXEC without MULTI");
+    pub const DISCARD_WITHOUT_MULTI: Self = Self::Fixed("ERR DISCARD without MULTI");
+    pub const EXEC_ABORT: Self = Self::Fixed("EXECABORT Transaction discarded because of previous errors.");
     pub const INVALID_DB: Self = Self::Fixed("ERR invalid DB index");
     pub const DB_OUT_OF_RANGE: Self = Self::Fixed("ERR DB index is out of range");
     pub const INVALID_FIRST_DB: Self = Self::Fixed("ERR invalid first DB index");
@@ -201,6 +234,13 @@ impl CommandError {
         Self::with("ERR Syntax error in HELLO option '{}'", &[option])
     }
 
+    /// `EXECABORT Transaction discarded because of: OOM …`; the code `ERR` is left out.
+    pub fn exec_abort(reason: &CommandError) -> Self {
+        let reason = reason.bytes();
+        let shown = reason.strip_prefix(b"ERR ").unwrap_or(reason);
+        Self::with("EXECABORT Transaction discarded because of: {}", &[shown])
+    }
+
     /// `ERR Unknown client type 'x'`
     pub fn unknown_client_type(name: &[u8]) -> Self {
         Self::with("ERR Unknown client type '{}'", &[name])
@@ -234,6 +274,26 @@ impl CommandError {
     /// `ERR invalid expire time in 'set' command`
     pub fn invalid_expire(command: &str) -> Self {
         Self::with("ERR invalid expire time in '{}' command", &[command.as_bytes()])
+    }
+
+    /// `ERR at least 1 input key is needed for 'zunion' command`
+    pub fn no_input_key(command: &str) -> Self {
+        Self::with("ERR at least 1 input key is needed for '{}' command", &[command.as_bytes()])
+    }
+
+    /// `ERR invalid longitude,latitude pair 181.000000,0.000000`
+    pub fn coordinates(longitude: f64, latitude: f64) -> Self {
+        Self::err(format_args!("invalid longitude,latitude pair {longitude:.6},{latitude:.6}"))
+    }
+
+    /// `ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for geosearch`, as the client wrote the command.
+    pub fn geo_centre(command: &[u8]) -> Self {
+        Self::with("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {}", &[command])
+    }
+
+    /// `ERR exactly one of BYRADIUS and BYBOX can be specified for geosearch`, as the client wrote the command.
+    pub fn geo_shape(command: &[u8]) -> Self {
+        Self::with("ERR exactly one of BYRADIUS and BYBOX can be specified for {}", &[command])
     }
 
     /// `ERR unknown argument: x`, of HSETEX
@@ -307,6 +367,12 @@ impl std::error::Error for CommandError {}
 impl From<crate::store::WrongType> for CommandError {
     fn from(_: crate::store::WrongType) -> Self {
         CommandError::WRONG_TYPE
+    }
+}
+
+impl From<NotANumber> for CommandError {
+    fn from(_: NotANumber) -> Self {
+        CommandError::SCORE_NAN
     }
 }
 

@@ -94,17 +94,21 @@ pub fn lock_set(
         return ShardSet::one(ShardId::of(hash));
     }
     match row.command.locks {
-        Locks::Keys => {}
+        Locks::Keys | Locks::KeysAnd(_) => {}
         Locks::AllShards => return ShardSet::ALL,
         Locks::KeysOfSubcommand(words) => return keys_of_subcommand(words, argv, keyspace),
     }
     let mut set = ShardSet::EMPTY;
-    for_each(row.command, argv, |key| {
-        let hash = keyspace.hasher().hash_of(argv.get(key.position));
+    let mut add = |position: usize| {
+        let hash = keyspace.hasher().hash_of(argv.get(position));
         set = set.with(ShardId::of(hash));
         hashes.resize(argv.len(), 0);
-        hashes[key.position] = hash;
-    });
+        hashes[position] = hash;
+    };
+    for_each(row.command, argv, |key| add(key.position));
+    if let Locks::KeysAnd(another) = row.command.locks {
+        another(argv).into_iter().for_each(add);
+    }
     set
 }
 
@@ -112,7 +116,7 @@ pub fn lock_set(
 /// otherwise locks shards itself (SCAN, INFO) or looks for keys that it does not name (SORT).
 pub fn nested_lock_set(row: &Row, argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {
     let command = row.command;
-    let names_no_key = command.keys.is_empty() && command.locks == Locks::Keys;
+    let names_no_key = command.keys.is_empty() && matches!(command.locks, Locks::Keys);
     if command.has(TOUCHES_ARBITRARY_KEYS) || names_no_key && !NEEDS_NO_SHARD.contains(&command.group) {
         return ShardSet::ALL;
     }
@@ -125,6 +129,9 @@ const NEEDS_NO_SHARD: [&str; 3] = ["connection", "transactions", "pubsub"];
 /// Calls `visit` for each key that the command will look for, with the database if that is not the selected one.
 pub fn for_each_looked_up(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize, Option<DbIndex>)) {
     for_each(row.command, argv, |key| visit(key.position, None));
+    if let Locks::KeysAnd(another) = row.command.locks {
+        another(argv).into_iter().for_each(|position| visit(position, None));
+    }
     if let Locks::KeysOfSubcommand(words) = row.command.locks
         && names_subcommand(words, argv)
     {

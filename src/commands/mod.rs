@@ -18,6 +18,7 @@ pub mod dump;
 pub mod elements;
 pub mod error;
 pub mod expire;
+pub mod geo;
 pub mod hash_expiry;
 pub mod hashes;
 pub mod help;
@@ -45,6 +46,8 @@ pub mod spec;
 pub mod state;
 pub mod strings;
 pub mod table;
+pub mod transactions;
+pub mod zsets;
 
 pub use dispatch::{BusyShard, Executor, Outcome};
 pub use error::CommandError;

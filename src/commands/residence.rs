@@ -1,19 +1,20 @@
 //! Having a request's keys in RAM before it runs (DESIGN §7).
 //!
 //! A command whose keys are not all there leaves a ticket in line for each that is missing, and comes again when the last one
-//! is there; nothing has happened then. EXEC and scripts will ask for all their declared keys at once in the same way.
+//! is there; nothing has happened then. EXEC asks for the keys of all its commands at once in the same way.
 
 use std::sync::atomic::Ordering;
 
 use super::dispatch::Request;
 use super::keyspecs;
 use super::state::ServerState;
-use super::table::Row;
-use crate::client::Client;
+use super::table::{Row, table};
+use crate::client::{Client, Transaction};
 use crate::store::loading::Ticket;
 use crate::store::lock::Locked;
 use crate::store::residence::Errand;
 use crate::store::{DbIndex, Key, Waiter};
+use crate::util::number::parse_u64;
 
 /// Are all keys of the request in RAM, or certain not to exist? If not, the locks are released and the client waits.
 pub fn is_resident(
@@ -34,6 +35,11 @@ pub fn is_resident(
             errands.extend(keyspace.request(locked, db, key, ticket));
         }
     };
+    if let Some(transaction) = client.multi.as_deref().filter(|_| row.name() == "exec") {
+        for_each_queued(transaction, client.db, keyspace.databases(), |db, bytes| {
+            look_at(db, &Key { bytes, hash: keyspace.hasher().hash_of(bytes) });
+        });
+    }
     match (row.only_key, request.hash) {
         (Some(position), Some(hash)) if row.command.elsewhere.is_none() => {
             look_at(client.db, &Key { bytes: request.argv.get(position), hash });
@@ -52,6 +58,36 @@ pub fn is_resident(
     errands.into_iter().for_each(|wanted| keyspace.send(Errand::Load(wanted)));
     keyspace.punch(&ticket);
     false
+}
+
+/// Calls `visit` for each key that queued commands will look for, with the database where they will, as far as that can be said:
+/// SELECT and SWAPDB among them hold for those behind. What this misses is read when the command runs.
+fn for_each_queued(
+    transaction: &Transaction,
+    selected: DbIndex,
+    databases: usize,
+    mut visit: impl FnMut(DbIndex, &[u8]),
+) {
+    let mut selected = selected;
+    // Where the keys are now that will be in a database then.
+    let mut origins: Vec<DbIndex> = (0..databases as u32).map(DbIndex).collect();
+    let index = |word: Option<&[u8]>| word.and_then(parse_u64).filter(|&db| db < databases as u64);
+    for queued in transaction.commands() {
+        let (row, argv) = (table().row(queued.row).expect("it was queued with its row"), queued.argv());
+        match row.name() {
+            "select" => selected = index(argv.try_get(1)).map_or(selected, |db| DbIndex(db as u32)),
+            "swapdb" => {
+                if let (Some(a), Some(b)) = (index(argv.try_get(1)), index(argv.try_get(2))) {
+                    origins.swap(a as usize, b as usize);
+                }
+            }
+            _ => keyspecs::for_each_looked_up(row, argv, |position, elsewhere| {
+                if let Some(&origin) = origins.get(elsewhere.unwrap_or(selected).0 as usize) {
+                    visit(origin, argv.get(position));
+                }
+            }),
+        }
+    }
 }
 
 /// The connection that brings the client's requests.

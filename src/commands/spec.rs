@@ -7,6 +7,7 @@
 
 use super::call::Call;
 use super::error::CommandError;
+use crate::resp::Argv;
 
 /// What a handler returns: the reply has been written, or an error that becomes the reply.
 pub type CommandResult = Result<(), CommandError>;
@@ -256,6 +257,11 @@ impl KeySpec {
         KeySpec { begin: Begin::Index(first), find: Find::Range { last, step, limit: 0 }, flags, notes: "" }
     }
 
+    /// The key after the first `word` from argument `from` on.
+    pub const fn keyword(word: &'static str, from: isize, flags: u16) -> Self {
+        KeySpec { begin: Begin::Keyword(word, from), ..Self::at(0, flags) }
+    }
+
     /// A count at argument `position`, the keys right after it.
     pub const fn counted(position: usize, flags: u16) -> Self {
         KeySpec {
@@ -279,10 +285,13 @@ impl KeySpec {
 }
 
 /// Which shards a command locks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Locks {
     /// Those of its keys (none when it has no keys).
     Keys,
+    /// Those of its keys, and that of one more argument: where options say several times which key is meant, key specs find the
+    /// first and the command uses the last.
+    KeysAnd(fn(Argv<'_>) -> Option<usize>),
     /// All 64: it sees or changes the whole keyspace at once.
     AllShards,
     /// Those of the arguments from 2 on when argument 1 is one of these words. Redis's table does not call them keys, so no
@@ -296,7 +305,7 @@ pub struct Elsewhere {
     /// The key's argument.
     pub key: usize,
     /// Finds the argument that names the database, if one does.
-    pub database: fn(crate::resp::Argv<'_>) -> Option<usize>,
+    pub database: fn(Argv<'_>) -> Option<usize>,
 }
 
 /// The type of an argument, for COMMAND DOCS.

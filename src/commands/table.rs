@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, dump, expire, hash_expiry, hashes, info,
+    bitmaps, client, config, connection, counters, debug, dump, expire, geo, hash_expiry, hashes, info,
     introspect, keys, list_moves, list_pops, lists, lolwut, memory, ranges, scan, server, set_algebra, sets,
-    snapshot, strings,
+    snapshot, strings, zsets,
 };
 use crate::resp::Argv;
 
@@ -22,6 +22,14 @@ const FAMILIES: &[&[Command]] = &[
     lists::COMMANDS,
     list_pops::COMMANDS,
     list_moves::COMMANDS,
+    zsets::COMMANDS,
+    zsets::ranges::COMMANDS,
+    zsets::removing::COMMANDS,
+    zsets::popping::COMMANDS,
+    zsets::combining::COMMANDS,
+    zsets::sampling::COMMANDS,
+    geo::COMMANDS,
+    geo::search::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
     hashes::COMMANDS,
@@ -30,6 +38,7 @@ const FAMILIES: &[&[Command]] = &[
     expire::COMMANDS,
     dump::COMMANDS,
     scan::COMMANDS,
+    super::transactions::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,

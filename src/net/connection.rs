@@ -131,6 +131,8 @@ impl Connection {
         kit.executor.begin_turn();
         let end = self.work(kit);
         kit.executor.end_turn();
+        // Before the replies leave: who has one may ask on another connection where this session stands.
+        self.client.publish();
         let end = if self.flush(kit).is_err() { TurnEnd::Close } else { end };
         self.publish();
         match end {
@@ -305,7 +307,7 @@ impl Connection {
 
     fn exceeds_limits(&mut self, kit: &Kit) -> bool {
         let config = kit.executor.config();
-        if self.pending.len() > config.client_query_buffer_limit {
+        if self.pending.len() + self.client.queued_bytes() > config.client_query_buffer_limit {
             kit.executor.stats().add(Stat::QueryBufferLimit, 1);
             return true;
         }
@@ -324,9 +326,8 @@ impl Connection {
         over
     }
 
-    /// Shows other threads where the session stands.
+    /// Shows other threads what the buffers hold.
     fn publish(&self) {
-        self.client.publish();
         let info = &self.client.info;
         info.query_bytes.store(self.pending.len() as u64, Ordering::Relaxed);
         info.query_free.store(self.pending.free() as u64, Ordering::Relaxed);

@@ -23,7 +23,7 @@ use super::mailbox::{Mail, Mailbox};
 use super::monitor::Monitor;
 use super::socket::Socket;
 use crate::client::{Client, ClientInfo, Notice};
-use crate::commands::ServerState;
+use crate::commands::{ServerState, transactions};
 use crate::stats::Stat;
 use crate::sys;
 use crate::util::time;
@@ -362,8 +362,9 @@ impl Core {
     }
 
     /// Lists that still name the index do no harm: a look too many at whoever gets the place next.
-    fn close(&mut self, index: usize, connection: Box<Connection>) {
+    fn close(&mut self, index: usize, mut connection: Box<Connection>) {
         self.places.remove(index);
+        transactions::abandon(&self.state, &mut connection.client);
         self.state.clients.remove(connection.client.id());
     }
 

@@ -197,6 +197,11 @@ impl<'a> Reply<'a> {
         self.scalar(b',', DoubleText::new(value).as_bytes());
     }
 
+    /// A double, in a text of the caller's.
+    pub fn double_text(&mut self, text: &[u8]) {
+        self.scalar(b',', text);
+    }
+
     /// An integer of any size, given as its decimal text.
     pub fn big_number(&mut self, text: &[u8]) {
         self.scalar(b'(', text);

@@ -11,6 +11,7 @@
 //! * The epoch is read once, when all locks are held (DESIGN §5). `change` has what changes keys, `fields` what is special about
 //!   hashes, `whole` what is done to databases.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::arena::Handle;
@@ -18,6 +19,7 @@ use super::effect::{self, Before};
 use super::entry::Value;
 use super::evict::AccessClock;
 use super::hash::KeyHasher;
+use super::interest::NamedKey;
 use super::keyspace::{Garbage, Keyspace};
 use super::lock::{Locked, ShardSet};
 use super::notify::Event;
@@ -29,6 +31,7 @@ use crate::config::values::NotifyFlags;
 
 mod change;
 mod fields;
+mod interest;
 mod part;
 mod typed;
 mod whole;
@@ -142,6 +145,8 @@ pub struct Workspace {
     garbage: Vec<Object>,
     /// What subscribers are to be told once the locks are released; whoever executes takes it.
     pub events: Vec<Event>,
+    /// Keys that have changed and that somebody waits for, in the order of their changes.
+    ready: VecDeque<NamedKey>,
     /// The commands that were executed inside others, by number; whoever executes counts them.
     pub nested: Vec<u16>,
 }
@@ -390,15 +395,6 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// Tells whoever is interested in the key that it has changed, was created, or is gone.
-    #[inline]
-    pub(super) fn signal(&mut self, _db: DbIndex, key: &Key<'_>) {
-        if self.locked.shard(key.shard()).interest.is_empty() {
-            return;
-        }
-        unreachable!("nobody can be interested yet");
-    }
-
     #[inline]
     fn count(&mut self, slot: Option<Slot>) -> Option<Slot> {
         match slot {
@@ -508,7 +504,8 @@ impl<'a> Db<'a> {
     }
 
     /// Ends the operation: what it changed is logged (`verbatim` is the command as it was called), the locks are released,
-    /// and big garbage goes to the drop thread.
+    /// and big garbage goes to the drop thread. Clients that wait for keys which it has changed, and that whoever executes it has
+    /// not served, are served on another thread: only background work leaves any, and it only deletes.
     #[inline]
     pub fn commit<'v>(
         &mut self,
@@ -532,6 +529,9 @@ impl<'a> Db<'a> {
         self.locked.release();
         if !self.work.garbage.is_empty() {
             self.drop_garbage();
+        }
+        if self.has_ready() {
+            self.keyspace.serve_later(self.work.ready.drain(..).collect());
         }
         Committed { depends_on: held.max(self.depends_on) }
     }

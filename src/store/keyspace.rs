@@ -6,7 +6,7 @@
 //! * Namespace ids are given out once, under all locks.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::Sender;
@@ -15,6 +15,7 @@ use storage::{Engine, Epoch, NamespaceId, Status, SyncMode, Version};
 
 use super::cache::Cache;
 use super::hash::KeyHasher;
+use super::interest::{Blocked, InterestCounts, NamedKey};
 use super::lock::{Locked, ShardLocks, ShardSet, Wake};
 use super::object::Object;
 use super::residence::Errand;
@@ -118,7 +119,14 @@ pub struct Keyspace {
     recovered: OnceLock<Arc<Version>>,
     /// Where errands to the disk go.
     pub(super) readers: OnceLock<Sender<Errand>>,
+    /// Places in lines of clients that serving needs one more key for, in all shards.
+    links: AtomicUsize,
+    /// Serves clients whose keys were changed by background work.
+    server: OnceLock<ServeLater>,
 }
+
+/// Serves clients that wait for keys which have changed; called on any thread, with no lock held.
+pub type ServeLater = Box<dyn Fn(Vec<NamedKey>) + Send + Sync>;
 
 impl Keyspace {
     /// An empty keyspace of `databases` databases. `wake` is called for connections that waited for a shard, `garbage`
@@ -142,6 +150,8 @@ impl Keyspace {
             has_cold: AtomicBool::new(false),
             recovered: OnceLock::new(),
             readers: OnceLock::new(),
+            links: AtomicUsize::new(0),
+            server: OnceLock::new(),
         }
     }
 
@@ -412,6 +422,84 @@ impl Keyspace {
         if let Some(locked) = self.locks.try_lock_now(id) {
             locked.shard(id).table(db).prefetch_entry(hash);
         }
+    }
+
+    /// Connects who serves clients whose keys were changed by background work, once.
+    pub fn connect_server(&self, server: ServeLater) {
+        assert!(self.server.set(server).is_ok(), "who serves is connected once");
+    }
+
+    #[cold]
+    pub(super) fn serve_later(&self, keys: Vec<NamedKey>) {
+        if let Some(server) = self.server.get() {
+            server(keys);
+        }
+    }
+
+    /// A client comes to stand in one more line, or one less.
+    pub(super) fn count_links(&self, blocked: &Blocked, change: isize) {
+        if blocked.also.is_some() {
+            // Guarded by the lock of the line's shard, as far as those need to know who hold it.
+            self.links.fetch_add(change as usize, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits any client for a key of which serving needs another key? Exact for the shards that the caller holds.
+    #[inline]
+    pub fn has_links(&self) -> bool {
+        self.links.load(Ordering::Relaxed) > 0
+    }
+
+    /// Ends the interest of a client that watched keys. Waits for no lock: what is busy is done on another thread.
+    pub fn unwatch(&self, keys: Vec<NamedKey>, changed: &Arc<AtomicBool>) {
+        let changed = changed.clone();
+        self.on_each(keys, move |_, shard, key| shard.interest.unwatch(key.db, &key.key(), &changed));
+    }
+
+    /// Takes a client out of the lines that it still stands in. Waits for no lock, as [`Keyspace::unwatch`].
+    pub fn leave_lines(&self, blocked: &Arc<Blocked>) {
+        if !blocked.is_in_line() {
+            return;
+        }
+        let gone = blocked.clone();
+        self.on_each(blocked.keys.clone(), move |keyspace, shard, key| {
+            if shard.interest.stop_waiting(key.db, &key.key(), &gone) {
+                keyspace.count_links(&gone, -1);
+            }
+        });
+    }
+
+    /// Does something with the shard of each key: at once where it is free, on another thread where it is not.
+    fn on_each(
+        &self,
+        mut keys: Vec<NamedKey>,
+        work: impl Fn(&Keyspace, &mut Shard, &NamedKey) + Send + 'static,
+    ) {
+        keys.retain(|key| match self.locks.try_lock_now(key.shard()) {
+            Some(mut locked) => {
+                work(self, locked.shard_mut(key.shard()), key);
+                false
+            }
+            None => true,
+        });
+        if !keys.is_empty() {
+            self.send(Errand::Run(Box::new(move |keyspace| {
+                for key in &keys {
+                    work(keyspace, keyspace.locks.lock_one(key.shard()).shard_mut(key.shard()), key);
+                }
+            })));
+        }
+    }
+
+    /// How many keys clients are interested in.
+    pub fn interest(&self, held: Option<&Locked<'_>>) -> InterestCounts {
+        let mut sum = InterestCounts::default();
+        self.visit_shards(held, |_, shard| {
+            let counts = shard.interest.counts();
+            sum.watched += counts.watched;
+            sum.awaited += counts.awaited;
+        });
+        sum
     }
 
     /// Every database's counts, all of one moment.

@@ -17,6 +17,7 @@
 //!
 //! It deliberately does not print `long double` (INCRBYFLOAT): that is fixed-point text of another width.
 
+mod general;
 mod parse;
 
 pub use parse::{parse, parse_lenient};

@@ -3,6 +3,7 @@
 pub mod bitmaps;
 pub mod config;
 pub mod foreign;
+pub mod geo;
 pub mod hashes;
 pub mod keys;
 pub mod limits;
@@ -10,6 +11,7 @@ pub mod lists;
 pub mod server;
 pub mod sets;
 pub mod strings;
+pub mod zsets;
 
 use super::grammar::command_name;
 use std::collections::BTreeSet;
@@ -33,6 +35,8 @@ pub const FAMILIES: &[&Family] = &[
     &strings::FAMILY,
     &bitmaps::FAMILY,
     &lists::FAMILY,
+    &zsets::FAMILY,
+    &geo::FAMILY,
     &sets::FAMILY,
     &hashes::FAMILY,
     &keys::FAMILY,

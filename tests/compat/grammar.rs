@@ -67,7 +67,7 @@ impl Grammar {
         sequence.commands.retain(|argv| !(is(argv, 0, "HELLO") && argv.iter().filter(is_login).count() > 1));
         sequence.commands.retain(|argv| !(is(argv, 0, "CONFIG") && sets_what_outlives(argv)));
         sequence.commands.retain(|argv| !(is(argv, 0, "CLIENT") && is(argv, 1, "PAUSE") && pauses(argv)));
-        sequence.commands.retain(|argv| !waits(argv));
+        sequence.commands.retain(|argv| !waits_long(argv));
         sequence
     }
 
@@ -131,16 +131,16 @@ fn pauses(argv: &Argv) -> bool {
     argv.get(2).is_some_and(|timeout| timeout != b"0" && timeout.iter().all(u8::is_ascii_digit))
 }
 
-/// Whether a command waits longer for a key than is worth while.
-fn waits(argv: &Argv) -> bool {
+/// Whether a command could hold the sequence up: one that waits, with a valid time that is long or for ever.
+fn waits_long(argv: &Argv) -> bool {
     let timeout = match argv[0].to_ascii_uppercase().as_slice() {
-        b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BRPOPLPUSH" => argv.last(),
-        b"BLMPOP" => argv.get(1),
+        b"BLMPOP" | b"BZMPOP" => argv.get(1),
+        b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BRPOPLPUSH" | b"BZPOPMIN" | b"BZPOPMAX" => argv.last(),
         _ => return false,
     };
-    // Errors, and a millisecond.
-    let allowed: [&[u8]; 5] = [b"0.001", b"-1", b"abc", b"", b"nan"];
-    timeout.is_none_or(|timeout| !allowed.contains(&timeout.as_slice()))
+    let text = String::from_utf8_lossy(timeout.map_or(&[][..], Vec::as_slice)).to_lowercase();
+    // A hexadecimal number is one, too.
+    text.starts_with("0x") || text.parse::<f64>().is_ok_and(|seconds| seconds == 0.0 || seconds >= 0.01)
 }
 
 /// The command that a synopsis describes.

@@ -97,6 +97,55 @@ const WORDS: &[(&str, Word)] = &[
     ("secret", |_| PASSWORD.as_bytes().to_vec()),
     ("yes", |rng| mostly(rng, &["yes", "no", "YES", "No"], |rng| one(rng, &["", "1", "true", "maybe"]))),
     ("classes", |rng| one(rng, CLASSES)),
+    ("score", |rng| {
+        mostly(rng, &["0", "1", "2", "-1", "1.5", "0.1", "3.14", "100", "-0.25", "1e20", "7"], score_edge)
+    }),
+    ("member", |rng| match rng.below(12) {
+        0 => one(rng, &["", "10", "-5", "9223372036854775807", "007", "\u{e9}"]),
+        1 => vec![b'm'; *rng.pick(&[63, 64, 65, 300])],
+        _ => one(rng, &["a", "b", "c", "d", "e", "f", "1", "2"]),
+    }),
+    // Keys whose members all have the score 0.
+    ("lexkey", |rng| one(rng, &["lex1", "lex1", "lex2"])),
+    ("lex", |rng| one(rng, &["a", "b", "c", "d", "aa", "ab", "bb", "", "1", "10", "2"])),
+    ("bound", |rng| {
+        mostly(
+            rng,
+            &["0", "(0", "1", "(1", "2", "(2", "-inf", "+inf", "(1.5", "3.14", "-1", "100"],
+            bound_edge,
+        )
+    }),
+    ("lexbound", |rng| {
+        mostly(rng, &["-", "+", "[a", "(a", "[b", "(c", "[c", "[ab", "(1", "[2", "[", "("], |rng| {
+            one(rng, &["a", "", "--", "+a", "(-", "[+", "1"])
+        })
+    }),
+    ("weight", |rng| mostly(rng, &["1", "2", "0", "-1", "1.5", "inf", "-inf", "0.1"], score_edge)),
+    ("numkeys", |rng| {
+        mostly(rng, &["2"], |rng| one(rng, &["0", "1", "3", "-1", "abc", "100", "", "9223372036854775807"]))
+    }),
+    ("timeout", |rng| mostly(rng, &["0.001", "0.002"], |rng| one(rng, &["-1", "abc", "", "-0.1", "nan"]))),
+    ("smallcount", |rng| {
+        mostly(rng, &["1", "2", "-1", "-3", "100", "0"], |rng| {
+            one(rng, &["abc", "", "-9223372036854775808", "9223372036854775807", "1.5"])
+        })
+    }),
+    ("longitude", |rng| {
+        mostly(
+            rng,
+            &["13.361389", "15.087269", "13.5", "0", "-122.4", "179.9", "-179.9", "2.35"],
+            degrees_edge,
+        )
+    }),
+    ("latitude", |rng| {
+        mostly(rng, &["38.115556", "37.502669", "38", "0", "37.7", "-33.8", "80", "48.85"], degrees_edge)
+    }),
+    ("radius", |rng| {
+        mostly(rng, &["100", "200", "0", "1", "500.5", "3000", "10000", "1e6"], |rng| {
+            one(rng, &["-1", "abc", "", "1e300", "inf", "0.001", "nan"])
+        })
+    }),
+    ("unit", |rng| mostly(rng, &["m", "km", "ft", "mi", "km", "km"], |rng| one(rng, &["M", "Km", "", "x"]))),
     ("junk", junk),
 ];
 
@@ -454,6 +503,57 @@ fn place_edge(rng: &mut Rng) -> Vec<u8> {
             "9223372036854775807",
             "1.5",
             "500",
+        ],
+    )
+}
+
+fn score_edge(rng: &mut Rng) -> Vec<u8> {
+    one(
+        rng,
+        &[
+            "inf",
+            "-inf",
+            "+inf",
+            "infinity",
+            "nan",
+            "abc",
+            "",
+            "-0",
+            "1e400",
+            "1e-400",
+            "0x10",
+            " 1",
+            "1 ",
+            "+5",
+            "1e308",
+            "123456789012345678",
+            "0.30000000000000004",
+            "1e-5",
+            "9007199254740993",
+        ],
+    )
+}
+
+fn bound_edge(rng: &mut Rng) -> Vec<u8> {
+    one(rng, &["(-inf", "(inf", "(", "", "[1", "abc", "nan", "((1", " 1", "1 ", "1e400", "(abc"])
+}
+
+fn degrees_edge(rng: &mut Rng) -> Vec<u8> {
+    one(
+        rng,
+        &[
+            "180",
+            "-180",
+            "85.05112878",
+            "-85.05112878",
+            "85.06",
+            "181",
+            "-181",
+            "abc",
+            "",
+            "inf",
+            "nan",
+            "1e300",
         ],
     )
 }

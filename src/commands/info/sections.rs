@@ -69,16 +69,16 @@ pub(super) fn clients(call: &Call<'_>, page: &mut Page) {
         ("client_recent_max_input_buffer", input.unwrap_or(0)),
         ("client_recent_max_output_buffer", output.unwrap_or(0)),
     ]);
-    page.zeroes(&[
-        "blocked_clients",
-        "tracking_clients",
-        "pubsub_clients",
-        "watching_clients",
-        "clients_in_timeout_table",
-        "total_watched_keys",
-        "total_blocking_keys",
-        "total_blocking_keys_on_nokey",
+    let watching = all.iter().filter(|client| client.watched.load(Ordering::Relaxed) > 0).count();
+    let interest = call.state.keyspace.interest(call.db.held());
+    page.zeroes(&["blocked_clients", "tracking_clients", "pubsub_clients"]);
+    page.fields(&[
+        ("watching_clients", watching as u64),
+        ("clients_in_timeout_table", 0),
+        ("total_watched_keys", interest.watched),
+        ("total_blocking_keys", interest.awaited),
     ]);
+    page.zeroes(&["total_blocking_keys_on_nokey"]);
 }
 
 pub(super) fn replication(call: &Call<'_>, page: &mut Page) {

@@ -42,6 +42,7 @@ impl Db<'_> {
             shard.enter(self.epoch);
             self.dirty += shard.space(db).counts().keys;
             tables.extend(shard.replace(db, namespace));
+            self.tell_emptied(id, db);
         }
         self.dirty = self.dirty.max(1);
         self.keyspace.discard(Garbage::Tables(tables));
@@ -53,7 +54,11 @@ impl Db<'_> {
         for id in self.locked.set().iter() {
             let shard = self.locked.shard_mut(id);
             shard.enter(self.epoch);
-            shard.swap(a, b);
+            if !shard.interest.is_empty() && a != b {
+                self.tell_exchanged(id, a, b);
+                self.tell_exchanged(id, b, a);
+            }
+            self.locked.shard_mut(id).swap(a, b);
         }
     }
 }

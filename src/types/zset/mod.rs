@@ -167,6 +167,23 @@ impl Zset {
         self.ranks_where(|_, member| range.is_after(member), |_, member| !range.is_before(member))
     }
 
+    /// How many elements come before (score, member), be that an element or not.
+    pub fn seek(&self, score: f64, member: &[u8]) -> usize {
+        let is_before = |s: f64, m: &[u8]| leaf::order((s, m), (score, member)).is_lt();
+        match &self.0 {
+            Repr::Small(small) => small.partition_point(is_before),
+            Repr::Tree(tree) => tree.partition_point(is_before),
+        }
+    }
+
+    /// A set of the elements of these ranks, which must exist.
+    pub fn part(&self, ranks: Range<usize>, limits: &Limits) -> Zset {
+        let mut part = Zset::for_members(b"", ranks.len(), limits);
+        let mut buffer = itoa::Buffer::new();
+        self.iter(ranks).for_each(|(member, score)| part.insert(member.text(&mut buffer), score, limits));
+        part
+    }
+
     /// The elements of these ranks, which must exist, in order; from both ends.
     pub fn iter(&self, ranks: Range<usize>) -> Iter<'_> {
         assert!(ranks.is_empty() || ranks.end <= self.len(), "ranks are below the number of elements");

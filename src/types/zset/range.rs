@@ -22,6 +22,11 @@ impl ScoreRange {
         ScoreRange { min, min_excluded: false, max, max_excluded: false }
     }
 
+    /// From a score up to but not including another.
+    pub fn up_to(min: f64, max: f64) -> Self {
+        ScoreRange { min, min_excluded: false, max, max_excluded: true }
+    }
+
     /// Reads both ends. `None` is `ERR min or max is not a float`.
     pub fn parse(min: &[u8], max: &[u8]) -> Option<Self> {
         let end = |text: &[u8]| {
