@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::types::hyperloglog;
+use crate::types::stream::{AddError, SetIdError};
 use crate::types::string::bitfield::BitfieldError;
 use crate::types::string::lcs::LcsError;
 use crate::types::zset::NotANumber;
@@ -74,7 +76,6 @@ impl CommandError {
     pub const WITHSCORES_BY_LEX: Self =
         Self::Fixed("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
     pub const WEIGHT_NOT_FLOAT: Self = Self::Fixed("ERR weight value is not a float");
-    pub const COUNT_POSITIVE: Self = Self::Fixed("ERR count should be greater than 0");
     pub const GEO_UNIT: Self = Self::Fixed("ERR unsupported unit provided. please use M, KM, FT, MI");
     pub const GEO_RADIUS_NOT_FLOAT: Self = Self::Fixed("ERR need numeric radius");
     pub const GEO_RADIUS_NEGATIVE: Self = Self::Fixed("ERR radius cannot be negative");
@@ -191,6 +192,62 @@ impl CommandError {
     pub const RELOAD_FAILED: Self = Self::Fixed("ERR Error trying to load the RDB dump, check server logs.");
     pub const NOT_AN_SDS: Self = Self::Fixed("ERR Not an sds encoded string.");
     pub const RESP2_UNSUPPORTED: Self = Self::Fixed("ERR RESP2 is not supported by this command");
+    pub const STREAM_ID: Self = Self::Fixed("ERR Invalid stream ID specified as stream command argument");
+    pub const STREAM_START: Self = Self::Fixed("ERR invalid start ID for the interval");
+    pub const STREAM_END: Self = Self::Fixed("ERR invalid end ID for the interval");
+    pub const XADD_ZERO: Self = Self::Fixed("ERR The ID specified in XADD must be greater than 0-0");
+    pub const XADD_NOT_GREATER: Self =
+        Self::Fixed("ERR The ID specified in XADD is equal or smaller than the target stream top item");
+    pub const STREAM_EXHAUSTED: Self =
+        Self::Fixed("ERR The stream has exhausted the last possible ID, unable to add more items");
+    pub const STREAM_TOO_LARGE: Self = Self::Fixed("ERR Elements are too large to be stored");
+    pub const TRIM_TWICE: Self =
+        Self::Fixed("ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+    pub const TRIM_MAXLEN: Self = Self::Fixed("ERR The MAXLEN argument must be >= 0.");
+    pub const TRIM_LIMIT: Self = Self::Fixed("ERR The LIMIT argument must be >= 0.");
+    pub const TRIM_LIMIT_ALONE: Self =
+        Self::Fixed("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
+    pub const TRIM_LIMIT_EXACT: Self =
+        Self::Fixed("ERR syntax error, LIMIT cannot be used without the special ~ option");
+    pub const XTRIM_ALONE: Self = Self::Fixed("ERR syntax error, XTRIM must be called with MAXLEN or MINID");
+    pub const XSETID_ADDED: Self = Self::Fixed("ERR entries_added must be positive");
+    pub const XSETID_BELOW_GIVEN: Self =
+        Self::Fixed("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
+    pub const XSETID_BELOW_DELETED: Self =
+        Self::Fixed("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id");
+    pub const XSETID_BELOW_TOP: Self =
+        Self::Fixed("ERR The ID specified in XSETID is smaller than the target stream top item");
+    pub const XSETID_ADDED_BELOW: Self =
+        Self::Fixed("ERR The entries_added specified in XSETID is smaller than the target stream length");
+    pub const XREAD_GROUP: Self =
+        Self::Fixed("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.");
+    pub const XREAD_NOACK: Self =
+        Self::Fixed("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
+    pub const XREAD_NEW: Self = Self::Fixed(
+        "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+    );
+    pub const XREADGROUP_NO_GROUP: Self = Self::Fixed("ERR Missing GROUP option for XREADGROUP");
+    pub const XREADGROUP_LAST: Self = Self::Fixed(
+        "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+    );
+    pub const XREADGROUP_TOP: Self = Self::Fixed(
+        "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.",
+    );
+    pub const XGROUP_NO_KEY: Self = Self::Fixed(
+        "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
+    );
+    pub const GROUP_EXISTS: Self = Self::Fixed("BUSYGROUP Consumer Group name already exists");
+    pub const ENTRIES_READ: Self = Self::Fixed("ERR value for ENTRIESREAD must be positive or -1");
+    pub const XCLAIM_MIN_IDLE: Self = Self::Fixed("ERR Invalid min-idle-time argument for XCLAIM");
+    pub const XCLAIM_IDLE: Self = Self::Fixed("ERR Invalid IDLE option argument for XCLAIM");
+    pub const XCLAIM_TIME: Self = Self::Fixed("ERR Invalid TIME option argument for XCLAIM");
+    pub const XCLAIM_RETRY_COUNT: Self = Self::Fixed("ERR Invalid RETRYCOUNT option argument for XCLAIM");
+    pub const XAUTOCLAIM_MIN_IDLE: Self = Self::Fixed("ERR Invalid min-idle-time argument for XAUTOCLAIM");
+    pub const XAUTOCLAIM_COUNT: Self = Self::Fixed("ERR COUNT must be > 0");
+    pub const NOT_AN_HLL: Self = Self::Fixed("WRONGTYPE Key is not a valid HyperLogLog string value.");
+    pub const CORRUPT_HLL: Self = Self::Fixed("INVALIDOBJ Corrupted HLL object detected");
+    pub const HLL_NO_KEY: Self = Self::Fixed("ERR The specified key does not exist");
+    pub const HLL_NOT_SPARSE: Self = Self::Fixed("ERR HLL encoding is not sparse");
     pub const PROTOCOL_TYPE: Self = Self::Fixed(
         "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
     );
@@ -305,6 +362,50 @@ impl CommandError {
         Self::with("ERR Unsupported option {}", &[option])
     }
 
+    /// `ERR Unbalanced 'xread' list of streams: …`; the command was called `name`.
+    pub fn unbalanced_streams(name: &str) -> Self {
+        let sign = if name == "xread" { b"$" } else { b">" };
+        let template =
+            "ERR Unbalanced '{}' list of streams: for each stream key an ID or '{}' must be specified.";
+        Self::with(template, &[name.as_bytes(), sign])
+    }
+
+    /// [`CommandError::WRONG_TYPE`] as the reply to a client that waited for a key, which else would wait on.
+    pub fn wrong_type_now() -> Self {
+        CommandError::Text(Self::WRONG_TYPE.bytes().into())
+    }
+
+    /// `NOGROUP No such key 'x' or consumer group 'x'`
+    pub fn no_key_or_group(key: &[u8], group: &[u8]) -> Self {
+        Self::with("NOGROUP No such key '{}' or consumer group '{}'", &[key, group])
+    }
+
+    /// `NOGROUP No such key 'x' or consumer group 'x' in XREADGROUP with GROUP option`
+    pub fn no_group_to_read(key: &[u8], group: &[u8]) -> Self {
+        let template = "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option";
+        Self::with(template, &[key, group])
+    }
+
+    /// `NOGROUP No such consumer group 'x' for key name 'x'`
+    pub fn no_group(group: &[u8], key: &[u8]) -> Self {
+        Self::with("NOGROUP No such consumer group '{}' for key name '{}'", &[group, key])
+    }
+
+    /// `ERR Unrecognized XCLAIM option 'x'`
+    pub fn xclaim_option(option: &[u8]) -> Self {
+        Self::with("ERR Unrecognized XCLAIM option '{}'", &[option])
+    }
+
+    /// `ERR Unknown PFDEBUG subcommand 'x'`
+    pub fn pfdebug_subcommand(name: &[u8]) -> Self {
+        Self::with("ERR Unknown PFDEBUG subcommand '{}'", &[name])
+    }
+
+    /// `TESTFAILED …` of PFSELFTEST.
+    pub fn test_failed(what: impl fmt::Display) -> Self {
+        Self::with("TESTFAILED {}", &[what.to_string().as_bytes()])
+    }
+
     /// The refusal of a command that the configuration disables.
     pub fn disabled(command: &str, directive: &str) -> Self {
         let template = "ERR {} command not allowed. If the {} option is set to \"local\", you can run it from a local \
@@ -372,6 +473,32 @@ impl From<crate::store::WrongType> for CommandError {
 impl From<NotANumber> for CommandError {
     fn from(_: NotANumber) -> Self {
         CommandError::SCORE_NAN
+    }
+}
+
+impl From<AddError> for CommandError {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::Exhausted => CommandError::STREAM_EXHAUSTED,
+            AddError::NotGreater => CommandError::XADD_NOT_GREATER,
+            AddError::TooLarge => CommandError::STREAM_TOO_LARGE,
+        }
+    }
+}
+
+impl From<SetIdError> for CommandError {
+    fn from(error: SetIdError) -> Self {
+        match error {
+            SetIdError::BelowMaxDeleted => CommandError::XSETID_BELOW_DELETED,
+            SetIdError::BelowTop => CommandError::XSETID_BELOW_TOP,
+            SetIdError::AddedBelowLen => CommandError::XSETID_ADDED_BELOW,
+        }
+    }
+}
+
+impl From<hyperloglog::Corrupt> for CommandError {
+    fn from(_: hyperloglog::Corrupt) -> Self {
+        CommandError::CORRUPT_HLL
     }
 }
 

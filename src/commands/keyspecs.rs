@@ -94,22 +94,32 @@ pub fn lock_set(
         return ShardSet::one(ShardId::of(hash));
     }
     match row.command.locks {
-        Locks::Keys | Locks::KeysAnd(_) => {}
+        Locks::Keys | Locks::KeysAnd(_) | Locks::KeysFound(_) => {}
         Locks::AllShards => return ShardSet::ALL,
         Locks::KeysOfSubcommand(words) => return keys_of_subcommand(words, argv, keyspace),
     }
     let mut set = ShardSet::EMPTY;
-    let mut add = |position: usize| {
+    let add = |position: usize| {
         let hash = keyspace.hasher().hash_of(argv.get(position));
         set = set.with(ShardId::of(hash));
         hashes.resize(argv.len(), 0);
         hashes[position] = hash;
     };
-    for_each(row.command, argv, |key| add(key.position));
-    if let Locks::KeysAnd(another) = row.command.locks {
-        another(argv).into_iter().for_each(add);
-    }
+    for_each_locked(row, argv, add);
     set
+}
+
+/// Calls `visit` for each argument that is a key for the command itself.
+fn for_each_locked(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize)) {
+    match row.command.locks {
+        Locks::KeysFound(find) => find(argv).for_each(visit),
+        locks => {
+            for_each(row.command, argv, |key| visit(key.position));
+            if let Locks::KeysAnd(another) = locks {
+                another(argv).into_iter().for_each(visit);
+            }
+        }
+    }
 }
 
 /// The shards that a call must hold inside a transaction or a script: as [`lock_set`], and all of them for a command that
@@ -128,10 +138,7 @@ const NEEDS_NO_SHARD: [&str; 3] = ["connection", "transactions", "pubsub"];
 
 /// Calls `visit` for each key that the command will look for, with the database if that is not the selected one.
 pub fn for_each_looked_up(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize, Option<DbIndex>)) {
-    for_each(row.command, argv, |key| visit(key.position, None));
-    if let Locks::KeysAnd(another) = row.command.locks {
-        another(argv).into_iter().for_each(|position| visit(position, None));
-    }
+    for_each_locked(row, argv, |position| visit(position, None));
     if let Locks::KeysOfSubcommand(words) = row.command.locks
         && names_subcommand(words, argv)
     {

@@ -297,6 +297,9 @@ pub enum Locks {
     /// Those of the arguments from 2 on when argument 1 is one of these words. Redis's table does not call them keys, so no
     /// key spec may say so (DEBUG OBJECT).
     KeysOfSubcommand(&'static [&'static str]),
+    /// Those of the arguments that this finds. The key specs are Redis's, and may take another argument for the keyword
+    /// before the keys than the command does (XREADGROUP with a group called `streams`).
+    KeysFound(fn(Argv<'_>) -> std::ops::Range<usize>),
 }
 
 /// A key that a command looks for in another database than the selected one. No key spec can say so.

@@ -482,9 +482,14 @@ impl<'a> Db<'a> {
 
     /// Logs these words instead of the command as it was called. May be called several times: the effects are one record.
     pub fn log_as(&mut self, argv: &[&[u8]]) {
+        self.log_words(argv.iter().copied());
+    }
+
+    /// As [`Db::log_as`], for words that are not together in memory.
+    pub fn log_words<'v>(&mut self, words: impl ExactSizeIterator<Item = &'v [u8]>) {
         self.rewritten = true;
         let before = self.said();
-        effect::put(&mut self.work.effects, self.index, before, argv.iter().copied());
+        effect::put(&mut self.work.effects, self.index, before, words);
     }
 
     /// What the log is told of the state before.

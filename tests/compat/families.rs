@@ -5,11 +5,13 @@ pub mod config;
 pub mod foreign;
 pub mod geo;
 pub mod hashes;
+pub mod hyperloglog;
 pub mod keys;
 pub mod limits;
 pub mod lists;
 pub mod server;
 pub mod sets;
+pub mod streams;
 pub mod strings;
 pub mod zsets;
 
@@ -34,11 +36,13 @@ pub struct Family {
 pub const FAMILIES: &[&Family] = &[
     &strings::FAMILY,
     &bitmaps::FAMILY,
-    &lists::FAMILY,
     &zsets::FAMILY,
     &geo::FAMILY,
+    &lists::FAMILY,
     &sets::FAMILY,
     &hashes::FAMILY,
+    &hyperloglog::FAMILY,
+    &streams::FAMILY,
     &keys::FAMILY,
     &server::FAMILY,
     &config::FAMILY,

@@ -147,6 +147,24 @@ const WORDS: &[(&str, Word)] = &[
     }),
     ("unit", |rng| mostly(rng, &["m", "km", "ft", "mi", "km", "km"], |rng| one(rng, &["M", "Km", "", "x"]))),
     ("junk", junk),
+    // Ids are explicit: those of now differ between servers.
+    ("newid", |rng| mostly(rng, &["1-*", "2-*", "3-*", "3-*", "7-*", "7-*", "5", "2-3", "9-1"], id_edge)),
+    ("sid", |rng| mostly(rng, SOME_IDS, id_edge)),
+    ("idbound", |rng| {
+        if rng.one_in(3) {
+            one(rng, &["-", "+", "(2", "(3-1", "(7-0"])
+        } else {
+            mostly(rng, SOME_IDS, id_bound_edge)
+        }
+    }),
+    ("readid", |rng| if rng.one_in(4) { one(rng, &["$", ">"]) } else { mostly(rng, SOME_IDS, id_edge) }),
+    ("few", |rng| mostly(rng, &["0", "1", "2", "3", "4", "10"], integer_edge)),
+    ("field", |rng| mostly(rng, &["f", "g", "h", "1"], value)),
+    ("group", |rng| mostly(rng, &["g1", "g1", "g2"], |rng| one(rng, &["", "streams", "g\x00x"]))),
+    ("consumer", |rng| mostly(rng, &["alice", "bob", "carol"], |rng| one(rng, &["", "streams", "c\r\n"]))),
+    ("idle", |rng| mostly(rng, &["0", "0", "0", "100000", "500000"], integer_edge)),
+    ("element", |rng| rng.below(3000).to_string().into_bytes()),
+    ("hll", hll),
 ];
 
 /// Parameters that are a number.
@@ -384,6 +402,67 @@ fn value(rng: &mut Rng) -> Vec<u8> {
         }
         _ => one(rng, &["foo", "bar", "foobar", "1", "2"]),
     }
+}
+
+const SOME_IDS: &[&str] = &[
+    "0", "1", "1-0", "1-1", "2", "2-0", "2-3", "3", "3-0", "3-1", "3-2", "5", "7", "7-0", "7-1", "7-2", "9-1",
+];
+
+fn id_edge(rng: &mut Rng) -> Vec<u8> {
+    one(
+        rng,
+        &[
+            "0-0",
+            "0-*",
+            "0-1",
+            "18446744073709551615",
+            "18446744073709551615-*",
+            "18446744073709551615-18446744073709551614",
+            "18446744073709551615-18446744073709551615",
+            "18446744073709551616-0",
+            "7-18446744073709551615",
+            "-1",
+            "1-",
+            "1-1-1",
+            "1--1",
+            "",
+            "abc",
+            "-",
+            "01-01",
+            "(1",
+            "**",
+        ],
+    )
+}
+
+fn id_bound_edge(rng: &mut Rng) -> Vec<u8> {
+    if rng.one_in(2) {
+        return id_edge(rng);
+    }
+    one(
+        rng,
+        &["(", "(-", "(+", "(0", "(0-0", "((1", "(18446744073709551615-18446744073709551615", "(5-0", "(abc"],
+    )
+}
+
+/// A string that is a HyperLogLog, or nearly.
+fn hll(rng: &mut Rng) -> Vec<u8> {
+    let header = |encoding: u8, cache: u8| {
+        [&b"HYLL"[..], &[encoding, 0, 0, 0], &[5, 0, 0, 0, 0, 0, 0, cache]].concat()
+    };
+    let cache = *rng.pick(&[0, 0x80]);
+    let body: Vec<u8> = match rng.below(8) {
+        // All registers zero; one value in the middle; too few, too many registers; nothing; a value at the end.
+        0 => vec![0x7f, 0xff],
+        1 => vec![0x5f, 0xff, 0x84, 0x5f, 0xfe],
+        2 => vec![0x5f, 0xff],
+        3 => vec![0x7f, 0xff, 0x00],
+        4 => vec![],
+        5 => vec![0x7f, 0xfe, 0xff],
+        6 => return [header(0, cache), vec![0x41; *rng.pick(&[12_288, 12_287, 12_288])]].concat(),
+        _ => return one(rng, &["HYLL", "HYLLxxxxxxxxxxxxxxxx", "hyll", "12"]),
+    };
+    [header(*rng.pick(&[1, 1, 1, 1, 0, 2]), cache), body].concat()
 }
 
 /// An integer of any size. Not for what may be read as an offset, of which most would be valid and large.

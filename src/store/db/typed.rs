@@ -50,17 +50,35 @@ impl Db<'_> {
         slot: Slot,
         edit: impl FnOnce(&mut T) -> (R, u64),
     ) -> Edited<R> {
-        let edited = self.changing(key.hash, slot).edit_object(slot.handle, |object| {
-            let value = T::of_mut(object).expect("the slot was found as this type");
+        let (result, changes, is_gone) = self.edit_object(key, slot, |value: &mut T| {
             let (result, changes) = edit(value);
             (result, changes, value.is_nothing())
         });
-        let (result, changes, is_gone) = edited.expect("a value of a type is an object");
         self.changed(key, slot.db, changes);
         if is_gone {
             self.take_out(slot, key);
         }
         Edited { result, is_gone }
+    }
+
+    /// As [`Db::edit`], for what is kept beside the value proper, such as the consumers of a stream: the changes are logged, but
+    /// nobody who watches the key or waits for it is told.
+    pub fn edit_quietly<T: Typed, R>(
+        &mut self,
+        key: &Key<'_>,
+        slot: Slot,
+        edit: impl FnOnce(&mut T) -> (R, u64),
+    ) -> R {
+        let (result, changes) = self.edit_object(key, slot, edit);
+        self.dirty += changes;
+        result
+    }
+
+    fn edit_object<T: Typed, R>(&mut self, key: &Key<'_>, slot: Slot, edit: impl FnOnce(&mut T) -> R) -> R {
+        let edited = self.changing(key.hash, slot).edit_object(slot.handle, |object| {
+            edit(T::of_mut(object).expect("the slot was found as this type"))
+        });
+        edited.expect("a value of a type is an object")
     }
 
     /// Creates a key with a value. One of which there is nothing is not created.

@@ -42,8 +42,8 @@ const HEADER_LEN: usize = 16;
 const DENSE_LEN: usize = HEADER_LEN + REGISTERS * 6 / 8;
 /// Where the header names the encoding.
 const ENCODING_AT: usize = 4;
-/// Where the header has the cached cardinality.
-const CACHE_AT: usize = 8;
+/// Where the header has the cached cardinality, eight bytes.
+pub const CACHE_AT: usize = 8;
 /// The bit of the cached cardinality that says that it is stale.
 const STALE: u64 = 1 << 63;
 

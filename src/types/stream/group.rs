@@ -203,6 +203,13 @@ impl Group {
         }
     }
 
+    /// Sets when a consumer last tried to read or to claim, and, if given, when it last got an entry.
+    pub fn date(&mut self, consumer: ConsumerId, seen: UnixMs, active: Option<UnixMs>) {
+        let consumer = self.consumer_mut(consumer);
+        consumer.seen = seen;
+        consumer.active = active.unwrap_or(consumer.active);
+    }
+
     /// Removes a consumer with what is pending for it, and says how much that was; `None` if there is none of this name.
     pub fn remove(&mut self, name: &[u8]) -> Option<usize> {
         let id = self.names.remove(name)?;

@@ -12,6 +12,6 @@ pub const FAMILY: Family = Family {
         (3, "HSET key name value"),
         (3, "ZADD key int name"),
     ],
-    readers: &[("set", "SMEMBERS KEY"), ("hash", "HGETALL KEY")],
+    readers: &[],
     reset: &[],
 };
