@@ -38,6 +38,7 @@ impl CommandError {
     pub const OUT_OF_INT_RANGE: Self =
         Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
     pub const INDEX_OUT_OF_RANGE: Self = Self::Fixed("ERR index out of range");
+    pub const COUNT_POSITIVE: Self = Self::Fixed("ERR count should be greater than 0");
     pub const LPOS_RANK_ZERO: Self = Self::Fixed(
         "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
     );
