@@ -7,13 +7,10 @@ use std::sync::OnceLock;
 
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
-    bitmaps, client, config, connection, counters, debug, dump, expire, geo, hash_expiry, hashes, info,
-    introspect, keys, list_moves, list_pops, lists, lolwut, memory, ranges, scan, server, set_algebra, sets,
-    snapshot, strings, zsets,
     bitmaps, client, config, connection, counters, debug, dump, expire, geo, hash_expiry, hashes,
     hyperloglog, info, introspect, keys, list_moves, list_pops, lists, lolwut, memory, ranges, scan, server,
-    set_algebra, sets, snapshot, stream_claims, stream_groups, stream_info, stream_reading, streams, strings,
-    zsets,
+    set_algebra, sets, snapshot, sort, stream_claims, stream_groups, stream_info, stream_reading, streams,
+    strings, zsets,
 };
 use crate::resp::Argv;
 
@@ -34,6 +31,7 @@ const FAMILIES: &[&[Command]] = &[
     lists::COMMANDS,
     list_pops::COMMANDS,
     list_moves::COMMANDS,
+    sort::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
     hashes::COMMANDS,

@@ -395,6 +395,12 @@ impl<'a> Db<'a> {
         }
     }
 
+    /// Counts reads of keys that were found with [`Db::find`], because it was not certain then that they would not be repeated.
+    pub fn count_reads(&mut self, hits: u64, misses: u64) {
+        self.work.tallies.hits += hits;
+        self.work.tallies.misses += misses;
+    }
+
     #[inline]
     fn count(&mut self, slot: Option<Slot>) -> Option<Slot> {
         match slot {
