@@ -34,6 +34,7 @@ pub mod config;
 pub mod net;
 pub mod rdb;
 pub mod resp;
+pub mod script;
 pub mod server;
 pub mod stats;
 pub mod store;

@@ -346,6 +346,7 @@ fn build_state(
         load: import::Progress::default(),
         tcp_port: config.port,
         config: ConfigCell::new(config),
+        scripting: Arc::default(),
         clients,
         pause: Pause::default(),
         stats: Stats::new(table().rows().len()),

@@ -260,6 +260,9 @@ fn what_is_restored_is_there_after_a_restart() {
 
 #[test]
 fn hostile_payloads_are_refused_or_are_values() {
+    if forgekv_only("Redis looks into payloads only as far as it must") {
+        return;
+    }
     let server = debugged();
     let mut client = server.connect();
     let mut rng = Rng::new(0x6475_6d70);

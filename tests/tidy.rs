@@ -52,8 +52,13 @@ const CRATE_USERS: &[(&str, &[&str])] = &[
 ];
 
 /// The files that may contain `unsafe`, each for a reason given in the file.
-const UNSAFE_FILES: &[&str] =
-    &["storage/src/fs/mmap.rs", "src/sys.rs", "src/store/lock.rs", "src/store/pages.rs"];
+const UNSAFE_FILES: &[&str] = &[
+    "storage/src/fs/cached.rs",
+    "src/sys.rs",
+    "src/store/lock.rs",
+    "src/store/pages.rs",
+    "src/script/stack.rs",
+];
 
 /// A module may also be one file: `src/resp.rs` is bound as `src/resp/` is.
 fn is_under(file: &str, place: &str) -> bool {

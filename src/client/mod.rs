@@ -65,6 +65,8 @@ pub struct Client {
     pub took_long: bool,
     /// The connection closes once what is in the output buffer has been sent.
     pub close_after_reply: bool,
+    /// Its script needs all shards: it has met a key that it did not declare.
+    pub takes_all_shards: bool,
     /// The commands queued since MULTI.
     pub multi: Option<Box<Transaction>>,
     /// The keys that WATCH named.
@@ -88,6 +90,7 @@ impl Client {
             no_evict: false,
             took_long: false,
             close_after_reply: false,
+            takes_all_shards: false,
             multi: None,
             watches: Watches::default(),
             waiting: None,

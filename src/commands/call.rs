@@ -9,6 +9,7 @@ use super::table::Row;
 use crate::client::Client;
 use crate::config::Config;
 use crate::resp::{Argv, Protocol, Reply};
+use crate::script::Interpreter;
 use crate::stats::ThreadStats;
 use crate::store::evict::AccessClock;
 use crate::store::loading::{Promise, Ticket};
@@ -48,6 +49,8 @@ pub struct Call<'a> {
     pub answered: Option<Arc<Ticket>>,
     /// The counters of the executing thread.
     pub stats: &'a ThreadStats,
+    /// Lua of the executing thread; `None` until its first script, and while one runs.
+    pub interpreter: &'a mut Option<Box<Interpreter>>,
     /// Is it part of a transaction or a script? Then it must neither wait nor lock, and what it did can be undone by nobody.
     pub is_nested: bool,
 }

@@ -13,18 +13,20 @@ use std::sync::Arc;
 use super::call::Call;
 use super::error::CommandError;
 use super::hotness::Hotness;
+use super::residence::Residence;
 use super::spec::flags;
 use super::state::ServerState;
 use super::table::{Row, table};
-use super::{keyspecs, residence};
+use super::{keyspecs, residence, scripting};
 use crate::client::{Client, PauseMode, ReplyMode};
 use crate::config::{Config, ConfigReader};
 use crate::resp::{Argv, Mark, Output, Reply};
+use crate::script::Interpreter;
 use crate::stats::{Stat, ThreadStats};
-use crate::store::db::Workspace;
+use crate::store::db::{Committed, Workspace};
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::lock::ShardSet;
-use crate::store::{Db, ShardId, UnixMs, Waiter};
+use crate::store::{Db, DbIndex, ShardId, UnixMs, Waiter};
 use crate::util::random::Random;
 use crate::util::time;
 
@@ -84,6 +86,8 @@ pub struct Executor {
     /// The wall clock and the monotonic one when the round began.
     round_began: (UnixMs, time::Monotonic),
     turn_began: time::Monotonic,
+    /// Lua, once a script has come.
+    interpreter: Option<Box<Interpreter>>,
 }
 
 impl Executor {
@@ -104,6 +108,7 @@ impl Executor {
             executed: Vec::with_capacity(256),
             round_began: (now, time::Monotonic::now()),
             turn_began: time::Monotonic::now(),
+            interpreter: None,
             state,
         }
     }
@@ -275,10 +280,18 @@ impl Executor {
         {
             return outcome;
         }
-        if row.is_write && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded()) {
+        if (row.is_write || row.command.has(flags::RUNS_SCRIPT))
+            && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded())
+        {
             return Outcome::LogBehind;
         }
         let outcome = self.run(client, row, request, out);
+        if let Outcome::Busy(BusyShard(shard)) = outcome
+            && let Some(kind) = self.state.scripting.running.busy_on(shard.0)
+        {
+            // A script that takes too long is not waited for.
+            return self.reject(client, Some(row), &CommandError::busy(kind), out);
+        }
         if row.command.has(flags::ADMIN) {
             // What CONFIG SET changed holds for the commands behind it in the same pipeline already.
             self.refresh_config();
@@ -306,6 +319,9 @@ impl Executor {
         }
         if row.is_write {
             self.admit_write(row)?;
+        } else if row.command.has(flags::RUNS_SCRIPT) && self.config.maxmemory > 0 {
+            // Whether it fits is for the script's own commands to ask.
+            self.make_room();
         }
         Ok(())
     }
@@ -359,6 +375,7 @@ impl Executor {
     ) -> Outcome {
         let argv = request.argv;
         let set = keyspecs::lock_set(row, argv, request.hash, &self.state.keyspace, &mut self.hashes);
+        let set = scripting::widen(set, &mut self.interpreter, &self.state, client, row, argv);
         self.run_holding(set, client, row, request, out)
     }
 
@@ -378,8 +395,15 @@ impl Executor {
             Ok(locked) => locked,
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
         };
-        if state.keyspace.has_cold() && !residence::is_resident(state, client, row, request, &mut locked) {
-            return Outcome::AwaitDisk;
+        if state.keyspace.has_cold() {
+            match residence::secure(state, client, row, request, &mut locked) {
+                Residence::Here => {}
+                Residence::Read => {
+                    drop(locked);
+                    return self.run(client, row, request, out);
+                }
+                Residence::Away => return Outcome::AwaitDisk,
+            }
         }
         let answered = client.waiting.take();
         let (index, mark) = (client.db, out.mark());
@@ -410,9 +434,15 @@ impl Executor {
             random,
             answered,
             stats: &self.stats,
+            interpreter: &mut self.interpreter,
             is_nested: false,
         };
         let result = (row.command.handler)(&mut call);
+        call.client.takes_all_shards = result == Err(CommandError::TakesAllShards);
+        if call.client.takes_all_shards {
+            drop(call);
+            return self.run(client, row, request, out);
+        }
         if result == Err(CommandError::AwaitAnswer) {
             drop(call);
             debug_assert!(out.mark() == mark, "a command that waits for an answer has replied nothing");
@@ -421,11 +451,7 @@ impl Executor {
         if let Err(error) = &result {
             call.reply.error(error.bytes());
         }
-        let committed = if row.is_renamed {
-            call.db.commit(row.logged_words(argv).into_iter(), index)
-        } else {
-            call.db.commit(argv.iter(), index)
-        };
+        let committed = commit(&mut call, index);
         if let Err(error) = result {
             self.stats.commands[row.id].failed.add(1);
             self.stats.count_error(&error.code());
@@ -452,6 +478,16 @@ impl Executor {
         }
         self.stats.count_error(&error.code());
         Outcome::Done { depends_on: 0 }
+    }
+}
+
+/// Ends a command: what it changed is logged with its words, by the names of the table.
+#[inline]
+fn commit(call: &mut Call<'_>, index: DbIndex) -> Committed {
+    if call.command.is_renamed {
+        call.db.commit(call.command.logged_words(call.argv).into_iter(), index)
+    } else {
+        call.db.commit(call.argv.iter(), index)
     }
 }
 

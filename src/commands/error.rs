@@ -21,6 +21,9 @@ pub enum CommandError {
     /// No error, and never a reply: the command has asked for something and runs again when that is there
     /// ([`Call::ask`](super::call::Call::ask)).
     AwaitAnswer,
+    /// No error, and never a reply: a script has met a key whose shard is not held. What it did was taken back, and it runs again
+    /// with all shards.
+    TakesAllShards,
 }
 
 #[expect(missing_docs, reason = "the text is the documentation")]
@@ -66,6 +69,35 @@ impl CommandError {
     pub const LCS_MEMORY: Self =
         Self::Fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     pub const LCS_TOO_LONG: Self = Self::Fixed("ERR String too long for LCS");
+    pub const TOO_MANY_KEYS: Self = Self::Fixed("ERR Number of keys can't be greater than number of args");
+    pub const NEGATIVE_KEYS: Self = Self::Fixed("ERR Number of keys can't be negative");
+    pub const BAD_KEY_COUNT: Self = Self::Fixed("ERR Bad number of keys provided");
+    pub const NO_SCRIPT: Self = Self::Fixed("NOSCRIPT No matching script. Please use EVAL.");
+    pub const NO_FUNCTION: Self = Self::Fixed("ERR Function not found");
+    pub const NO_LIBRARY: Self = Self::Fixed("ERR Library not found");
+    pub const NO_LIBRARY_NAME: Self = Self::Fixed("ERR library name argument was not given");
+    pub const LIBRARY_NAME: Self = Self::Fixed(
+        "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long",
+    );
+    pub const FUNCTION_FLUSH_MODE: Self = Self::Fixed("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+    pub const RESTORE_POLICY: Self =
+        Self::Fixed("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
+    pub const SCRIPT_FLUSH_MODE: Self = Self::Fixed("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+    pub const SCRIPT_DEBUG_MODE: Self = Self::Fixed("ERR Use SCRIPT DEBUG YES/SYNC/NO");
+    pub const NO_SCRIPT_DEBUG: Self = Self::Fixed("ERR SCRIPT DEBUG must be called outside a pipeline");
+    pub const NOT_BUSY: Self = Self::Fixed("NOTBUSY No scripts in execution right now.");
+    pub const UNKILLABLE: Self = Self::Fixed(
+        "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+    );
+    pub const SCRIPT_UNKNOWN_COMMAND: Self = Self::Fixed("ERR Unknown Redis command called from script");
+    pub const SCRIPT_ARITY: Self = Self::Fixed("ERR Wrong number of args calling Redis command from script");
+    pub const SCRIPT_NOT_ALLOWED: Self = Self::Fixed("ERR This Redis command is not allowed from script");
+    pub const SCRIPT_WRITES: Self = Self::Fixed("ERR Write commands are not allowed from read-only scripts.");
+    pub const SCRIPT_WRITES_IN_RO: Self =
+        Self::Fixed("ERR Can not execute a script with write flag using *_ro command.");
+    pub const SCRIPT_OUT_OF_MEMORY: Self = Self::Fixed(
+        "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+    );
     pub const ZADD_NX_AND_XX: Self = Self::Fixed("ERR XX and NX options at the same time are not compatible");
     pub const ZADD_GT_LT_NX: Self =
         Self::Fixed("ERR GT, LT, and/or NX options at the same time are not compatible");
@@ -98,6 +130,14 @@ impl CommandError {
     pub const BAD_FREQ: Self = Self::Fixed("ERR Invalid FREQ value, must be >= 0 and <= 255");
     pub const DUMP_FOOTER: Self = Self::Fixed("ERR DUMP payload version or checksum are wrong");
     pub const BAD_DATA_FORMAT: Self = Self::Fixed("ERR Bad data format");
+    pub const MIGRATE_KEY_AND_KEYS: Self =
+        Self::Fixed("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string");
+    pub const MIGRATE_CONNECT: Self = Self::Fixed("IOERR error or timeout connecting to the client");
+    pub const MIGRATE_WRITE: Self = Self::Fixed("IOERR error or timeout writing to target instance");
+    pub const MIGRATE_READ: Self = Self::Fixed("IOERR error or timeout reading to target instance");
+    pub const MIGRATE_CHANGING: Self = Self::Fixed(
+        "IOERR a key changed each time it was sent: it is still here, and the target has an older copy",
+    );
     pub const INVALID_CURSOR: Self = Self::Fixed("ERR invalid cursor");
     pub const NOVALUES_IN_SCAN: Self = Self::Fixed("ERR NOVALUES option can only be used in HSCAN");
     pub const OUT_OF_SYMMETRIC_RANGE: Self = Self::Fixed(
@@ -211,7 +251,8 @@ impl CommandError {
         Self::Fixed("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
     pub const TRIM_LIMIT_EXACT: Self =
         Self::Fixed("ERR syntax error, LIMIT cannot be used without the special ~ option");
-    pub const XTRIM_ALONE: Self = Self::Fixed("ERR syntax error, XTRIM must be called with MAXLEN or MINID");
+    pub const XTRIM_ALONE: Self =
+        Self::Fixed("ERR syntax error, XTRIM must be called with a trimming strategy");
     pub const XSETID_ADDED: Self = Self::Fixed("ERR entries_added must be positive");
     pub const XSETID_BELOW_GIVEN: Self =
         Self::Fixed("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
@@ -329,6 +370,33 @@ impl CommandError {
         Self::with("ERR {}", &[refusal])
     }
 
+    /// The error of a script, as the interpreter words it.
+    pub fn script(text: Vec<u8>) -> Self {
+        CommandError::Text(text.into_boxed_slice())
+    }
+
+    /// `BUSY …`: a script or function runs for too long.
+    pub fn busy(kind: crate::script::RunKind) -> Self {
+        match kind {
+            crate::script::RunKind::Function => Self::Fixed(
+                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
+            ),
+            _ => Self::Fixed(
+                "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+            ),
+        }
+    }
+
+    /// `ERR Unknown option given: x`, of FUNCTION LOAD.
+    pub fn unknown_load_option(option: &[u8]) -> Self {
+        Self::with("ERR Unknown option given: {}", &[option])
+    }
+
+    /// `ERR Unknown argument x`, of FUNCTION LIST.
+    pub fn unknown_list_argument(argument: &[u8]) -> Self {
+        Self::with("ERR Unknown argument {}", &[argument])
+    }
+
     /// `ERR invalid expire time in 'set' command`
     pub fn invalid_expire(command: &str) -> Self {
         Self::with("ERR invalid expire time in '{}' command", &[command.as_bytes()])
@@ -416,6 +484,11 @@ impl CommandError {
         Self::with(template, &[command.as_bytes(), directive.as_bytes()])
     }
 
+    /// What the target of MIGRATE has replied.
+    pub fn migrate_target(text: &[u8]) -> Self {
+        Self::with("ERR Target instance replied with error: {}", &[text])
+    }
+
     /// `IOERR …`: what the command needs can't be read from disk.
     pub fn disk(sentence: &str) -> Self {
         Self::with("IOERR {}", &[sentence.as_bytes()])
@@ -445,6 +518,7 @@ impl CommandError {
             CommandError::Fixed(text) => text.as_bytes(),
             CommandError::Text(text) => text,
             CommandError::AwaitAnswer => b"ERR the command waits for an answer",
+            CommandError::TakesAllShards => b"ERR the script needs all shards",
         }
     }
 }

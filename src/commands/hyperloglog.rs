@@ -202,6 +202,7 @@ fn pfdebug(call: &mut Call<'_>) -> CommandResult {
         }
         () if is(name, "ENCODING") => call.reply.simple(encoding.name()),
         () if is(name, "TODENSE") => {
+            hll::registers(value)?;
             let was_sparse = to_dense(call, &key, slot)?;
             call.reply.integer(i64::from(was_sparse));
         }
@@ -210,6 +211,7 @@ fn pfdebug(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
+/// Turns one whose registers are known to add up dense.
 fn to_dense(call: &mut Call<'_>, key: &Key<'_>, slot: Slot) -> Result<bool, CommandError> {
     let result = call.db.edit_string(key, Some(slot), |value| {
         let was_sparse = hll::to_dense(value);

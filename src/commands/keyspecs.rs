@@ -132,7 +132,8 @@ fn for_each_locked(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize)) {
 pub fn nested_lock_set(row: &Row, argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {
     let command = row.command;
     let names_no_key = command.keys.is_empty() && matches!(command.locks, Locks::Keys);
-    if command.has(TOUCHES_ARBITRARY_KEYS) || names_no_key && !NEEDS_NO_SHARD.contains(&command.group) {
+    let looks_at_shards = !NEEDS_NO_SHARD.contains(&command.group) && command.name != "time";
+    if command.has(TOUCHES_ARBITRARY_KEYS) || names_no_key && looks_at_shards {
         return ShardSet::ALL;
     }
     lock_set(row, argv, None, keyspace, &mut Vec::new())

@@ -121,6 +121,7 @@ impl Call<'_> {
             random: &mut *self.random,
             answered: self.answered.take(),
             stats: self.stats,
+            interpreter: &mut *self.interpreter,
             is_nested: true,
         };
         let result = (row.command.handler)(&mut inner);

@@ -8,6 +8,7 @@ use super::state::ServerState;
 use super::table::{Row, table};
 use crate::client::{Client, ClientId, ClientInfo, Endpoint};
 use crate::resp::{Argv, Output, Reply, Span};
+use crate::script::Interpreter;
 use crate::stats::ThreadStats;
 use crate::store::db::Workspace;
 use crate::store::effect::{self, Before};
@@ -27,6 +28,7 @@ pub struct Replay<'a> {
     now: UnixMs,
     random: Random,
     stats: Arc<ThreadStats>,
+    interpreter: Option<Box<Interpreter>>,
 }
 
 impl<'a> Replay<'a> {
@@ -46,6 +48,7 @@ impl<'a> Replay<'a> {
             now,
             random: Random::seeded(),
             stats: state.stats.register(),
+            interpreter: None,
         }
     }
 
@@ -125,6 +128,7 @@ impl<'a> Replay<'a> {
             random: &mut self.random,
             answered: None,
             stats: &self.stats,
+            interpreter: &mut self.interpreter,
             is_nested: false,
         };
         let result = (row.command.handler)(&mut call);

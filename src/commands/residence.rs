@@ -19,14 +19,25 @@ use crate::store::residence::Errand;
 use crate::store::{DbIndex, Key, Waiter};
 use crate::util::number::parse_u64;
 
-/// Are all keys of the request in RAM, or certain not to exist? If not, the locks are released and the client waits.
-pub fn is_resident(
+/// Where the keys of a request are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Residence {
+    /// In RAM, or certain not to exist.
+    Here,
+    /// They were read just now without waiting for the disk. The locks are released: the command takes them again.
+    Read,
+    /// On disk. The locks are released, and the client is woken when the keys are there.
+    Away,
+}
+
+/// Sees to it that all keys of the request are in RAM.
+pub fn secure(
     state: &ServerState,
     client: &mut Client,
     row: &Row,
     request: Request<'_>,
     locked: &mut Locked<'_>,
-) -> bool {
+) -> Residence {
     let keyspace = &state.keyspace;
     let has_waited = client.waiting.is_some();
     let (mut ticket, mut errands) = (None, Vec::new());
@@ -55,12 +66,24 @@ pub fn is_resident(
             }
         }),
     }
-    let Some(ticket) = ticket else { return true };
+    let Some(ticket) = ticket else { return Residence::Here };
     locked.release();
-    client.waiting = Some(ticket.clone());
-    errands.into_iter().for_each(|wanted| keyspace.send(Errand::Load(wanted)));
-    keyspace.punch(&ticket);
-    false
+    if let Some(before) = client.waiting.replace(ticket.clone()) {
+        // The command has been answered, and its keys have left meanwhile.
+        ticket.inherit(&before);
+    }
+    for wanted in errands.into_iter().filter(|wanted| !keyspace.read_cached(wanted)) {
+        keyspace.send(Errand::Load(wanted));
+    }
+    if !ticket.arrived() {
+        return Residence::Away;
+    }
+    // A command that has waited takes its turn again, so that no client can hold a worker by what leaves RAM too soon.
+    if !has_waited && ticket.failure().is_none() {
+        return Residence::Read;
+    }
+    keyspace.locks().wake(ticket.waiter());
+    Residence::Away
 }
 
 impl Call<'_> {

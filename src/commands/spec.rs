@@ -63,6 +63,8 @@ pub mod flags {
     pub const NO_MANDATORY_KEYS: u32 = 1 << 21;
     /// Reaches the handler on a connection in subscribed mode.
     pub const ASKING: u32 = 1 << 22;
+    /// Runs a script: it may take more shards than those of its keys.
+    pub const RUNS_SCRIPT: u32 = 1 << 30;
     /// Names in the order in which `COMMAND INFO` prints them; the other flags are not shown.
     pub const NAMES: [(u32, &str); 19] = [
         (WRITE, "write"),

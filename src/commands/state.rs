@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::client::{Pause, Registry};
 use crate::config::ConfigCell;
+use crate::script;
 use crate::stats::Stats;
 use crate::stats::rates::Rates;
 use crate::store::checkpointer::Checkpointer;
@@ -39,6 +40,8 @@ pub struct ServerState {
     pub load: import::Progress,
     /// The configuration.
     pub config: Arc<ConfigCell>,
+    /// Scripts and function libraries.
+    pub scripting: Arc<script::Shared>,
     /// The clients.
     pub clients: Registry,
     /// CLIENT PAUSE.

@@ -10,7 +10,7 @@ use super::streams::{STREAM, end_of, id_of, reply_entry, reply_id, start_of};
 use crate::config::values::NotifyFlags;
 use crate::resp::Reply;
 use crate::store::{Slot, UnixMs};
-use crate::types::stream::{AutoClaim, Claim, Claimed, ConsumerId, Group, Stream, StreamId};
+use crate::types::stream::{AutoClaim, Claim, Claimed, Group, Stream, StreamId};
 use crate::util::number::parse_i64;
 
 /// The family.
@@ -309,6 +309,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
         }
         let id;
         (id, done.has_created) = group.visit(consumer, happened);
+        let active_before = group.consumer(id).active();
         let array = reply.begin();
         for entry_id in &options.ids {
             match group.claim(entries, id, *entry_id, &claim, happened) {
@@ -325,8 +326,10 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
             }
         }
         reply.end_array(array, done.taken.len());
+        // A replayed claim dates its consumer as `stream_effects` says.
         if now.0 == 0 {
-            restore_times(group, id, happened, options.last_id.is_some());
+            let active = options.last_id.map(|_| happened).or(active_before);
+            group.date(id, happened, active);
         }
         let changes = done.changes();
         ((done, Position::of(group)), changes)
@@ -334,11 +337,6 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     let worker = Worker { key: key.bytes, group: name, consumer };
     log(call, &worker, &done, delivered, position);
     Ok(())
-}
-
-/// A replayed claim dates its consumer as [`stream_effects`](super::stream_effects) says.
-fn restore_times(group: &mut Group, consumer: ConsumerId, at: UnixMs, is_active: bool) {
-    group.date(consumer, at, is_active.then_some(at));
 }
 
 /// Logs a claim of entries that were delivered at `delivered` from then on.

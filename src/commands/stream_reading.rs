@@ -35,6 +35,7 @@ const fn streams_from(position: isize) -> KeySpec {
 pub const COMMANDS: &[Command] = &[
     Command {
         name: "xread",
+        complexity: "For each stream mentioned: O(N) with N being the number of elements being returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time in order to serve the M clients blocked on the stream getting new data.",
         arity: -4,
         handler: xread,
         summary: "Returns the entries of several streams that come after an id, and waits for some if asked to.",

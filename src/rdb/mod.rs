@@ -25,6 +25,7 @@ pub mod collection;
 pub mod crc64;
 pub mod digest;
 pub mod dump;
+pub mod functions;
 pub mod image;
 mod length;
 pub mod lzf;

@@ -80,6 +80,12 @@ impl<'a> Argv<'a> {
         Argv { buffer: self.buffer, spans: self.spans.get(index..).unwrap_or_default() }
     }
 
+    /// The first `count` arguments; all if there are not that many.
+    #[inline]
+    pub fn first(self, count: usize) -> Argv<'a> {
+        Argv { buffer: self.buffer, spans: &self.spans[..count.min(self.spans.len())] }
+    }
+
     #[inline]
     fn read(self, span: Span) -> &'a [u8] {
         &self.buffer[span.start as usize..span.end as usize]

@@ -154,6 +154,19 @@ impl Output {
         self.io_slices(usize::try_from(sendable).unwrap_or(usize::MAX), slices)
     }
 
+    /// Copies the unsent bytes to `whole` when they are in several pieces; [`Output::contiguous`] reads them then.
+    pub fn gather(&self, whole: &mut Vec<u8>) {
+        whole.clear();
+        if !self.splices.is_empty() {
+            self.pieces().for_each(|piece| whole.extend_from_slice(piece));
+        }
+    }
+
+    /// The unsent bytes in one piece, after [`Output::gather`].
+    pub fn contiguous<'a>(&'a self, whole: &'a [u8]) -> &'a [u8] {
+        if self.splices.is_empty() { &self.buffer[self.head..] } else { whole }
+    }
+
     /// Drops the first `count` bytes, which have been sent. Panics if there are not that many.
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "only produced bytes can have been sent");

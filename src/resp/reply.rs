@@ -88,7 +88,12 @@ impl<'a> Reply<'a> {
 
     /// A status: `+text`.
     pub fn simple(&mut self, text: &str) {
-        self.line(b'+', text.as_bytes());
+        self.status(text.as_bytes());
+    }
+
+    /// A status of any bytes; line ends inside become spaces.
+    pub fn status(&mut self, text: &[u8]) {
+        self.line(b'+', text);
     }
 
     /// An error: `-text`, where `text` is `CODE message`. Line ends around it are dropped, those inside become

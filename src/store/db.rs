@@ -34,6 +34,7 @@ mod fields;
 mod interest;
 mod part;
 mod typed;
+mod undo;
 mod whole;
 
 pub use part::Part;
@@ -149,6 +150,8 @@ pub struct Workspace {
     ready: VecDeque<NamedKey>,
     /// The commands that were executed inside others, by number; whoever executes counts them.
     pub nested: Vec<u16>,
+    /// What the operation is to be taken back to, if it can be.
+    undo: Option<undo::Undo>,
 }
 
 /// Where a finished operation left its shards.
@@ -507,6 +510,16 @@ impl<'a> Db<'a> {
     /// Nothing that this operation changes is logged. For an import, whose changes are durable when its last round is.
     pub fn keep_unlogged(&mut self) {
         self.rewritten = true;
+    }
+
+    /// Changes what belongs to the dataset and is no key. Needs all shards.
+    pub fn attach(&mut self, bytes: Arc<[u8]>) {
+        self.keyspace.attach(self.epoch, bytes);
+    }
+
+    /// Something that is no key has changed, so the operation is logged.
+    pub fn note_change(&mut self) {
+        self.dirty += 1;
     }
 
     /// Did the operation change anything yet?

@@ -64,13 +64,16 @@ fn encode(out: &mut Vec<u8>, access: u32, value: Value<'_>) {
     }
 }
 
+/// What a table takes of a key that was read: value, expiry and access information; `None`: it does not exist.
+pub type Loaded<'a> = Option<(NewValue<'a>, Option<u64>, u32)>;
+
 /// Makes of what a run holds what a table takes: value, expiry and access information; `None` for a tombstone. `scratch` is
 /// where bytes lie that had to be decoded, and `hash_seed` the dataset's for members of collections.
 pub fn decode<'a>(
     content: &'a Content<Vec<u8>>,
     hash_seed: u64,
     scratch: &'a mut Vec<u8>,
-) -> Result<Option<(NewValue<'a>, Option<u64>, u32)>, Malformed> {
+) -> Result<Loaded<'a>, Malformed> {
     let Content::Value { bytes, expiry_ms } = content else { return Ok(None) };
     let image = codec::take(bytes, hash_seed)?;
     let value = match image.value {

@@ -5,9 +5,10 @@
 //! * The epoch is read once per operation, after all its locks are held, and goes into its log record (DESIGN §5).
 //! * Namespace ids are given out once, under all locks.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crossbeam_channel::Sender;
 use storage::version::LEVELS;
@@ -119,11 +120,16 @@ pub struct Keyspace {
     recovered: OnceLock<Arc<Version>>,
     /// Where errands to the disk go.
     pub(super) readers: OnceLock<Sender<Errand>>,
+    /// What belongs to the dataset and is no key, as of the last epochs that changed it. A leaf lock.
+    attachment: Mutex<VecDeque<(u64, Arc<[u8]>)>>,
     /// Places in lines of clients that serving needs one more key for, in all shards.
     links: AtomicUsize,
     /// Serves clients whose keys were changed by background work.
     server: OnceLock<ServeLater>,
 }
+
+/// Epochs of attachments that are kept: the one before a round's cut, and those after it.
+const ATTACHMENTS: usize = 3;
 
 /// Serves clients that wait for keys which have changed; called on any thread, with no lock held.
 pub type ServeLater = Box<dyn Fn(Vec<NamedKey>) + Send + Sync>;
@@ -150,9 +156,29 @@ impl Keyspace {
             has_cold: AtomicBool::new(false),
             recovered: OnceLock::new(),
             readers: OnceLock::new(),
+            attachment: Mutex::default(),
             links: AtomicUsize::new(0),
             server: OnceLock::new(),
         }
+    }
+
+    /// Changes what belongs to the dataset and is no key (function libraries) for an operation of this epoch that holds all
+    /// shards. Every checkpoint has it as it was at the cut.
+    pub fn attach(&self, epoch: u64, bytes: Arc<[u8]>) {
+        let mut kept = self.attachment.lock().expect("no panic happens under this leaf lock");
+        if kept.back().is_some_and(|&(last, _)| last == epoch) {
+            kept.pop_back();
+        }
+        kept.push_back((epoch, bytes));
+        if kept.len() > ATTACHMENTS {
+            kept.pop_front();
+        }
+    }
+
+    /// The attachment as it was at the end of `epoch`.
+    pub fn attachment(&self, epoch: u64) -> Arc<[u8]> {
+        let kept = self.attachment.lock().expect("no panic happens under this leaf lock");
+        kept.iter().rev().find(|&&(of, _)| of <= epoch).map(|(_, bytes)| bytes.clone()).unwrap_or_default()
     }
 
     /// Turns the accounting that `maxmemory` needs on or off.

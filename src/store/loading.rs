@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 
+use crossbeam_channel::bounded;
 use storage::NamespaceId;
 
 use super::cache::Hold;
@@ -86,6 +88,12 @@ impl Ticket {
         ticket
     }
 
+    /// Takes over what the command has asked for from the ticket that it had before.
+    pub fn inherit(&self, before: &Ticket) {
+        let answer = before.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
     /// What the command has asked for, once, if it is of this type.
     pub fn take_answer<T: 'static>(&self) -> Option<T> {
         let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()?;
@@ -120,6 +128,26 @@ impl<T: Send + 'static> Promise<T> {
             Err(sentence) => self.ticket.fail(&sentence),
         }
         keyspace.punch(&self.ticket);
+    }
+
+    /// Has a thread of its own do the work, which may take long, for it waits for something else than the disk.
+    pub fn work_apart<W>(self, keyspace: &Keyspace, name: &str, work: W)
+    where
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let Some(errands) = keyspace.readers.get().cloned() else {
+            return self.keep(keyspace, Ok(work()));
+        };
+        let (hand_over, handed_over) = bounded::<(Self, W)>(1);
+        let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let Ok((promise, work)) = handed_over.recv() else { return };
+            let result = Ok(work());
+            drop(errands.send(Errand::Run(Box::new(move |keyspace| promise.keep(keyspace, result)))));
+        });
+        match started {
+            Ok(_) => drop(hand_over.send((self, work))),
+            Err(error) => self.keep(keyspace, Err(format!("Can't start thread {name}: {error}."))),
+        }
     }
 
     /// Has the threads that read from disk do the work: they call it until it gives something. Others have their turn

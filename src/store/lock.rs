@@ -197,6 +197,11 @@ impl ShardLocks {
         }
     }
 
+    /// Wakes all who wait for shards of a set that the caller holds, and goes on holding: there is something new for them to hear.
+    pub fn wake_waiting(&self, set: ShardSet) {
+        set.iter().for_each(|id| self.wake_deferred(id));
+    }
+
     /// Locks one shard, waiting as long as it takes. For background threads and the walk of SCAN, never for a command.
     pub fn lock_one(&self, id: ShardId) -> Locked<'_> {
         self.lock_set(ShardSet::one(id))

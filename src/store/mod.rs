@@ -62,7 +62,7 @@ impl ShardId {
 }
 
 /// A logical database as clients number them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct DbIndex(pub u32);
 
 #[cfg(test)]

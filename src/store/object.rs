@@ -76,6 +76,19 @@ impl Object {
         })
     }
 
+    /// Is it a clone of the other or the other of it, unchanged since? Then both are equal. If not, they may be: small values and
+    /// streams do not show it.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::String(a), Self::String(b)) => Arc::ptr_eq(a, b),
+            (Self::List(a), Self::List(b)) => a.is_shared_with(b),
+            (Self::Set(a), Self::Set(b)) => a.is_shared_with(b),
+            (Self::Hash(a), Self::Hash(b)) => a.is_shared_with(b),
+            (Self::Zset(a), Self::Zset(b)) => a.is_shared_with(b),
+            _ => false,
+        }
+    }
+
     /// Is it a few bytes in one piece, so that a clone copies all of it?
     pub fn is_small(&self) -> bool {
         match self {

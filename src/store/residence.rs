@@ -18,11 +18,13 @@ use storage::{Content, NamespaceId, Position};
 
 use super::effect::Before;
 use super::entry::NewValue;
+use super::image::Loaded;
 use super::keyspace::Keyspace;
 use super::loading::Ticket;
-use super::lock::Locked;
+use super::lock::{Locked, ShardSet};
 use super::table::Presence;
 use super::{Db, DbIndex, Key, ShardId, image};
+use crate::rdb::Malformed;
 
 /// Work for the threads that read from disk.
 pub enum Errand {
@@ -124,18 +126,44 @@ impl Keyspace {
     }
 
     fn read(&self, wanted: &Wanted) {
-        let fetched = self.fetch(wanted);
+        self.hand_out(wanted, &self.look_up(wanted), |id| Some(self.locks().lock_one(id)));
+    }
+
+    /// Does at once what an [`Errand::Load`] asks for, if it takes neither the disk nor a wait: the page cache has it, and the
+    /// shard is free. False: nothing has happened. The caller holds no lock.
+    pub fn read_cached(&self, wanted: &Wanted) -> bool {
+        let place = position(wanted.namespace, wanted.hash);
+        let found = self.version().map(|version| version.get_cached(place, &wanted.key));
+        // Whatever goes wrong goes wrong again for the thread that may wait.
+        let Some(Ok(Some(found))) = found else { return false };
+        let found = Ok(found.unwrap_or(Content::Tombstone));
+        self.hand_out(wanted, &found, |id| self.locks().try_lock(ShardSet::one(id)).ok())
+    }
+
+    /// Installs what was found of a key, and tells whoever waits for it. False: the shard could not be had.
+    fn hand_out<'l>(
+        &'l self,
+        wanted: &Wanted,
+        found: &Result<Content<Vec<u8>>, String>,
+        lock: impl FnOnce(ShardId) -> Option<Locked<'l>>,
+    ) -> bool {
+        let mut scratch = Vec::new();
+        let decoded = found.as_ref().map_err(String::clone);
+        let decoded = decoded.and_then(|content| {
+            image::decode(content, self.member_seed(), &mut scratch).map_err(unintelligible)
+        });
         let key = Key { bytes: &wanted.key, hash: wanted.hash };
-        let tickets = {
-            let mut locked = self.locks().lock_one(key.shard());
-            locked.shard_mut(key.shard()).loading.done(wanted.namespace, &key)
-        };
+        let Some(mut locked) = lock(key.shard()) else { return false };
+        let installed = decoded.map(|loaded| self.put(&mut locked, wanted, loaded));
+        let tickets = locked.shard_mut(key.shard()).loading.done(wanted.namespace, &key);
+        drop(locked);
         for ticket in tickets {
-            if let Err(sentence) = &fetched {
+            if let Err(sentence) = &installed {
                 ticket.fail(sentence);
             }
             self.punch(&ticket);
         }
+        true
     }
 
     /// Something that a ticket waits for is there; wakes the command if it was the last.
@@ -145,33 +173,40 @@ impl Keyspace {
         }
     }
 
-    /// Reads a key and installs what the disk says, unless somebody has changed the key meanwhile or its database is gone.
-    fn fetch(&self, wanted: &Wanted) -> Result<(), String> {
-        let Wanted { namespace, hash, key } = wanted;
+    /// What the current version says of a key.
+    fn look_up(&self, wanted: &Wanted) -> Result<Content<Vec<u8>>, String> {
         let version = self.version().ok_or("There is no image on disk.")?;
-        let found = version.get(position(*namespace, *hash), key).map_err(|error| error.to_string())?;
-        self.install(wanted, &found.unwrap_or(Content::Tombstone))
+        let found = version.get(position(wanted.namespace, wanted.hash), &wanted.key);
+        found.map(|found| found.unwrap_or(Content::Tombstone)).map_err(|error| error.to_string())
+    }
+
+    /// Reads a key and installs what the disk says.
+    fn fetch(&self, wanted: &Wanted) -> Result<(), String> {
+        self.install(wanted, &self.look_up(wanted)?)
     }
 
     /// Installs what the disk says of a key.
     pub(super) fn install(&self, wanted: &Wanted, content: &Content<Vec<u8>>) -> Result<(), String> {
-        let Wanted { namespace, hash, key } = wanted;
         let mut scratch = Vec::new();
-        let loaded = image::decode(content, self.member_seed(), &mut scratch)
-            .map_err(|what| format!("A value on disk can't be understood: {what}"))?;
+        let loaded = image::decode(content, self.member_seed(), &mut scratch).map_err(unintelligible)?;
+        self.put(&mut self.locks().lock_one(ShardId::of(wanted.hash)), wanted, loaded);
+        Ok(())
+    }
+
+    /// Installs a value that was read, unless somebody has changed the key meanwhile or its database is gone.
+    fn put(&self, locked: &mut Locked<'_>, wanted: &Wanted, loaded: Loaded<'_>) {
+        let Wanted { namespace, hash, key } = wanted;
         let id = ShardId::of(*hash);
-        let mut locked = self.locks().lock_one(id);
         let shard = locked.shard_mut(id);
         let is_old = shard.loading.is_overtaken(*namespace, &Key { bytes: key, hash: *hash });
-        let Some(space) = shard.space_of_mut(*namespace) else { return Ok(()) };
+        let Some(space) = shard.space_of_mut(*namespace) else { return };
         if is_old || !matches!(space.table.look_up(*hash, key), Presence::Unknown) {
-            return Ok(());
+            return;
         }
         space.install(self.hasher(), *hash, key, loaded);
         if self.limits_memory() {
             self.publish_memory(id, shard.load().bytes);
         }
-        Ok(())
     }
 }
 
@@ -199,13 +234,16 @@ impl Db<'_> {
             version.get(position(namespace, key.hash), key.bytes).map_err(|error| error.to_string())?;
         let content = found.unwrap_or(Content::Tombstone);
         let mut scratch = Vec::new();
-        let loaded = image::decode(&content, keyspace.member_seed(), &mut scratch)
-            .map_err(|what| format!("A value on disk can't be understood: {what}"))?;
+        let loaded = image::decode(&content, keyspace.member_seed(), &mut scratch).map_err(unintelligible)?;
         let shard = self.locked_mut().shard_mut(key.shard());
         shard.loading.overtake(namespace, key);
         shard.space_mut(db).install(keyspace.hasher(), key.hash, key.bytes, loaded);
         Ok(())
     }
+}
+
+fn unintelligible(what: Malformed) -> String {
+    format!("A value on disk can't be understood: {what}")
 }
 
 /// A key's place in the order of runs.

@@ -44,6 +44,11 @@ impl<T: Clone> Slab<T> {
         Slab { top: Vec::new(), slots: 0, free: None }
     }
 
+    /// Are both clones of the same, and unchanged since?
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        self.top.len() == other.top.len() && self.top.iter().zip(&other.top).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+
     /// The chunk of that number, which must exist.
     pub fn get(&self, number: u32) -> &T {
         let (top, middle, bottom) = split(number);

@@ -88,6 +88,11 @@ impl<H: Clone, B: Bound> Spine<H, B> {
         Spine { root: Arc::new(root), len: count, bytes }
     }
 
+    /// Are both clones of the same, and unchanged since?
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.root, &other.root)
+    }
+
     /// The number of elements in all chunks.
     pub fn len(&self) -> usize {
         self.len

@@ -3,6 +3,7 @@
 pub mod capacity;
 pub mod double;
 pub mod file;
+pub mod general;
 pub mod glob;
 pub mod log;
 pub mod long_double;

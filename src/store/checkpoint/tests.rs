@@ -1,6 +1,8 @@
 //! Random histories: commands, rounds that commit or fail, keys that leave RAM and come back, in any interleaving of their
 //! steps, against a plain model. The disk is a map that a committed round is applied to.
 
+mod collections;
+
 use std::collections::BTreeMap;
 
 use storage::Content;
@@ -17,6 +19,9 @@ use crate::store::{Db, DbIndex, Expiry, Key, UnixMs};
 use crate::util::random::Random;
 
 const DATABASES: usize = 3;
+/// Keys of a database. From `COLLECTIONS` on, if the history has any, they hold collections.
+const KEYS: usize = 60;
+const COLLECTIONS: usize = 45;
 const NOW: UnixMs = UnixMs(1_000);
 
 type Place = (NamespaceId, u64, Vec<u8>);
@@ -46,6 +51,7 @@ struct World {
     disk: Disk,
     stage: Stage,
     random: Random,
+    has_collections: bool,
     rounds: [u32; 2],
     cooled: u64,
     loaded: u64,
@@ -61,6 +67,7 @@ impl World {
             disk: Disk::new(),
             stage: Stage::Idle,
             random: Random::new(seed),
+            has_collections: false,
             rounds: [0; 2],
             cooled: 0,
             loaded: 0,
@@ -71,8 +78,11 @@ impl World {
         self.random.below(n)
     }
 
-    fn key(&mut self) -> Vec<u8> {
-        format!("key:{}", self.below(60)).into_bytes()
+    /// A key, and of which kind of collection its values are, if of any.
+    fn key(&mut self) -> (Vec<u8>, Option<usize>) {
+        let number = self.below(KEYS);
+        let kind = number.checked_sub(COLLECTIONS).filter(|_| self.has_collections);
+        (format!("key:{number}").into_bytes(), kind)
     }
 
     fn key_of<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
@@ -128,8 +138,9 @@ impl World {
     }
 
     fn change(&mut self, db: DbIndex) {
-        let bytes = self.key();
+        let (bytes, collection) = self.key();
         self.fetch(db, &bytes);
+        let mut choice = Random::new(self.random.next());
         let (kind, number, expires) = (self.below(6), self.below(1_000_000), self.below(3) == 0);
         let long = vec![b'x'; 3_000 + number % 7];
         let shard = ShardSet::one(self.key_of(&bytes).shard());
@@ -140,6 +151,11 @@ impl World {
             let before = slot.map(|slot| plain(view, slot));
             let expiry = expire.map_or(Expiry::Clear, |at| Expiry::At(UnixMs(at)));
             match (kind, slot) {
+                (kind, slot) if collection.is_some() && (![0, 2].contains(&kind) || slot.is_none()) => {
+                    collections::change(view, &key, slot, collection.unwrap_or(0), &mut choice);
+                    let slot = view.find(&key);
+                    (before, slot.map(|slot| plain(view, slot)))
+                }
                 (0 | 1, Some(slot)) => {
                     view.remove(&key, slot);
                     (before, None)
@@ -292,7 +308,7 @@ impl World {
             }
         }
         for db in 0..DATABASES {
-            for n in 0..60 {
+            for n in 0..KEYS {
                 let bytes = format!("key:{n}").into_bytes();
                 self.fetch(DbIndex(db as u32), &bytes);
                 let shard = ShardSet::one(self.key_of(&bytes).shard());
@@ -326,7 +342,7 @@ fn show(value: Value<'_>) -> String {
         Value::Int(number) => number.to_string(),
         Value::Bytes { bytes, .. } => bytes.escape_ascii().to_string(),
         Value::Object(Object::String(bytes)) => bytes.escape_ascii().to_string(),
-        Value::Object(object) => format!("{object:?}"),
+        Value::Object(object) => collections::show(object),
     }
 }
 
@@ -342,19 +358,31 @@ fn decode(bytes: &[u8]) -> String {
     format!("{} {}", value.encoding(), show(value))
 }
 
-#[test]
-fn an_image_is_the_dataset_at_its_cut_and_nobody_can_tell_where_a_key_is() {
-    let (mut rounds, mut cooled, mut loaded) = ([0; 2], 0, 0);
-    for seed in 1..=40 {
+/// Runs histories of so many steps, and checks that they had something of everything.
+fn histories(seeds: std::ops::RangeInclusive<u64>, steps: usize, has_collections: bool) -> [u64; 4] {
+    let mut sums = [0; 4];
+    for seed in seeds {
         println!("seed {seed}");
-        let world = World::new(seed).run(10_000);
-        rounds = [rounds[0] + world.rounds[0], rounds[1] + world.rounds[1]];
-        cooled += world.cooled;
-        loaded += world.loaded;
+        let mut world = World::new(seed);
+        world.has_collections = has_collections;
+        let world = world.run(steps);
+        let done = [world.rounds[0].into(), world.rounds[1].into(), world.cooled, world.loaded];
+        sums.iter_mut().zip(done).for_each(|(sum, done)| *sum += done);
     }
     println!(
-        "{} rounds failed, {} committed, {cooled} keys left RAM, {loaded} lookups went to the disk",
-        rounds[0], rounds[1]
+        "{sums:?}: rounds that failed and were committed, keys that left RAM, lookups that went to the disk"
     );
-    assert!(rounds[0] > 20 && rounds[1] > 100 && cooled > 1_000 && loaded > 1_000);
+    sums
+}
+
+#[test]
+fn an_image_is_the_dataset_at_its_cut_and_nobody_can_tell_where_a_key_is() {
+    let [failed, committed, cooled, loaded] = histories(1..=40, 10_000, false);
+    assert!(failed > 20 && committed > 100 && cooled > 1_000 && loaded > 1_000);
+}
+
+#[test]
+fn collections_are_as_they_were_at_the_cut_while_commands_change_their_chunks() {
+    let [failed, committed, cooled, loaded] = histories(1..=8, 8_000, true);
+    assert!(failed > 5 && committed > 20 && cooled > 100 && loaded > 100);
 }

@@ -56,8 +56,11 @@ impl Db<'_> {
         }
     }
 
-    fn insert(&mut self, key: &Key<'_>, value: NewValue<'_>, expiry: Expiry) -> Slot {
+    pub(super) fn insert(&mut self, key: &Key<'_>, value: NewValue<'_>, expiry: Expiry) -> Slot {
         let shard = key.shard();
+        if self.work.undo.is_some() {
+            self.remember(self.index, key.hash, Some(key.bytes), None);
+        }
         let expire = if let Expiry::At(at) = expiry { Some(at.0) } else { None };
         let access = self.access.fresh();
         let (hasher, db, hash) = (self.keyspace.hasher(), self.index, key.hash);
@@ -77,6 +80,9 @@ impl Db<'_> {
     /// The table of a key that is about to be changed: it has been captured if a round needs it as it was, and it is dirty.
     #[inline]
     pub(super) fn changing(&mut self, hash: u64, slot: Slot) -> &mut Table {
+        if self.work.undo.is_some() {
+            self.remember(slot.db, hash, None, Some(slot));
+        }
         let shard = self.locked.shard_mut(slot.shard);
         shard.enter(self.epoch);
         shard.change(slot.db, hash, slot.handle);
@@ -186,6 +192,9 @@ impl Db<'_> {
 
     pub(super) fn take_out(&mut self, slot: Slot, key: &Key<'_>) {
         self.signal(slot.db, key);
+        if self.work.undo.is_some() {
+            self.remember(slot.db, key.hash, None, Some(slot));
+        }
         let hasher = self.keyspace.hasher();
         let shard = self.locked.shard_mut(slot.shard);
         shard.enter(self.epoch);
@@ -205,7 +214,7 @@ impl Db<'_> {
         self.table_of(slot).set_access(slot.handle, access);
     }
 
-    fn bury(&mut self, old: Option<Object>) {
+    pub(super) fn bury(&mut self, old: Option<Object>) {
         if let Some(old) = old {
             self.work.garbage.push(old);
         }

@@ -196,6 +196,12 @@ impl Hash {
         self.clone()
     }
 
+    /// Is it big, and a frozen copy of the other or the other of it, unchanged since? Then it has the same elements; if not, it
+    /// may have them.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        matches!((&self.repr, &other.repr), (Repr::Table(a), Repr::Table(b)) if a.is_shared_with(b))
+    }
+
     /// A field, if it is there and has not expired.
     pub fn get<'a>(&'a self, field: &'a [u8], now: u64) -> Option<Entry<'a>> {
         let entry = match &self.repr {

@@ -188,6 +188,12 @@ impl List {
         self.clone()
     }
 
+    /// Is it big, and a frozen copy of the other or the other of it, unchanged since? Then it has the same elements; if not, it
+    /// may have them.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        matches!((&self.0, &other.0), (Repr::Quicklist(a), Repr::Quicklist(b)) if a.is_shared_with(b))
+    }
+
     /// The indexes from `start` to `end`, both included and clamped to what exists.
     pub fn range(&self, start: i64, end: i64) -> Range<usize> {
         let len = self.len() as i64;

@@ -28,6 +28,11 @@ impl Quicklist {
         Quicklist { spine: Spine::new(Arc::new(node), (), count), node_bytes }
     }
 
+    /// Are both clones of the same, and unchanged since?
+    pub(super) fn is_shared_with(&self, other: &Self) -> bool {
+        self.spine.is_shared_with(&other.spine)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.spine.len()
     }

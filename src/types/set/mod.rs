@@ -171,6 +171,12 @@ impl Set {
         self.clone()
     }
 
+    /// Is it big, and a frozen copy of the other or the other of it, unchanged since? Then it has the same elements; if not, it
+    /// may have them.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        matches!((&self.repr, &other.repr), (Repr::Table(a), Repr::Table(b)) if a.is_shared_with(b))
+    }
+
     /// Whether `member` is there.
     pub fn contains(&self, member: &[u8]) -> bool {
         match &self.repr {

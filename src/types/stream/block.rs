@@ -26,6 +26,9 @@ const ELEMENT_OVERHEAD: usize = 10;
 /// More than the bytes of the numbers of a block and an entry.
 const NUMBERS_OVERHEAD: usize = 128;
 
+/// The elements of an entry of usual size.
+const FEW: usize = 24;
+
 /// When a block takes no more entries. Zero is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -127,16 +130,20 @@ impl Block {
             own.zip(names).all(|(own, name)| own.text(&mut itoa::Buffer::new()) == *name)
         };
         let (ms, seq) = id.minus(self.master);
-        let mut elements = Vec::with_capacity(pairs.len() + 5);
-        elements.extend([if same { SAME_NAMES } else { 0 }, ms, seq].map(Element::Int));
-        if same {
-            elements.extend(pairs.iter().skip(1).step_by(2).map(|value| Element::new(value)));
+        let (flags, own_names) = if same { (SAME_NAMES, None) } else { (0, Some(pairs.len() as i64 / 2)) };
+        let numbers = [Some(flags), Some(ms), Some(seq), own_names].into_iter().flatten().map(Element::Int);
+        let (skip, step) = if same { (1, 2) } else { (0, 1) };
+        let texts = pairs.iter().skip(skip).step_by(step).map(|text| Element::new(text));
+        let len = 3 + usize::from(!same) + texts.len();
+        let elements = numbers.chain(texts).chain([Element::Int(len as i64)]);
+        // Few elements need no memory of their own.
+        let mut few = [Element::Int(0); FEW];
+        if len < FEW {
+            few.iter_mut().zip(elements).for_each(|(place, element)| *place = element);
+            self.listpack.splice(None, 0, &few[..=len]);
         } else {
-            elements.push(Element::Int(pairs.len() as i64 / 2));
-            elements.extend(pairs.iter().map(|text| Element::new(text)));
+            self.listpack.splice(None, 0, &elements.collect::<Vec<_>>());
         }
-        elements.push(Element::Int(elements.len() as i64));
-        self.listpack.splice(None, 0, &elements);
         self.set_counts(head.live + 1, head.deleted);
     }
 

@@ -203,11 +203,11 @@ impl Group {
         }
     }
 
-    /// Sets when a consumer last tried to read or to claim, and, if given, when it last got an entry.
+    /// Sets when a consumer last tried to read or to claim, and when it last got an entry, if ever.
     pub fn date(&mut self, consumer: ConsumerId, seen: UnixMs, active: Option<UnixMs>) {
         let consumer = self.consumer_mut(consumer);
         consumer.seen = seen;
-        consumer.active = active.unwrap_or(consumer.active);
+        consumer.active = active.unwrap_or(NEVER);
     }
 
     /// Removes a consumer with what is pending for it, and says how much that was; `None` if there is none of this name.

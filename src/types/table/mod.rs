@@ -112,6 +112,11 @@ impl<S: Shape> Table<S> {
         self.clone()
     }
 
+    /// Is it the same as a frozen copy, or the copy as the table? `false` may also be if both were built anew.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        self.root.is_shared_with(&other.root)
+    }
+
     /// The value of `key`.
     pub fn get(&self, key: &[u8]) -> Option<S::Value<'_>> {
         let hash = hash_of(self.seed, key);

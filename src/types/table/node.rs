@@ -66,6 +66,15 @@ impl<S> Clone for Node<S> {
 }
 
 impl<S: Shape> Child<S> {
+    /// Are both the same chunk, or the same node?
+    pub(super) fn is_shared_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Child::Chunk(a), Child::Chunk(b)) => Arc::ptr_eq(a, b),
+            (Child::Node(a), Child::Node(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     pub(super) fn empty() -> Self {
         Self::Chunk(Arc::new(Chunk::new()))
     }

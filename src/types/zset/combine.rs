@@ -117,7 +117,8 @@ pub fn union(inputs: &[Input<'_>], aggregate: Aggregate, limits: &Limits) -> Zse
                 None => result.insert(member, score, limits),
                 Some(old) => {
                     let score = aggregate.of(old, score);
-                    if score != old {
+                    // A zero may change its sign.
+                    if score.to_bits() != old.to_bits() {
                         result.rescore(member, score);
                     }
                 }

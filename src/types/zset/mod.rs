@@ -140,6 +140,12 @@ impl Zset {
         self.clone()
     }
 
+    /// Is it big, and a frozen copy of the other or the other of it, unchanged since? Then it has the same elements; if not, it
+    /// may have them.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        matches!((&self.0, &other.0), (Repr::Tree(a), Repr::Tree(b)) if a.is_shared_with(b))
+    }
+
     /// The score of a member.
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match &self.0 {

@@ -80,6 +80,12 @@ impl Tree {
         Tree { spine, leaves, index: Index::new(seed), leaf_bytes }
     }
 
+    /// Are both clones of the same, and unchanged since?
+    pub(super) fn is_shared_with(&self, other: &Self) -> bool {
+        // Moving an element within its leaf does not change the spine.
+        self.spine.is_shared_with(&other.spine) && self.leaves.is_shared_with(&other.leaves)
+    }
+
     /// The number of elements.
     pub(super) fn len(&self) -> usize {
         self.spine.len()

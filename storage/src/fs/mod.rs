@@ -15,6 +15,7 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 
+mod cached;
 pub mod os;
 pub mod sim;
 
@@ -58,6 +59,11 @@ pub trait File: Send + Sync {
     fn size(&self) -> io::Result<u64>;
     /// Reads at `offset`; may read less than asked, and reads 0 bytes only at the end.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// As [`File::read_at`], but never waits for a disk: `WouldBlock` when that would take one, or when the file cannot tell.
+    fn read_cached_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let _ = (buf, offset);
+        Err(io::ErrorKind::WouldBlock.into())
+    }
     /// Writes the pieces, one after the other, at `offset`; may write less than given. At most 1,024 pieces.
     fn write_at(&self, pieces: &[IoSlice<'_>], offset: u64) -> io::Result<usize>;
     /// Cuts the file, or extends it with zeros.

@@ -8,7 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{File, Fs, LockGuard, Open};
+use nix::libc;
+
+use super::{File, Fs, LockGuard, Open, cached};
 
 /// The operating system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,6 +84,14 @@ impl File for OsFile {
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.0.read_at(buf, offset)
+    }
+
+    fn read_cached_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        cached::read_at(&self.0, buf, offset).map_err(|error| match error.raw_os_error() {
+            // Not every file system knows the question.
+            Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL) => io::ErrorKind::WouldBlock.into(),
+            _ => error,
+        })
     }
 
     fn write_at(&self, pieces: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {

@@ -7,6 +7,7 @@
 //! An open run is read even when its file has lost its name: who removes it, and when, is not the run's business.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -23,6 +24,8 @@ use crate::merge::Source;
 
 /// How much of a long section is read at once.
 const WINDOW_BYTES: usize = 1 << 20;
+/// Longer blocks, which hold one long value, are left to threads that nobody waits for: copying and checking them takes time.
+const CACHED_BYTES_MAX: usize = 64 << 10;
 
 /// An open run.
 pub struct Run {
@@ -115,6 +118,22 @@ impl Run {
         self.decode_block(block, stored)
     }
 
+    /// Reads a block of this run if the system has it in memory; `None`: that would take the disk.
+    pub fn read_cached_block(&self, block: &BlockRef) -> Result<Option<Block>, Error> {
+        let length = usize::try_from(block.length).expect("a run that could be written can be addressed");
+        if length > CACHED_BYTES_MAX {
+            return Ok(None);
+        }
+        let mut stored = vec![0; length];
+        match self.file.read_cached_at(&mut stored, block.offset) {
+            Ok(read) if read == length => self.decode_block(block, stored).map(Some),
+            // Half of it: the rest is not there, or the file has become shorter, which who reads it properly will see.
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(Error::io("read", &self.path, error)),
+        }
+    }
+
     /// Checks the bytes of a block that the caller has read.
     pub fn decode_block(&self, block: &BlockRef, stored: Vec<u8>) -> Result<Block, Error> {
         Block::decode(stored, self.runs.place(self.info.id, block.offset), block)
@@ -129,6 +148,20 @@ impl Run {
         let Some(block) = self.find(position) else { return Ok(None) };
         let block = self.read_block(&block)?;
         Ok(block.get(position, key).map(|content| content.copied()))
+    }
+
+    /// As [`Run::get`], without waiting for the disk; the outer `None`: that would take it.
+    pub fn get_cached(
+        &self,
+        position: Position,
+        key: &[u8],
+    ) -> Result<Option<Option<Content<Vec<u8>>>>, Error> {
+        if !self.may_contain(position.hash) {
+            return Ok(Some(None));
+        }
+        let Some(block) = self.find(position) else { return Ok(Some(None)) };
+        let block = self.read_cached_block(&block)?;
+        Ok(block.map(|block| block.get(position, key).map(|content| content.copied())))
     }
 
     /// All entries at or behind `from`, in order.

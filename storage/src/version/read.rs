@@ -1,7 +1,7 @@
 //! Reading through a version: the newest run that knows a key decides.
 //!
-//! Invariants: [`Version::may_contain`] does no I/O, so a worker may ask it under a lock; every other function here may
-//! read from the disk. What is read is checked, block by block: damage is an error, never another key's value.
+//! Invariants: [`Version::may_contain`] does no I/O, so a worker may ask it under a lock; [`Version::get_cached`] reads, but
+//! never waits for the disk, so a worker may ask it without one; every other function here may read from the disk. What is read is checked, block by block: damage is an error, never another key's value.
 //!
 //! It deliberately keeps no blocks: the system's page cache has them.
 
@@ -54,6 +54,21 @@ impl Version {
             }
         }
         Ok(None)
+    }
+
+    /// As [`Version::get`], without waiting for the disk; the outer `None`: that would take it.
+    pub fn get_cached(
+        &self,
+        position: Position,
+        key: &[u8],
+    ) -> Result<Option<Option<Content<Vec<u8>>>>, Error> {
+        for run in self.runs_at(position) {
+            match run.reader().get_cached(position, key)? {
+                Some(None) => {}
+                found_or_unknown => return Ok(found_or_unknown),
+            }
+        }
+        Ok(Some(None))
     }
 
     /// The latest state of every key at or behind `from`, in order: tombstones are told, and dropped namespaces, too.

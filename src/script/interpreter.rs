@@ -1,0 +1,458 @@
+//! One thread's Lua: what it has compiled, and running it.
+//!
+//! * A script is compiled once per thread. Running it sets KEYS and ARGV and calls it: nothing is registered anew.
+//! * An error becomes the text that clients know: the error's own, the script, and the place in it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::cache::Script;
+use super::context::{Context, End, Job};
+use super::convert::{push_error, reply_with_top};
+use super::function::{Catalog, Function, Library};
+use super::running::{RunKind, RunSlot};
+use super::sandbox;
+use super::sha::Sha;
+use super::stack::{Answer, Kind, Place, Stack, State};
+use super::{Shared, cjson, shebang};
+use crate::resp::{Argv, Output, Protocol, Reply};
+use crate::util::time::{Monotonic, UnixMs};
+
+/// Bytes that one thread's scripts may take.
+const MEMORY_MAX: usize = 512 << 20;
+/// The part of that beyond which all garbage is collected after a run.
+const EASY_PART: usize = 8;
+/// Instructions between two looks at the clock.
+const INSTRUCTIONS: i32 = 100_000;
+/// Compiled scripts that are kept before dead ones are looked for.
+const COMPILED_KEPT: usize = 1024;
+/// How long a library may take to load.
+const LOAD_MAX_MS: u128 = 500;
+
+/// How a run ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ran {
+    /// The reply is written.
+    Done,
+    /// It failed; the error is the reply.
+    Failed(Vec<u8>),
+    /// The host has stopped it.
+    Stopped,
+}
+
+struct Compiled {
+    script: Arc<Script>,
+    function: i32,
+}
+
+struct Loaded {
+    id: u64,
+    functions: Vec<(Vec<u8>, i32)>,
+}
+
+/// See the module's documentation.
+pub struct Interpreter {
+    state: State,
+    slot: Arc<RunSlot>,
+    shared: Arc<Shared>,
+    scripts: HashMap<Sha, Compiled>,
+    libraries: HashMap<Vec<u8>, Loaded>,
+    catalog: Arc<Catalog>,
+    generation: u64,
+    prepared: Option<Arc<Script>>,
+    /// Bytes beyond which all garbage is collected after a run.
+    easy: usize,
+    /// Where replies of scripts go, for whoever runs them.
+    pub output: Output,
+}
+
+/// What is run, and with what.
+pub struct Run<'r, 'a> {
+    /// The words after the count that are keys.
+    pub keys: Argv<'a>,
+    /// The words behind them.
+    pub args: Argv<'a>,
+    /// Executes commands.
+    pub host: &'r mut dyn super::Host,
+    /// Where the reply goes.
+    pub reply: (&'r mut Output, Protocol),
+    /// The time.
+    pub now: UnixMs,
+    /// Shards that are held.
+    pub shards: u64,
+}
+
+impl Interpreter {
+    /// A new state with its world.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self::with_memory(shared, MEMORY_MAX)
+    }
+
+    fn with_memory(shared: Arc<Shared>, limit: usize) -> Self {
+        let slot = shared.running.register();
+        let mut state = State::new(limit);
+        state.context().slot = slot.clone();
+        let built = state.run(sandbox::build, None);
+        assert!(built.is_ok(), "the world is built in an empty state");
+        state.watch(INSTRUCTIONS);
+        let catalog = Arc::new(Catalog::default());
+        Interpreter {
+            state,
+            slot,
+            shared,
+            scripts: HashMap::new(),
+            libraries: HashMap::new(),
+            catalog,
+            generation: 0,
+            prepared: None,
+            easy: limit / EASY_PART,
+            output: Output::new(),
+        }
+    }
+
+    /// Bytes that the state takes.
+    pub fn memory(&self) -> usize {
+        self.state.memory()
+    }
+
+    /// How other threads see its runs.
+    pub fn slot(&self) -> &Arc<RunSlot> {
+        &self.slot
+    }
+
+    /// The script of this name, if EVALSHA may run it.
+    #[inline]
+    pub fn script(&mut self, sha: &Sha) -> Option<Arc<Script>> {
+        if let Some(compiled) = self.scripts.get(sha).filter(|compiled| compiled.script.is_alive()) {
+            return Some(compiled.script.clone());
+        }
+        self.shared.scripts.get(sha)
+    }
+
+    /// As [`Interpreter::script`], and what is found is looked up already when it is [run](Interpreter::prepared).
+    #[inline]
+    pub fn prepare(&mut self, sha: &Sha) -> Option<&Script> {
+        self.prepared = self.script(sha);
+        self.prepared.as_deref()
+    }
+
+    /// The script that was looked up last, which need not be the one that is wanted.
+    #[inline]
+    pub fn prepared(&mut self) -> Option<Arc<Script>> {
+        self.prepared.take().filter(|script| script.is_alive())
+    }
+
+    /// A script that is new to this thread is compiled. The error is what the client gets.
+    pub fn compile(&mut self, sha: Sha, text: &[u8], is_eval: bool) -> Result<Arc<Script>, Vec<u8>> {
+        if let Some(known) = self.script(&sha) {
+            return Ok(if is_eval {
+                known
+            } else {
+                self.shared.scripts.add(Script::new(sha, text, known.flags), false)
+            });
+        }
+        let shebang = shebang::of_script(text).map_err(|text| [b"ERR ", &text[..]].concat())?;
+        let function = self.compile_text(&sha, &text[shebang.length..])?;
+        let script = self.shared.scripts.add(Script::new(sha, text, shebang.flags), is_eval);
+        self.keep(script.clone(), function);
+        Ok(script)
+    }
+
+    fn compile_text(&mut self, name: &[u8], text: &[u8]) -> Result<i32, Vec<u8>> {
+        let mut job = Job::compiling(name, text);
+        let ran = self.state.run(compile, Some(&mut job));
+        if let Err(error) = ran {
+            self.after_run();
+            return Err([b"ERR Error compiling script (new function): ", &error[..]].concat());
+        }
+        Ok(job.compiled)
+    }
+
+    fn keep(&mut self, script: Arc<Script>, function: i32) {
+        if self.scripts.len() >= COMPILED_KEPT {
+            let stack = self.state.stack();
+            self.scripts.retain(|_, compiled| {
+                let stays = compiled.script.is_alive();
+                if !stays {
+                    stack.release(compiled.function);
+                }
+                stays
+            });
+        }
+        if let Some(old) = self.scripts.insert(script.sha, Compiled { script, function }) {
+            self.state.stack().release(old.function);
+        }
+    }
+
+    fn function_of(&mut self, script: &Arc<Script>) -> Result<i32, Vec<u8>> {
+        if let Some(compiled) = self.scripts.get(&script.sha) {
+            return Ok(compiled.function);
+        }
+        let length = shebang::of_script(&script.text).map_or(0, |shebang| shebang.length);
+        let function = self.compile_text(&script.sha, &script.text[length..])?;
+        self.keep(script.clone(), function);
+        Ok(function)
+    }
+
+    /// Runs a script.
+    pub fn run_script(&mut self, script: &Arc<Script>, run: Run<'_, '_>) -> Ran {
+        match self.function_of(script) {
+            Ok(function) => self.run(&script.sha, function, RunKind::Script, run),
+            Err(error) => Ran::Failed(error),
+        }
+    }
+
+    /// The catalog of this moment, and the function of this name in it.
+    pub fn find_function(&mut self, name: &[u8]) -> Option<(Arc<Library>, u32)> {
+        self.refresh();
+        let (library, function) = self.catalog.function(name)?;
+        Some((library.clone(), function.flags))
+    }
+
+    fn refresh(&mut self) {
+        let generation = self.shared.libraries.generation();
+        if generation == self.generation {
+            return;
+        }
+        self.catalog = self.shared.libraries.catalog();
+        self.generation = generation;
+        let (stack, catalog) = (self.state.stack(), &self.catalog);
+        self.libraries.retain(|name, loaded| {
+            let stays = catalog.libraries.get(name).is_some_and(|library| library.id == loaded.id);
+            if !stays {
+                loaded.functions.iter().for_each(|&(_, function)| stack.release(function));
+            }
+            stays
+        });
+    }
+
+    /// Runs a function of a library.
+    pub fn run_function(&mut self, library: &Library, name: &[u8], run: Run<'_, '_>) -> Ran {
+        if self.libraries.get(&library.name).is_none_or(|loaded| loaded.id != library.id)
+            && let Err(error) = self.load(library)
+        {
+            return Ran::Failed([b"ERR ", &error[..]].concat());
+        }
+        let loaded = self.libraries.get(&library.name);
+        let function = loaded.and_then(|loaded| loaded.functions.iter().find(|(own, _)| own == name));
+        match function {
+            Some(&(_, function)) => self.run(name, function, RunKind::Function, run),
+            None => Ran::Failed(b"ERR Function not found".to_vec()),
+        }
+    }
+
+    fn load(&mut self, library: &Library) -> Result<(), Vec<u8>> {
+        let (_, start) = shebang::of_library(&library.code)?;
+        let registered = self.register(&library.code[start..])?;
+        let functions = registered.into_iter().map(|one| (one.name, one.function)).collect();
+        self.libraries.insert(library.name.clone(), Loaded { id: library.id, functions });
+        Ok(())
+    }
+
+    /// Runs a library's text to see which functions it has. The error is what the client gets, without its code.
+    pub fn try_library(&mut self, text: &[u8]) -> Result<Vec<Function>, Vec<u8>> {
+        let registered = self.register(text)?;
+        let stack = self.state.stack();
+        let functions = registered.into_iter().map(|one| {
+            stack.release(one.function);
+            Function { name: one.name, description: one.description, flags: one.flags }
+        });
+        let functions: Vec<Function> = functions.collect();
+        if functions.is_empty() { Err(b"No functions registered".to_vec()) } else { Ok(functions) }
+    }
+
+    fn register(&mut self, text: &[u8]) -> Result<Vec<super::library::Registered>, Vec<u8>> {
+        let mut job = Job::compiling(b"", text);
+        job.is_script = false;
+        if let Err(error) = self.state.run(compile, Some(&mut job)) {
+            return Err([b"Error compiling function: ", &error[..]].concat());
+        }
+        job.function = job.compiled;
+        self.slot.begin(RunKind::Idle, UnixMs(0), 0);
+        let context = self.state.context();
+        (context.end, context.cjson, context.protocol) = (None, cjson::Settings::default(), Protocol::Resp2);
+        context.loading_since = Some(Monotonic::now());
+        let ran = self.state.run(run_job, Some(&mut job));
+        self.state.context().loading_since = None;
+        self.after_run();
+        self.state.stack().release(job.compiled);
+        self.state.stack().release(job.metatable);
+        let error = ran.err().or(job.error);
+        match error {
+            None => Ok(job.registered),
+            Some(error) => {
+                let stack = self.state.stack();
+                job.registered.iter().for_each(|one| stack.release(one.function));
+                let text = [b"Error registering functions: ", &error[..]].concat();
+                Err(text)
+            }
+        }
+    }
+
+    fn run(&mut self, name: &[u8], function: i32, kind: RunKind, run: Run<'_, '_>) -> Ran {
+        self.slot.begin(kind, run.now, run.shards);
+        let context = self.state.context();
+        (context.end, context.cjson, context.protocol) = (None, cjson::Settings::default(), Protocol::Resp2);
+        let mut job = Job {
+            host: Some(run.host),
+            keys: run.keys,
+            args: run.args,
+            reply: Some(run.reply),
+            function,
+            is_script: kind == RunKind::Script,
+            ..Job::compiling(name, b"")
+        };
+        let ran = self.state.run(run_job, Some(&mut job));
+        let error = ran.err().or(job.error);
+        let end = self.state.context().end;
+        self.after_run();
+        self.slot.end();
+        match (end, error) {
+            (Some(End::Stopped), _) => Ran::Stopped,
+            (_, Some(error)) => Ran::Failed(error),
+            (_, None) => Ran::Done,
+        }
+    }
+
+    /// Makes the state ready for the next run.
+    fn after_run(&mut self) {
+        if self.state.context().end.is_some() {
+            self.state.watch(INSTRUCTIONS);
+        }
+        if self.state.memory() > self.easy {
+            self.state.stack().collect(true);
+        }
+    }
+}
+
+impl Context {
+    /// Has loading a library taken too long?
+    pub(super) fn loads_too_long(&self) -> bool {
+        self.loading_since.is_some_and(|since| since.elapsed().as_millis() > LOAD_MAX_MS)
+    }
+}
+
+fn compile(stack: Stack, context: &mut Context) -> Answer {
+    let Some(job) = context.job() else { return Ok(0) };
+    let name = if job.is_script { c"@user_script" } else { c"@user_function" };
+    if job.text.first() == Some(&0x1b) {
+        stack.push_bytes(if job.is_script {
+            b"user_script:1: unexpected symbol near 'char(27)'"
+        } else {
+            b"user_function:1: unexpected symbol near 'char(27)'"
+        });
+        return Err(super::stack::Raise::Top);
+    }
+    if !stack.load(job.text, name) {
+        return Err(super::stack::Raise::Top);
+    }
+    if !job.is_script {
+        job.metatable = sandbox::close_world(stack, context);
+    }
+    job.compiled = stack.keep();
+    Ok(0)
+}
+
+fn push_words(stack: Stack, words: Argv<'_>) {
+    stack.push_table(words.len(), 0);
+    for position in 0..words.len() {
+        stack.push_bytes(words.get(position));
+        stack.set_element(-2, position as i32 + 1);
+    }
+}
+
+/// Runs the job's function and replies with its result, or notes its error.
+fn run_job(stack: Stack, context: &mut Context) -> Answer {
+    let Some(job) = context.job() else { return Ok(0) };
+    stack.push_body(on_error, 0);
+    stack.push_kept(job.function);
+    let arguments = match (&job.host, job.is_script) {
+        (None, _) => 0,
+        (Some(_), true) => {
+            sandbox::push_world(stack, context);
+            push_words(stack, job.keys);
+            stack.set_field(-2, "KEYS");
+            push_words(stack, job.args);
+            stack.set_field(-2, "ARGV");
+            stack.pop(1);
+            0
+        }
+        (Some(_), false) => {
+            push_words(stack, job.keys);
+            push_words(stack, job.args);
+            2
+        }
+    };
+    let is_done = stack.try_call(arguments, 1);
+    let Some(job) = context.job() else { return Ok(0) };
+    if job.host.is_none() {
+        sandbox::open_world(stack, context, job.metatable);
+    }
+    if !is_done {
+        job.error = Some(error_text(stack, job));
+    } else if let Some((out, protocol)) = &mut job.reply {
+        reply_with_top(stack, &mut Reply::new(out, *protocol), context.protocol);
+    }
+    Ok(0)
+}
+
+/// Makes a table of every error, with the place where it was raised.
+fn on_error(stack: Stack, _context: &mut Context) -> Answer {
+    if stack.kind(1) != Kind::Table {
+        let text = match stack.kind(1) {
+            Kind::String | Kind::Number => stack.bytes(1),
+            Kind::Boolean if stack.is_true(1) => b"true",
+            Kind::Boolean => b"false",
+            _ => stack.type_name(1).as_bytes(),
+        };
+        stack.push_bytes(b"ERR ");
+        stack.push_bytes(text);
+        stack.concat(2);
+        let text = stack.bytes(-1);
+        push_error(stack, text);
+    } else {
+        stack.push_copy(1);
+    }
+    let place = match stack.place(1) {
+        Place::Native => stack.place(2),
+        place => place,
+    };
+    if let Place::Line(source, line) = place {
+        stack.push_bytes(source);
+        stack.set_field(-2, "source");
+        stack.push_number(f64::from(line));
+        stack.set_field(-2, "line");
+    }
+    Ok(1)
+}
+
+/// The error on top as clients see it. What is on the stack is read, nothing is pushed that could not be.
+fn error_text(stack: Stack, job: &mut Job<'_>) -> Vec<u8> {
+    if stack.kind(-1) != Kind::Table {
+        let text = if stack.kind(-1) == Kind::String { stack.bytes(-1) } else { b"execution failure" };
+        return [b"ERR Error running script ", job.name, b", ", &text[..text.len().min(100)]].concat();
+    }
+    let error = stack.top();
+    for field in ["err", "source", "line", "ignore_error_stats_update"] {
+        stack.push_field(error, field);
+    }
+    job.is_error_counted = stack.is_true(error + 4);
+    let mut text = match stack.kind(error + 1) {
+        Kind::String | Kind::Number => stack.bytes(error + 1).to_vec(),
+        _ => b"ERR unknown error".to_vec(),
+    };
+    let has_place = stack.kind(error + 2) == Kind::String && stack.kind(error + 3) == Kind::Number;
+    if has_place && job.host.is_some() {
+        text.extend_from_slice(b" script: ");
+        text.extend_from_slice(job.name);
+        text.extend_from_slice(b", on ");
+        text.extend_from_slice(stack.bytes(error + 2));
+        text.push(b':');
+        text.extend_from_slice(itoa::Buffer::new().format(stack.number(error + 3) as i64).as_bytes());
+        text.push(b'.');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Function libraries: FUNCTION, FCALL and FCALL_RO.
+
+use crate::support::{Client, Server, ServerOptions, forgekv_only};
+
+const LIBRARY: &str = "#!lua name=lib\nredis.register_function('f', function(keys, args) return {keys[1], args[1]} end)\n\
+                       redis.register_function{function_name='set', callback=function(keys, args) return redis.call('set', \
+                       keys[1], args[1]) end}\nredis.register_function{function_name='get', callback=function(keys) return \
+                       redis.call('get', keys[1]) end, flags={'no-writes'}}";
+
+fn start() -> (Server, Client) {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.ok(&["FUNCTION", "FLUSH"]);
+    (server, client)
+}
+
+#[test]
+fn functions_run_with_keys_and_arguments() {
+    let (_server, mut client) = start();
+    assert_eq!(client.text(&["FUNCTION", "LOAD", LIBRARY]), "lib");
+    assert_eq!(client.texts(&["FCALL", "f", "1", "k", "a"]), ["k", "a"]);
+    client.ok(&["FCALL", "set", "1", "k", "v"]);
+    assert_eq!(client.text(&["FCALL_RO", "get", "1", "k"]), "v");
+    let refused = "ERR Can not execute a script with write flag using *_ro command.";
+    assert_eq!(client.error(&["FCALL_RO", "set", "1", "k", "v"]), refused);
+    assert_eq!(client.error(&["FCALL", "nope", "0"]), "ERR Function not found");
+    assert_eq!(client.error(&["FCALL", "f", "x"]), "ERR Bad number of keys provided");
+}
+
+#[test]
+fn libraries_are_replaced_deleted_and_flushed() {
+    let (_server, mut client) = start();
+    client.cmd(&["FUNCTION", "LOAD", LIBRARY]);
+    assert_eq!(client.error(&["FUNCTION", "LOAD", LIBRARY]), "ERR Library 'lib' already exists");
+    let other = "#!lua name=other\nredis.register_function('f', function() end)";
+    assert_eq!(client.error(&["FUNCTION", "LOAD", other]), "ERR Function f already exists");
+    let newer = "#!lua name=lib\nredis.register_function('g', function() return 2 end)";
+    assert_eq!(client.text(&["FUNCTION", "LOAD", "REPLACE", newer]), "lib");
+    assert_eq!(client.int(&["FCALL", "g", "0"]), 2);
+    assert_eq!(client.error(&["FCALL", "f", "0"]), "ERR Function not found");
+    client.ok(&["FUNCTION", "DELETE", "lib"]);
+    assert_eq!(client.error(&["FUNCTION", "DELETE", "lib"]), "ERR Library not found");
+    assert_eq!(client.array(&["FUNCTION", "LIST"]), []);
+}
+
+#[test]
+fn a_dump_restores() {
+    let (_server, mut client) = start();
+    client.cmd(&["FUNCTION", "LOAD", LIBRARY]);
+    let dump = client.bulk(&["FUNCTION", "DUMP"]);
+    let again = client.error(&[b"FUNCTION", &b"RESTORE"[..], &dump]);
+    assert_eq!(again, "ERR Library lib already exists");
+    client.ok(&[b"FUNCTION", &b"RESTORE"[..], &dump, b"REPLACE"]);
+    client.ok(&["FUNCTION", "FLUSH"]);
+    client.ok(&[b"FUNCTION", &b"RESTORE"[..], &dump, b"FLUSH"]);
+    assert_eq!(client.texts(&["FCALL", "f", "1", "k", "a"]), ["k", "a"]);
+    let bad = client.error(&["FUNCTION", "RESTORE", "bad"]);
+    assert_eq!(bad, "ERR DUMP payload version or checksum are wrong");
+}
+
+#[test]
+fn a_library_is_in_the_log_when_its_loading_is_acknowledged() {
+    if forgekv_only("kills the server") {
+        return;
+    }
+    let mut server = ServerOptions::default().args(&["--wal-sync-mode", "always"]).start();
+    server.connect().cmd(&["FUNCTION", "LOAD", LIBRARY]);
+    server.kill_9();
+    server.restart();
+    assert_eq!(server.connect().texts(&["FCALL", "f", "1", "k", "a"]), ["k", "a"]);
+}
