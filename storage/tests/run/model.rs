@@ -114,7 +114,8 @@ fn a_position_lies_in_the_one_block_that_is_found_for_it() {
 fn big_values_make_big_blocks() {
     let sim = Sim::new(1);
     let runs = runs(sim);
-    let big = |byte: u8, length: usize| Content::Value { bytes: vec![byte; length], expiry_ms: None };
+    let big =
+        |byte: u8, length: usize| Content::Value { bytes: vec![byte; length], expiry_ms: None, due_ms: None };
     let model: Model = [
         (0, big(1, 10)),
         (1, big(2, 3_000_000)),
@@ -164,7 +165,7 @@ fn an_absent_hash_is_excluded_without_a_read_once_the_filter_is_loaded() {
     let sim = Sim::new(1);
     let runs = runs(sim.clone());
     let mut random = Random(5);
-    let content = Content::Value { bytes: b"value".to_vec(), expiry_ms: None };
+    let content = Content::Value { bytes: b"value".to_vec(), expiry_ms: None, due_ms: None };
     let key =
         |random: &mut Random| (Position { namespace: NamespaceId(0), hash: random.next() }, b"key".to_vec());
     let model: Model = (0..2000).map(|_| (key(&mut random), content.clone())).collect();
