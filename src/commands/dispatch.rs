@@ -191,6 +191,8 @@ impl Executor {
             self.turn_began = now;
             self.executed.clear();
         }
+        // Nobody can subscribe yet, so nobody is told.
+        self.work.events.clear();
         let tallies = std::mem::take(&mut self.work.tallies);
         self.stats.add(Stat::Hits, tallies.hits);
         self.stats.add(Stat::Misses, tallies.misses);
