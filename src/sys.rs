@@ -37,9 +37,9 @@ pub fn pin_to_core(index: usize) {
     }
 }
 
-/// How far behind the threads that serve clients a thread goes that does not: 5 of 19 leaves it about a quarter of a core
-/// that both want, and all of one that is idle.
-const NICE: i32 = 5;
+/// How far behind the threads that serve clients a thread goes that does not. A little: behind by 5, compaction starved beside
+/// busy cores and writers were slowed down for it.
+const NICE: i32 = 1;
 
 /// Lets the calling thread run after those that clients wait for, from now on. Only for a thread that holds no lock which
 /// such a thread may want: it would keep it for as long as the others have work.
