@@ -22,7 +22,7 @@ use storage::{Engine, Recovery};
 
 use crate::client::{Pause, Registry};
 use crate::commands::table::{rename_commands, table};
-use crate::commands::{Executor, ServerState};
+use crate::commands::{Executor, ServerState, blocking};
 use crate::config::{Config, ConfigCell, Loaded};
 use crate::net::acceptor::Acceptor;
 use crate::net::connection::Kit;
@@ -145,6 +145,7 @@ fn start(loaded: Loaded) -> Result<Server, String> {
     let (seats, polls) = seats(workers)?;
     let (garbage_sender, garbage) = unbounded();
     let state = Arc::new(build_state(config, &recovery, &seats, garbage_sender));
+    serve_in_background(&state);
     log::notice(&format!(
         "ForgeKV {} (Redis {} compatible), pid {}, {workers} workers",
         env!("CARGO_PKG_VERSION"),
@@ -317,6 +318,18 @@ fn seats(workers: usize) -> Result<(Vec<Arc<Seat>>, Vec<WorkerParts>), String> {
     Ok((seats, parts))
 }
 
+/// Connects who serves clients that wait for keys which background work changes: the threads that read from disk, which may
+/// wait for locks.
+fn serve_in_background(state: &Arc<ServerState>) {
+    let weak = Arc::downgrade(state);
+    state.keyspace.connect_server(Box::new(move |keys| {
+        let Some(state) = weak.upgrade() else { return };
+        let all = state.clone();
+        let serve = move |_: &Keyspace| blocking::serve_later(&all, keys);
+        state.keyspace.send(Errand::Run(Box::new(serve)));
+    }));
+}
+
 fn build_state(
     config: Config,
     recovery: &Recovery,
@@ -335,7 +348,7 @@ fn build_state(
     let readers = seats.to_vec();
     clients.connect(Box::new(move |worker, notice| {
         for seat in readers.iter().filter(|seat| worker.is_none_or(|worker| worker == seat.index)) {
-            seat.mailbox.post(Mail::Notice(notice));
+            seat.mailbox.post(Mail::Notice(notice.clone()));
         }
     }));
     let now = time::now();

@@ -10,6 +10,7 @@
 )]
 
 mod bitmaps;
+mod blocking;
 mod clients;
 mod compat;
 mod config;

@@ -134,7 +134,8 @@ fn what_a_script_wrote_survives_a_restart_as_a_whole() {
     if forgekv_only("restarts the server") {
         return;
     }
-    let (mut server, mut client) = start();
+    let mut server = Server::with_args(&["--wal_sync_mode", "always"]);
+    let mut client = server.connect();
     let script = "for i = 1, 50 do redis.call('set', 'key:' .. i, i) end return redis.call('incrbyfloat', KEYS[1], 1.5)";
     client.cmd(&["EVAL", script, "1", "f"]);
     server.stop();

@@ -57,6 +57,7 @@ impl ClientInfo {
         let flags = self.flags();
         let letters = [
             ('x', flags.in_multi),
+            ('b', self.is_blocked()),
             ('d', flags.watched_changed),
             ('c', flags.closing),
             ('A', self.is_killed()),

@@ -1,9 +1,9 @@
 //! A client as other threads see it.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::ClientId;
+use super::{ClientId, Waiting};
 use crate::store::UnixMs;
 
 /// Both ends of a connection, as CLIENT LIST prints them.
@@ -92,6 +92,9 @@ pub struct ClientInfo {
     flags: AtomicU8,
     killed: AtomicBool,
     texts: Mutex<Texts>,
+    /// What its command waits for. A leaf lock.
+    waiting: Mutex<Option<Arc<Waiting>>>,
+    is_blocked: AtomicBool,
 }
 
 impl ClientInfo {
@@ -120,6 +123,8 @@ impl ClientInfo {
             flags: AtomicU8::new(0),
             killed: AtomicBool::new(false),
             texts: Mutex::new(Texts { user: super::DEFAULT_USER.to_owned(), ..Texts::default() }),
+            waiting: Mutex::new(None),
+            is_blocked: AtomicBool::new(false),
         }
     }
 
@@ -152,6 +157,22 @@ impl ClientInfo {
         let all = [no_evict, no_touch, closing, in_multi, watched_changed];
         let bits = all.iter().rev().fold(0, |bits, &flag| bits << 1 | u8::from(flag));
         self.flags.store(bits, Ordering::Relaxed);
+    }
+
+    /// Its command begins to wait, or goes on.
+    pub fn set_waiting(&self, waiting: Option<Arc<Waiting>>) {
+        self.is_blocked.store(waiting.is_some(), Ordering::Relaxed);
+        *self.waiting.lock().expect("no panic happens under this leaf lock") = waiting;
+    }
+
+    /// What its command waits for.
+    pub fn waiting(&self) -> Option<Arc<Waiting>> {
+        self.waiting.lock().expect("no panic happens under this leaf lock").clone()
+    }
+
+    /// Does its command wait?
+    pub fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
     }
 
     /// Marks it to be closed; its worker looks when it is told, and before every turn.

@@ -8,15 +8,19 @@
 mod describe;
 mod filter;
 mod info;
+mod letter;
 mod pause;
 mod registry;
 mod txn;
+mod waiting;
 
 pub use filter::{ClientKind, Filter};
 pub use info::{ClientFlags, ClientInfo, Endpoint, Texts};
+pub use letter::Letter;
 pub use pause::{Pause, PauseMode};
 pub use registry::{Notice, Registry};
 pub use txn::{Queued, Transaction, Watches};
+pub use waiting::{Otherwise, Waiting};
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -71,6 +75,10 @@ pub struct Client {
     pub multi: Option<Box<Transaction>>,
     /// The keys that WATCH named.
     pub watches: Watches,
+    /// What its last command waits for; its reply is still to come.
+    pub blocked: Option<Arc<Waiting>>,
+    /// The LSN of what its last write was logged as.
+    pub last_lsn: u64,
     /// What its next command waits for that is on disk.
     pub waiting: Option<Arc<Ticket>>,
     /// What [`ClientInfo::last_command`] will be: the command that runs, or ran last.
@@ -93,6 +101,8 @@ impl Client {
             takes_all_shards: false,
             multi: None,
             watches: Watches::default(),
+            blocked: None,
+            last_lsn: 0,
             waiting: None,
             last_command: u32::MAX,
         }
@@ -101,6 +111,20 @@ impl Client {
     /// Its number.
     pub fn id(&self) -> ClientId {
         self.info.id
+    }
+
+    /// Its command waits from here on.
+    pub fn begin_wait(&mut self, waiting: Waiting) {
+        let waiting = Arc::new(waiting);
+        self.info.set_waiting(Some(waiting.clone()));
+        self.blocked = Some(waiting);
+    }
+
+    /// The wait is over, if there was one.
+    pub fn end_wait(&mut self) -> Option<Arc<Waiting>> {
+        let waiting = self.blocked.take()?;
+        self.info.set_waiting(None);
+        Some(waiting)
     }
 
     /// Bytes that queued commands take.

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::{ClientId, ClientInfo};
+use super::{ClientId, ClientInfo, Letter};
 
 /// What another thread tells a worker about its clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// A client was killed: close it.
     Killed(ClientId),
     /// Clients may go on: the pause ended or changed.
     PauseChanged,
+    /// Bytes for a client.
+    Letter(Letter),
 }
 
 /// Delivers a notice to a worker (`None`: to all).
@@ -76,6 +78,11 @@ impl Registry {
     pub fn kill(&self, info: &ClientInfo) {
         info.kill();
         self.post(Some(info.worker), Notice::Killed(info.id));
+    }
+
+    /// Sends a client bytes, whichever worker serves it.
+    pub fn deliver(&self, letter: Letter) {
+        self.post(Some(letter.at.worker), Notice::Letter(letter));
     }
 
     /// Tells all workers that the pause changed.

@@ -1,5 +1,6 @@
 //! CLIENT: what the server knows of its clients, and what they may have done to each other.
 
+use super::blocking;
 use super::call::{Call, is};
 use super::error::CommandError;
 use super::help::help_row;
@@ -458,9 +459,11 @@ fn client_unblock(call: &mut Call<'_>) -> CommandResult {
         4 => return Err(CommandError::UNBLOCK_REASON),
         _ => return Err(CommandError::subcommand_syntax("client", call.arg(1))),
     }
-    call.int(2)?;
-    // No command blocks a client yet.
-    call.reply.integer(0);
+    let id = call.int(2)?;
+    let with_error = call.argv.len() == 4 && is(call.arg(3), "ERROR");
+    let info = u64::try_from(id).ok().and_then(|id| call.state.clients.get(ClientId(id)));
+    let is_unblocked = info.is_some_and(|info| blocking::unblock(call.state, &info, with_error));
+    call.reply.integer(i64::from(is_unblocked));
     Ok(())
 }
 

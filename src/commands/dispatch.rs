@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::blocking::Service;
 use super::call::Call;
 use super::error::CommandError;
 use super::hotness::Hotness;
@@ -17,8 +18,8 @@ use super::residence::Residence;
 use super::spec::flags;
 use super::state::ServerState;
 use super::table::{Row, table};
-use super::{keyspecs, residence, scripting};
-use crate::client::{Client, PauseMode, ReplyMode};
+use super::{blocking, keyspecs, residence, scripting};
+use crate::client::{Client, Letter, PauseMode, ReplyMode};
 use crate::config::{Config, ConfigReader};
 use crate::resp::{Argv, Mark, Output, Reply};
 use crate::script::Interpreter;
@@ -59,6 +60,8 @@ pub enum Outcome {
     Paused,
     /// It needs something from the disk; the connection is woken when that is there.
     AwaitDisk,
+    /// It was executed, and its reply comes when there is something for it ([`Client::blocked`]).
+    Blocked,
 }
 
 /// The shard that a request found busy.
@@ -77,6 +80,8 @@ pub struct Executor {
     hotness: Hotness,
     /// Hashes of the keys of the command being executed, by position, when it has several.
     hashes: Vec<u64>,
+    /// Replies to clients that waited, on their way.
+    letters: Vec<Letter>,
     now: UnixMs,
     access: AccessClock,
     random: Random,
@@ -101,6 +106,7 @@ impl Executor {
             work: Workspace::default(),
             hotness: Hotness::default(),
             hashes: Vec::new(),
+            letters: Vec::new(),
             now,
             access: AccessClock::lru(now),
             random: Random::seeded(),
@@ -136,6 +142,11 @@ impl Executor {
     /// Has a connection of a worker woken when the shard is free. False: it is free already.
     pub fn await_shard(&self, shard: BusyShard, worker: u32, connection: u64) -> bool {
         self.state.keyspace.locks().defer(shard.0, Waiter { worker, connection })
+    }
+
+    /// Is the log not durable up to here yet?
+    pub fn is_behind(&self, lsn: u64) -> bool {
+        self.state.keyspace.durable_lsn() < lsn
     }
 
     /// Has the client given the password, or is none needed any more?
@@ -381,6 +392,7 @@ impl Executor {
 
     /// Executes a command while a set of shards is held.
     #[inline]
+    #[expect(clippy::too_many_lines, reason = "one operation from its locks to its record, in order")]
     fn run_holding(
         &mut self,
         set: ShardSet,
@@ -395,12 +407,18 @@ impl Executor {
             Ok(locked) => locked,
             Err(busy) => return Outcome::Busy(BusyShard(busy)),
         };
+        if state.keyspace.has_links() {
+            locked = match blocking::lock_links(&state.keyspace, locked) {
+                Ok(locked) => locked,
+                Err(busy) => return Outcome::Busy(BusyShard(busy)),
+            };
+        }
         if state.keyspace.has_cold() {
             match residence::secure(state, client, row, request, &mut locked) {
                 Residence::Here => {}
                 Residence::Read => {
                     drop(locked);
-                    return self.run(client, row, request, out);
+                    return self.run_holding(set, client, row, request, out);
                 }
                 Residence::Away => return Outcome::AwaitDisk,
             }
@@ -451,12 +469,24 @@ impl Executor {
         if let Err(error) = &result {
             call.reply.error(error.bytes());
         }
+        if call.db.has_ready() {
+            serve_ready(&mut call, index, &mut self.letters);
+        }
         let committed = commit(&mut call, index);
         if let Err(error) = result {
             self.stats.commands[row.id].failed.add(1);
             self.stats.count_error(&error.code());
         }
         self.executed.push(row.id as u16);
+        if committed.lsn > 0 {
+            call.client.last_lsn = committed.lsn;
+        }
+        if !self.letters.is_empty() {
+            blocking::deliver(state, &mut self.letters, committed.depends_on);
+        }
+        if call.client.blocked.is_some() {
+            return Outcome::Blocked;
+        }
         Outcome::Done { depends_on: committed.depends_on }
     }
 
@@ -479,6 +509,15 @@ impl Executor {
         self.stats.count_error(&error.code());
         Outcome::Done { depends_on: 0 }
     }
+}
+
+/// Serves the clients that wait for keys which a command has changed; what it changed itself is logged before that.
+#[cold]
+fn serve_ready(call: &mut Call<'_>, index: DbIndex, letters: &mut Vec<Letter>) {
+    let words = call.command.logged_words(call.argv);
+    call.db.stage(words.into_iter(), index);
+    let (config, now, random) = (call.config, call.now, &mut *call.random);
+    Service { db: &mut call.db, config, now, random, letters }.serve_all();
 }
 
 /// Ends a command: what it changed is logged with its words, by the names of the table.

@@ -166,6 +166,8 @@ impl CommandError {
     pub const EXEC_WITHOUT_MULTI: Self = Self::Fixed("ERR EXEC without MULTI");
     pub const DISCARD_WITHOUT_MULTI: Self = Self::Fixed("ERR DISCARD without MULTI");
     pub const EXEC_ABORT: Self = Self::Fixed("EXECABORT Transaction discarded because of previous errors.");
+    pub const UNBLOCKED: Self = Self::Fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    pub const OUT_OF_BOOLEAN: Self = Self::Fixed("ERR value is out of range, value must between 0 and 1");
     pub const INVALID_DB: Self = Self::Fixed("ERR invalid DB index");
     pub const DB_OUT_OF_RANGE: Self = Self::Fixed("ERR DB index is out of range");
     pub const INVALID_FIRST_DB: Self = Self::Fixed("ERR invalid first DB index");

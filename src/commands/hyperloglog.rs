@@ -101,6 +101,14 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
     let key = call.key(1);
     let slot = find(&mut call.db, &key)?;
     let (elements, sparse_max_bytes) = (call.argv.skip(2), call.config.limits.hll_sparse_max_bytes);
+    if let Some(slot) = slot {
+        // A value that only is looked at need not be written to disk again.
+        let (value, _) = checked(call.db.string(slot)?)?;
+        if elements.iter().all(|element| hll::has(value, element)) {
+            call.reply.integer(0);
+            return Ok(());
+        }
+    }
     let mut updated = u64::from(slot.is_none());
     let result = call.db.edit_string(&key, slot, |value| {
         if slot.is_none() {

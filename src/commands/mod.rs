@@ -57,6 +57,7 @@ pub mod streams;
 pub mod strings;
 pub mod table;
 pub mod transactions;
+pub mod wait;
 pub mod zsets;
 
 pub use dispatch::{BusyShard, Executor, Outcome};

@@ -37,6 +37,7 @@ pub fn secure(
 ) -> Residence {
     let keyspace = &state.keyspace;
     let has_waited = client.waiting.is_some();
+    let links = if keyspace.has_links() { keyspace.links(locked) } else { Vec::new() };
     let (mut ticket, mut errands) = (None, Vec::new());
     let mut look_at = |db: DbIndex, key: &Key<'_>| {
         if keyspace.is_missing(locked, db, key) {
@@ -46,6 +47,7 @@ pub fn secure(
             errands.extend(keyspace.request(locked, db, key, ticket));
         }
     };
+    links.iter().for_each(|key| look_at(key.db, &key.key()));
     if let Some(transaction) = client.multi.as_deref().filter(|_| row.name() == "exec") {
         for_each_queued(transaction, client.db, keyspace.databases(), |db, bytes| {
             look_at(db, &Key { bytes, hash: keyspace.hasher().hash_of(bytes) });

@@ -47,6 +47,7 @@ const FAMILIES: &[&[Command]] = &[
     migrate::COMMANDS,
     scan::COMMANDS,
     super::transactions::COMMANDS,
+    super::wait::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,

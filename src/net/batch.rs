@@ -27,6 +27,8 @@ pub enum Stop {
     Paused,
     /// The next command waits for the disk.
     AwaitDisk,
+    /// The last command waits for its reply, and what follows waits behind it.
+    Blocked,
     /// The connection is closing; no more commands are taken.
     Closing,
 }
@@ -88,6 +90,11 @@ impl Batch {
                     Outcome::Done { depends_on: lsn } => {
                         depends_on = depends_on.max(lsn);
                         None
+                    }
+                    Outcome::Blocked => {
+                        at = end;
+                        self.executed += 1;
+                        Some(Stop::Blocked)
                     }
                     Outcome::Busy(shard) => Some(Stop::Busy(shard)),
                     Outcome::LogBehind => Some(Stop::LogBehind),

@@ -4,6 +4,8 @@
 //!   needs from the thread that runs it ([`Kit`]), so a turn can finish on a thread that no longer owns the worker's loop.
 //! * Bytes are parsed where they were read: in the thread's scratch buffer, or, when a command has arrived in part, in the
 //!   connection's own `pending`, which an idle connection does not have.
+//! * While its command waits ([`Client::blocked`]) nothing that arrives is executed, but it is read, so that the client's end
+//!   is noticed. The reply comes as a [`Letter`]; other letters may come at any time.
 //! * Replies that depend on log records that are not durable yet stay behind a gate (`wal_sync_mode always`): a position
 //!   in the output and the LSN that opens it. Positions and LSNs only grow.
 
@@ -15,8 +17,8 @@ use std::sync::atomic::Ordering;
 use super::batch::{Batch, Stop};
 use super::inbox::Inbox;
 use super::socket::Socket;
-use crate::client::Client;
-use crate::commands::{BusyShard, Executor};
+use crate::client::{Client, Letter, ReplyMode};
+use crate::commands::{BusyShard, Executor, blocking};
 use crate::config::values::OutputLimit;
 use crate::resp::{Limits, Output, Reply, RequestParser};
 use crate::stats::Stat;
@@ -46,6 +48,8 @@ pub enum TurnEnd {
     Paused,
     /// Something is read from disk; whoever reads it wakes the connection.
     AwaitDisk,
+    /// A command waits for its reply.
+    Blocked,
     /// The connection is to be closed.
     Close,
 }
@@ -80,12 +84,18 @@ pub struct Connection {
     missing: usize,
     /// Might the socket have bytes? Edge-triggered readiness says so once.
     readable: bool,
+    /// Has the peer said that it sends no more? Then only the end of the stream has been read when it has been read.
+    is_ending: bool,
     writable: bool,
     /// Is the buffer worth parsing, or does it hold half a command that was looked at already?
     unparsed: bool,
     over_soft_limit_since: Option<UnixMs>,
     /// Is it in its worker's list of connections that wait for the log?
     pub is_listed_as_gated: bool,
+    /// Its place in its worker's list of waits that end at some time.
+    pub deadline: Option<u64>,
+    /// Is it in its worker's list of commands that wait for the log?
+    pub is_listed_as_syncing: bool,
 }
 
 impl Connection {
@@ -100,10 +110,13 @@ impl Connection {
             out: Output::default(),
             gates: VecDeque::new(),
             readable: false,
+            is_ending: false,
             writable: true,
             unparsed: false,
             over_soft_limit_since: None,
             is_listed_as_gated: false,
+            deadline: None,
+            is_listed_as_syncing: false,
         }
     }
 
@@ -121,6 +134,11 @@ impl Connection {
     /// Do replies wait for the log?
     pub fn is_gated(&self) -> bool {
         !self.gates.is_empty()
+    }
+
+    /// The poll says that the peer sends no more.
+    pub fn ends(&mut self) {
+        (self.readable, self.is_ending) = (true, true);
     }
 
     /// One turn: sends what waits, reads, executes, sends.
@@ -148,11 +166,15 @@ impl Connection {
             if self.client.close_after_reply {
                 return TurnEnd::Idle;
             }
+            if self.client.blocked.is_some() {
+                return self.listen(kit, bytes);
+            }
             if self.unparsed {
                 let (_, stop) = self.process_pending(kit, TURN_COMMANDS - commands);
                 commands += kit.batch.executed();
                 match stop {
                     Stop::NeedMore(_) => self.unparsed = false,
+                    Stop::Blocked => continue,
                     stop => return self.stopped(stop),
                 }
             }
@@ -169,6 +191,7 @@ impl Connection {
                     commands += kit.batch.executed();
                     match stop {
                         Stop::NeedMore(_) => {}
+                        Stop::Blocked => self.unparsed = true,
                         stop => return self.stopped(stop),
                     }
                 }
@@ -179,10 +202,74 @@ impl Connection {
         }
     }
 
+    /// Reads what arrives while a command waits, after `bytes` in this turn.
+    fn listen(&mut self, kit: &mut Kit, mut bytes: usize) -> TurnEnd {
+        // What is there now may be whole commands.
+        self.unparsed = true;
+        while self.readable {
+            if bytes >= TURN_BYTES {
+                return TurnEnd::Again;
+            }
+            match self.socket.read(&mut kit.scratch) {
+                Ok(0) => return TurnEnd::Close,
+                Ok(received) => {
+                    self.pending.extend(&kit.scratch[..received]);
+                    self.account(kit, received, kit.scratch.len());
+                    bytes += received;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return TurnEnd::Close,
+            }
+        }
+        TurnEnd::Blocked
+    }
+
+    /// Takes a letter: its text is the next thing that the client reads. False: it is for another client.
+    pub fn receive_letter(&mut self, kit: &Kit, letter: &Letter) -> bool {
+        if letter.to != self.client.id() {
+            return false;
+        }
+        if letter.ends_wait {
+            blocking::end_wait(kit.executor.state(), &mut self.client);
+        }
+        if letter.ends_wait && !self.wants_reply() {
+            return true;
+        }
+        let text = &letter.text;
+        Reply::new(&mut self.out, self.client.protocol).raw_shared(text);
+        if letter.depends_on > 0 {
+            self.close_gate(&kit.executor, letter.depends_on);
+        }
+        true
+    }
+
+    /// Ends the wait of the client's command without anything, if nobody has ended it.
+    pub fn time_out(&mut self, kit: &Kit) {
+        let state = kit.executor.state();
+        if let Some(waiting) = self.client.blocked.clone().filter(|waiting| waiting.blocked.end()) {
+            let text = blocking::otherwise(state, &waiting);
+            blocking::end_wait(state, &mut self.client);
+            if self.wants_reply() {
+                self.out.extend(&text);
+            }
+        }
+    }
+
+    /// CLIENT REPLY, when a reply comes later than its command.
+    fn wants_reply(&mut self) -> bool {
+        if self.client.reply_mode == ReplyMode::Skipping {
+            self.client.reply_mode = ReplyMode::On;
+            return false;
+        }
+        self.client.reply_mode == ReplyMode::On
+    }
+
     fn stopped(&mut self, stop: Stop) -> TurnEnd {
         self.unparsed = true;
         match stop {
             Stop::Budget | Stop::NeedMore(_) => TurnEnd::Again,
+            Stop::Blocked => TurnEnd::Blocked,
             Stop::Busy(shard) => TurnEnd::AwaitShard(shard),
             Stop::LogBehind => TurnEnd::AwaitLog,
             Stop::Paused => TurnEnd::Paused,
@@ -224,8 +311,9 @@ impl Connection {
     }
 
     fn account(&mut self, kit: &Kit, received: usize, room: usize) {
-        // A short read has emptied the socket: edge-triggered readiness will tell when more comes.
-        self.readable = received == room && received > 0;
+        // A short read has emptied the socket: edge-triggered readiness will tell when more comes. It has told of the end
+        // already when that came with what was read.
+        self.readable = (received == room && received > 0) || self.is_ending;
         let info = &self.client.info;
         info.net_in.store(info.net_in.load(Ordering::Relaxed) + received as u64, Ordering::Relaxed);
         info.last_active_ms.store(kit.executor.now().0, Ordering::Relaxed);
@@ -339,6 +427,10 @@ impl Connection {
 
     /// Has nothing happened for longer than `timeout` seconds?
     pub fn is_idle(&self, now: UnixMs, timeout_seconds: u64) -> bool {
+        // Who waits may be silent.
+        if self.client.blocked.is_some() {
+            return false;
+        }
         let last = self.client.info.last_active_ms.load(Ordering::Relaxed);
         now.0.saturating_sub(last) > timeout_seconds * 1000
     }

@@ -5,10 +5,11 @@
 //!   given the box to a spare thread, which goes on polling; the thread that finishes late mails the connection back and
 //!   becomes a spare (L3). The ordinary turn pays two uncontended locks for that.
 //! * A connection is in the slab, or out for a turn; readiness and mail that arrive while it is out wait in its place.
+//! * Waits that end at some time are in one ordered list, and the poll ends when the first of them does.
 //! * Whatever holds a connection back (a shard, the log, a pause) leaves a note in the core or with whom it waits for; the
 //!   thread never waits.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,8 +23,8 @@ use super::connection::{Connection, Kit, TurnEnd};
 use super::mailbox::{Mail, Mailbox};
 use super::monitor::Monitor;
 use super::socket::Socket;
-use crate::client::{Client, ClientInfo, Notice};
-use crate::commands::{ServerState, transactions};
+use crate::client::{Client, ClientInfo, Letter, Notice};
+use crate::commands::{ServerState, blocking, transactions};
 use crate::stats::Stat;
 use crate::sys;
 use crate::util::time;
@@ -87,7 +88,17 @@ enum Place {
     /// It is here.
     Here(Box<Connection>),
     /// It is out for a turn; what came for it meanwhile.
-    Out { readable: bool, writable: bool, resumed: bool },
+    Out(Missed),
+}
+
+/// What came for a connection while it was out.
+#[derive(Default)]
+struct Missed {
+    readable: bool,
+    writable: bool,
+    resumed: bool,
+    ends: bool,
+    letters: Vec<Letter>,
 }
 
 /// The state of a worker's loop.
@@ -104,6 +115,11 @@ pub struct Core {
     paused: Vec<usize>,
     /// Connections whose replies wait for the durable mark.
     gated: Vec<usize>,
+    /// Connections whose commands wait for the durable mark.
+    syncing: Vec<usize>,
+    /// When waits end, in nanoseconds since `began`, and whose.
+    deadlines: BTreeSet<(u64, usize)>,
+    began: time::Monotonic,
     seat: Arc<Seat>,
     state: Arc<ServerState>,
     stopping: bool,
@@ -160,6 +176,9 @@ impl Core {
             behind: Vec::new(),
             paused: Vec::new(),
             gated: Vec::new(),
+            syncing: Vec::new(),
+            deadlines: BTreeSet::new(),
+            began: time::Monotonic::now(),
             seat,
             state,
             stopping: false,
@@ -182,14 +201,15 @@ impl Core {
             if event.token() == WAKER {
                 continue;
             }
-            let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-            self.note(event.token().0 - 1, readable, event.is_writable());
+            let (index, ends) = (event.token().0 - 1, event.is_read_closed() || event.is_error());
+            self.note(index, event.is_readable(), event.is_writable(), ends);
         }
         events.clear();
         self.events = events;
         while let Ok(mail) = self.mail.try_recv() {
             self.open(mail, kit);
         }
+        self.end_waits(kit);
         self.retry(kit);
     }
 
@@ -200,25 +220,96 @@ impl Core {
         if !self.behind.is_empty() {
             return Some(RETRY);
         }
-        if self.paused.is_empty() {
-            return None;
+        let wait = self.deadlines.first().map(|&(deadline, _)| {
+            // Rounded up, or the poll would end some microseconds too early again and again.
+            Duration::from_millis(deadline.saturating_sub(self.nanos()).div_ceil(1_000_000))
+        });
+        let pause = (!self.paused.is_empty()).then(|| {
+            let now = time::now();
+            let until = self.state.pause.until().map_or(0, |until| until.0.saturating_sub(now.0) + 1);
+            Duration::from_millis(until)
+        });
+        // Bounded: the poll takes an `int` of milliseconds, and these may be for years.
+        wait.into_iter().chain(pause).min().map(|timeout| timeout.min(WAIT_MAX))
+    }
+
+    fn nanos(&self) -> u64 {
+        time::Monotonic::now().nanos_since(self.began)
+    }
+
+    /// Ends the waits whose time is over.
+    fn end_waits(&mut self, kit: &mut Kit) {
+        if self.deadlines.is_empty() {
+            return;
         }
-        let now = time::now();
-        let until = self.state.pause.until().map_or(0, |until| until.0.saturating_sub(now.0) + 1);
-        // Bounded: the poll takes an `int` of milliseconds, and a pause may be for years.
-        Some(Duration::from_millis(until).min(WAIT_MAX))
+        let now = self.nanos();
+        while let Some(&(deadline, index)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
+            self.deadlines.remove(&(deadline, index));
+            match self.places.get_mut(index) {
+                Some(Place::Here(connection)) => {
+                    connection.deadline = None;
+                    connection.time_out(kit);
+                    self.ready.push_back(index);
+                }
+                // It is reading what its client sends meanwhile.
+                Some(Place::Out(_)) => {
+                    self.deadlines.insert((now + RETRY.as_nanos() as u64, index));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Brings a letter to its connection, or keeps it while that is out.
+    fn deliver(&mut self, letter: Letter, kit: &Kit) {
+        let index = letter.at.connection as usize;
+        match self.places.get_mut(index) {
+            Some(Place::Here(connection)) => {
+                let is_for_it = connection.receive_letter(kit, &letter);
+                self.ready.extend(is_for_it.then_some(index));
+            }
+            Some(Place::Out(missed)) => missed.letters.push(letter),
+            None => {}
+        }
+    }
+
+    /// Notes how a wait may end, and forgets one that is over.
+    fn note_wait(&mut self, index: usize, connection: &mut Connection) {
+        let waiting = connection.client.blocked.as_ref();
+        let timeout = waiting.and_then(|waiting| waiting.timeout_ms);
+        match (timeout, connection.deadline) {
+            (Some(timeout_ms), None) => {
+                let deadline = self.nanos().saturating_add(timeout_ms.saturating_mul(1_000_000));
+                connection.deadline = Some(deadline);
+                self.deadlines.insert((deadline, index));
+            }
+            (None, Some(deadline)) => {
+                connection.deadline = None;
+                self.deadlines.remove(&(deadline, index));
+            }
+            _ => {}
+        }
+        let awaits_log = waiting.is_some_and(|waiting| waiting.awaited_lsn().is_some());
+        if awaits_log && !connection.is_listed_as_syncing {
+            connection.is_listed_as_syncing = true;
+            self.syncing.push(index);
+        }
     }
 
     /// Something came for a connection.
-    fn note(&mut self, index: usize, is_readable: bool, is_writable: bool) {
+    fn note(&mut self, index: usize, is_readable: bool, is_writable: bool, ends: bool) {
         match self.places.get_mut(index) {
             Some(Place::Here(connection)) => {
                 connection.ready(is_readable, is_writable);
+                if ends {
+                    connection.ends();
+                }
                 self.ready.push_back(index);
             }
-            Some(Place::Out { readable, writable, .. }) => {
-                *readable |= is_readable;
-                *writable |= is_writable;
+            Some(Place::Out(missed)) => {
+                missed.readable |= is_readable;
+                missed.writable |= is_writable;
+                missed.ends |= ends;
             }
             // It was closed earlier in this round.
             None => {}
@@ -228,7 +319,7 @@ impl Core {
     fn resume(&mut self, index: usize) {
         match self.places.get_mut(index) {
             Some(Place::Here(_)) => self.ready.push_back(index),
-            Some(Place::Out { resumed, .. }) => *resumed = true,
+            Some(Place::Out(missed)) => missed.resumed = true,
             None => {}
         }
     }
@@ -247,6 +338,7 @@ impl Core {
                     self.resume(index);
                 }
             }
+            Mail::Notice(Notice::Letter(letter)) => self.deliver(letter, kit),
             Mail::Returned(connection, end) => {
                 let index = connection.client.info.token.load(Ordering::Relaxed) as usize;
                 self.settle(index, connection, end, kit);
@@ -278,22 +370,33 @@ impl Core {
     fn next(&mut self) -> Option<(usize, Box<Connection>)> {
         loop {
             let index = self.ready.pop_front()?;
-            let out = Place::Out { readable: false, writable: false, resumed: false };
-            match self.places.get_mut(index).map(|place| std::mem::replace(place, out)) {
-                Some(Place::Here(connection)) => return Some((index, connection)),
-                Some(place @ Place::Out { .. }) => self.places[index] = place,
-                None => {}
+            match self.places.get_mut(index) {
+                Some(place @ Place::Here(_)) => {
+                    match std::mem::replace(place, Place::Out(Missed::default())) {
+                        Place::Here(connection) => return Some((index, connection)),
+                        Place::Out(_) => unreachable!("it was here a moment ago"),
+                    }
+                }
+                Some(Place::Out(_)) | None => {}
             }
         }
     }
 
     /// Puts a connection back after its turn, and does what the turn's end asks for.
     fn settle(&mut self, index: usize, mut connection: Box<Connection>, end: TurnEnd, kit: &Kit) {
-        let Some(Place::Out { readable, writable, resumed }) = self.places.get(index) else {
+        let Some(Place::Out(missed)) = self.places.get_mut(index) else {
             unreachable!("a connection comes back to the place it was taken from")
         };
-        let more = *readable || *writable || *resumed;
-        connection.ready(*readable, *writable);
+        let Missed { readable, writable, resumed, ends, letters } = std::mem::take(missed);
+        let more = readable || writable || resumed || ends || !letters.is_empty();
+        connection.ready(readable, writable);
+        if ends {
+            connection.ends();
+        }
+        letters.iter().for_each(|letter| _ = connection.receive_letter(kit, letter));
+        if connection.client.blocked.is_some() || connection.deadline.is_some() {
+            self.note_wait(index, &mut connection);
+        }
         if end == TurnEnd::Close {
             self.close(index, connection);
             return;
@@ -313,7 +416,7 @@ impl Core {
             }
             TurnEnd::AwaitLog => self.behind.push(index),
             TurnEnd::Paused => self.paused.push(index),
-            TurnEnd::Idle | TurnEnd::AwaitDisk | TurnEnd::Close => {}
+            TurnEnd::Idle | TurnEnd::AwaitDisk | TurnEnd::Blocked | TurnEnd::Close => {}
         }
         if more {
             self.ready.push_back(index);
@@ -331,13 +434,37 @@ impl Core {
     /// Sends the replies that the durable mark has freed. When some still wait, the log wakes this worker at its next move;
     /// the mark is looked at again after that has been arranged, so no move is missed.
     fn open_gates(&mut self, kit: &mut Kit) {
-        if self.gated.is_empty() {
+        if self.gated.is_empty() && self.syncing.is_empty() {
             return;
         }
         self.flush_gated(kit);
-        if !self.gated.is_empty() {
+        self.end_syncing(kit);
+        if !self.gated.is_empty() || !self.syncing.is_empty() {
             self.seat.mailbox.await_durable();
             self.flush_gated(kit);
+            self.end_syncing(kit);
+        }
+    }
+
+    /// Ends the waits of commands whose writes are durable.
+    fn end_syncing(&mut self, kit: &mut Kit) {
+        for index in std::mem::take(&mut self.syncing) {
+            let connection = match self.places.get_mut(index) {
+                Some(Place::Here(connection)) => connection,
+                Some(Place::Out(_)) => {
+                    self.syncing.push(index);
+                    continue;
+                }
+                None => continue,
+            };
+            let awaited = connection.client.blocked.as_ref().and_then(|waiting| waiting.awaited_lsn());
+            connection.is_listed_as_syncing = awaited.is_some_and(|lsn| kit.executor.is_behind(lsn));
+            if connection.is_listed_as_syncing {
+                self.syncing.push(index);
+            } else if awaited.is_some() {
+                connection.time_out(kit);
+                self.ready.push_back(index);
+            }
         }
     }
 
@@ -355,7 +482,7 @@ impl Core {
                         self.ready.push_back(index);
                     }
                 }
-                Some(Place::Out { .. }) => self.gated.push(index),
+                Some(Place::Out(_)) => self.gated.push(index),
                 None => {}
             }
         }
@@ -364,7 +491,11 @@ impl Core {
     /// Lists that still name the index do no harm: a look too many at whoever gets the place next.
     fn close(&mut self, index: usize, mut connection: Box<Connection>) {
         self.places.remove(index);
+        if let Some(deadline) = connection.deadline {
+            self.deadlines.remove(&(deadline, index));
+        }
         transactions::abandon(&self.state, &mut connection.client);
+        blocking::hang_up(&self.state, &mut connection.client);
         self.state.clients.remove(connection.client.id());
     }
 
@@ -380,7 +511,7 @@ impl Core {
         let idle: Vec<usize> =
             self.places.iter().filter(|(_, place)| is_idle(place)).map(|(index, _)| index).collect();
         for index in idle {
-            let out = Place::Out { readable: false, writable: false, resumed: false };
+            let out = Place::Out(Missed::default());
             if let Place::Here(connection) = std::mem::replace(&mut self.places[index], out) {
                 self.close(index, connection);
             }

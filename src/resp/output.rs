@@ -183,6 +183,13 @@ impl Output {
         }
     }
 
+    /// Takes all unsent bytes, in one piece.
+    pub fn take(&mut self) -> Vec<u8> {
+        let bytes = self.pieces().flatten().copied().collect();
+        self.consume(self.len());
+        bytes
+    }
+
     /// Remembers the current end.
     pub fn mark(&self) -> Mark {
         Mark { buffer_len: self.buffer.len(), splices: self.splices.len(), sent: self.sent }

@@ -270,6 +270,14 @@ impl<'a> Reply<'a> {
         self.out.extend(bytes);
     }
 
+    /// As [`Reply::raw`], for bytes that others share; many are not copied.
+    pub fn raw_shared(&mut self, bytes: &Arc<Vec<u8>>) {
+        if bytes.len() < SPLICE_MIN {
+            return self.raw(bytes);
+        }
+        self.out.splice(Arc::clone(bytes), 0..bytes.len());
+    }
+
     #[inline]
     fn is_resp3(&self) -> bool {
         self.protocol == Protocol::Resp3

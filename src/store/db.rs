@@ -159,6 +159,8 @@ pub struct Workspace {
 pub struct Committed {
     /// The newest LSN that any shard it held depends on: what its reply may not overtake in `wal_sync_mode always`.
     pub depends_on: u64,
+    /// The LSN of what it changed; 0: it changed nothing.
+    pub lsn: u64,
 }
 
 /// The keyspace as one operation sees it.
@@ -531,10 +533,11 @@ impl<'a> Db<'a> {
         db: DbIndex,
     ) -> Committed {
         let as_called = self.dirty > 0 && !self.rewritten;
+        let mut lsn = 0;
         if as_called || !self.work.effects.is_empty() {
             self.work.tallies.dirty += self.dirty;
             let (effects, before) = (&self.work.effects, self.said());
-            self.keyspace.record(&mut self.locked, self.epoch, |out| {
+            lsn = self.keyspace.record(&mut self.locked, self.epoch, |out| {
                 out.extend_from_slice(effects);
                 if as_called {
                     effect::put(out, db, before, verbatim);
@@ -551,7 +554,7 @@ impl<'a> Db<'a> {
         if self.has_ready() {
             self.keyspace.serve_later(self.work.ready.drain(..).collect());
         }
-        Committed { depends_on: held.max(self.depends_on) }
+        Committed { depends_on: held.max(self.depends_on), lsn }
     }
 
     #[cold]

@@ -284,16 +284,17 @@ impl Keyspace {
         self.log.get().map_or(0, |log| log.durable_lsn().0)
     }
 
-    /// Appends one record for an operation that holds `locked`, and notes its LSN in every shard it holds.
+    /// Appends one record for an operation that holds `locked`, and notes its LSN in every shard it holds. Returns the LSN.
     #[inline]
-    pub fn record(&self, locked: &mut Locked<'_>, epoch: u64, encode: impl FnOnce(&mut Vec<u8>)) {
-        let Some(log) = self.log.get() else { return };
+    pub fn record(&self, locked: &mut Locked<'_>, epoch: u64, encode: impl FnOnce(&mut Vec<u8>)) -> u64 {
+        let Some(log) = self.log.get() else { return 0 };
         let set = locked.set();
         let first = set.first().expect("an operation that changed something holds a shard");
         let lsn = log.append(usize::from(first.0), Epoch(epoch), encode);
         for id in set.iter() {
             locked.shard_mut(id).last_lsn = lsn.0;
         }
+        lsn.0
     }
 
     /// A namespace id that was never used.
@@ -475,6 +476,19 @@ impl Keyspace {
     #[inline]
     pub fn has_links(&self) -> bool {
         self.links.load(Ordering::Relaxed) > 0
+    }
+
+    /// The shards that an operation needs which holds some: those, and those of all keys that serving clients who wait for keys
+    /// of them needs (BLMOVE's destination), and so on, since what is served may make a further key ready.
+    pub fn with_links(&self, locked: &Locked<'_>) -> ShardSet {
+        let held = locked.set();
+        let links = held.iter().flat_map(|id| locked.shard(id).interest.links());
+        links.fold(held, |set, key| set.with(key.shard()))
+    }
+
+    /// The further keys that serving clients of the held shards may need.
+    pub fn links(&self, locked: &Locked<'_>) -> Vec<NamedKey> {
+        locked.set().iter().flat_map(|id| locked.shard(id).interest.links()).cloned().collect()
     }
 
     /// Ends the interest of a client that watched keys. Waits for no lock: what is busy is done on another thread.

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::super::call::Call;
 use super::Page;
+use crate::client::ClientInfo;
 use crate::config::values::Supervised;
 use crate::stats::Stat;
 use crate::store::UnixMs;
@@ -70,11 +71,14 @@ pub(super) fn clients(call: &Call<'_>, page: &mut Page) {
         ("client_recent_max_output_buffer", output.unwrap_or(0)),
     ]);
     let watching = all.iter().filter(|client| client.watched.load(Ordering::Relaxed) > 0).count();
+    let has_timeout = |client: &ClientInfo| client.waiting().is_some_and(|wait| wait.timeout_ms.is_some());
+    let timed = all.iter().filter(|client| has_timeout(client)).count();
     let interest = call.state.keyspace.interest(call.db.held());
-    page.zeroes(&["blocked_clients", "tracking_clients", "pubsub_clients"]);
+    page.field("blocked_clients", all.iter().filter(|client| client.is_blocked()).count());
+    page.zeroes(&["tracking_clients", "pubsub_clients"]);
     page.fields(&[
         ("watching_clients", watching as u64),
-        ("clients_in_timeout_table", 0),
+        ("clients_in_timeout_table", timed as u64),
         ("total_watched_keys", interest.watched),
         ("total_blocking_keys", interest.awaited),
     ]);

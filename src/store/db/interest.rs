@@ -23,7 +23,8 @@ impl Db<'_> {
         }
     }
 
-    fn note_ready(&mut self, key: NamedKey) {
+    /// Notes that a key has changed that somebody waits for.
+    pub fn note_ready(&mut self, key: NamedKey) {
         if !self.work.ready.contains(&key) {
             self.work.ready.push_back(key);
         }
@@ -77,6 +78,18 @@ impl Db<'_> {
         let held = self.locked.set();
         let at = self.work.ready.iter().position(|key| held.contains(key.shard()))?;
         self.work.ready.remove(at)
+    }
+
+    /// Begins to serve a client of the line for a key: works in the key's database, and says anew what is replaced.
+    pub fn begin_serving(&mut self, key: &NamedKey) {
+        self.index = key.db;
+        self.stage(std::iter::empty(), key.db);
+    }
+
+    /// Brings into RAM what serving clients of the shards that are held may need besides their keys.
+    pub fn bring_in_links(&mut self) -> Result<(), String> {
+        let links = self.keyspace.links(&self.locked);
+        links.iter().try_for_each(|key| self.bring_in(key.db, &key.key()))
     }
 
     // ----- whole databases -----

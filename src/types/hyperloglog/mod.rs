@@ -102,6 +102,12 @@ pub fn add(hll: &mut Vec<u8>, element: &[u8], sparse_max_bytes: usize) -> Result
     set(hll, &mut sparse::Cursor::default(), index, value, sparse_max_bytes)
 }
 
+/// Is adding the element known to change nothing? Only dense ones tell; of a sparse one it is never known.
+pub fn has(hll: &[u8], element: &[u8]) -> bool {
+    let (index, value) = register_of(element);
+    is_dense(hll) && dense::get(&hll[HEADER_LEN..], index) >= value
+}
+
 /// The cached cardinality, unless it is stale.
 pub fn cached_count(hll: &[u8]) -> Option<u64> {
     let cache = u64::from_le_bytes(hll[CACHE_AT..HEADER_LEN].try_into().expect("the cache has eight bytes"));

@@ -259,6 +259,17 @@ fn damaged_bytes_never_panic() {
 }
 
 #[test]
+fn a_dense_one_has_what_adding_would_not_change() {
+    let mut hll = of(0..20000);
+    for n in 19_000..21_000_u64 {
+        let element = n.to_le_bytes();
+        let has = has(&hll, &element);
+        assert_eq!(add(&mut hll, &element, 3000), Ok(!has), "{n}");
+    }
+    assert!(!has(&new(), b"a"));
+}
+
+#[test]
 fn forged_dense_registers_have_the_count_that_redis_gives() {
     let mut hll = of(0..20000);
     hll[HEADER_LEN..].fill(0xFF);
