@@ -63,9 +63,32 @@ fn a_library_is_in_the_log_when_its_loading_is_acknowledged() {
     if forgekv_only("kills the server") {
         return;
     }
-    let mut server = ServerOptions::default().args(&["--wal-sync-mode", "always"]).start();
+    let mut server = ServerOptions::default().args(&["--wal_sync_mode", "always"]).start();
     server.connect().cmd(&["FUNCTION", "LOAD", LIBRARY]);
     server.kill_9();
     server.restart();
     assert_eq!(server.connect().texts(&["FCALL", "f", "1", "k", "a"]), ["k", "a"]);
+}
+
+#[test]
+fn libraries_survive_restarts_and_checkpoints() {
+    if forgekv_only("restarts the server") {
+        return;
+    }
+    let (mut server, mut client) = start();
+    client.cmd(&["FUNCTION", "LOAD", LIBRARY]);
+    // A clean stop makes a checkpoint, after which the log is not needed.
+    for _ in 0..2 {
+        server.stop();
+        server.restart();
+        let mut client = server.connect();
+        assert_eq!(client.texts(&["FCALL", "f", "1", "k", "a"]), ["k", "a"]);
+        assert_eq!(client.array(&["FUNCTION", "LIST"]).len(), 1);
+    }
+    let mut client = server.connect();
+    client.ok(&["FUNCTION", "DELETE", "lib"]);
+    server.stop();
+    server.restart();
+    let mut client = server.connect();
+    assert_eq!(client.array(&["FUNCTION", "LIST"]), []);
 }

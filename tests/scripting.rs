@@ -138,6 +138,7 @@ fn what_a_script_wrote_survives_a_restart_as_a_whole() {
     let mut client = server.connect();
     let script = "for i = 1, 50 do redis.call('set', 'key:' .. i, i) end return redis.call('incrbyfloat', KEYS[1], 1.5)";
     client.cmd(&["EVAL", script, "1", "f"]);
+    server.stop();
     server.restart();
     let mut client = server.connect();
     assert_eq!(client.int(&["DBSIZE"]), 51);

@@ -12,6 +12,7 @@ use super::help::help_row;
 use super::scripting::{self, RUN, RUN_RO, SCRIPTING};
 use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult, Locks};
+use super::state::ServerState;
 use crate::config::Config;
 use crate::rdb::{dump, functions as payload};
 use crate::script::function::is_name;
@@ -220,10 +221,7 @@ fn make(interpreter: &mut Interpreter, shared: &Shared, code: &[u8]) -> Result<A
 }
 
 /// The catalog of the libraries in a checkpoint's attachment or an RDB file.
-pub fn catalog_of<'c>(
-    shared: &Arc<Shared>,
-    codes: impl Iterator<Item = &'c [u8]>,
-) -> Result<Catalog, String> {
+fn catalog_of<'c>(shared: &Arc<Shared>, codes: impl Iterator<Item = &'c [u8]>) -> Result<Catalog, String> {
     let mut interpreter = None;
     let mut catalog = Catalog::default();
     for code in codes {
@@ -232,6 +230,16 @@ pub fn catalog_of<'c>(
         catalog.add(library, true).map_err(|text| String::from_utf8_lossy(&text).into_owned())?;
     }
     Ok(catalog)
+}
+
+/// Makes the libraries those of the image that recovery starts from.
+pub fn recover(state: &ServerState) -> Result<(), String> {
+    let attachment = state.keyspace.attachment(u64::MAX);
+    let codes =
+        payload::codes(&attachment).map_err(|what| format!("The function libraries on disk: {what}"))?;
+    let catalog = catalog_of(&state.scripting, codes.iter().map(|code| &code[..]))?;
+    state.scripting.libraries.replace(catalog);
+    Ok(())
 }
 
 fn load(call: &mut Call<'_>) -> CommandResult {

@@ -17,7 +17,7 @@ use storage::{Engine, Progress, Recovery, Status};
 
 use super::spawn;
 use crate::commands::replay::Replay;
-use crate::commands::{ServerState, limits};
+use crate::commands::{ServerState, functions, limits};
 use crate::config::Config;
 use crate::net::worker::Seat;
 use crate::stats::Stat;
@@ -55,6 +55,7 @@ pub fn start(
         log::warning(&format!("The end of the manifest was not whole and is cut off: {torn:?}"));
     }
     state.keyspace.adopt(recovery.version().clone())?;
+    functions::recover(state)?;
     // What a save has left that a crash has ended.
     let _ = file::remove(&config.path(export::TEMPORARY));
     let patience = Patience::default();
@@ -93,6 +94,7 @@ pub fn backup(state: &Arc<ServerState>, recovery: Recovery, to: &Path) -> Result
     }
     state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
     state.keyspace.adopt(recovery.version().clone())?;
+    functions::recover(state)?;
     load(state, recovery, &[], &Patience::default())?;
     let engine = state.keyspace.log().expect("the log was opened");
     if engine.log_bytes_since_cut() > 0 {

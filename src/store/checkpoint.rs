@@ -66,6 +66,7 @@ impl Keyspace {
                 databases: cut.databases.clone(),
                 counts: cut.counts.clone(),
                 next_namespace: self.next_namespace(),
+                attachment: self.attachment(epoch - 1),
             };
             round.commit(facts).map(|_version| captured)
         });

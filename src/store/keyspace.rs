@@ -351,6 +351,7 @@ impl Keyspace {
                 .map(|&namespace| SpaceFacts { namespace, counts: version.counts(namespace, id.0) });
             locked.shard_mut(id).adopt(epoch, facts);
         }
+        self.attach(0, version.attachment().clone());
         if version.live_keys() > 0 {
             self.set_has_cold();
         }

@@ -50,6 +50,8 @@ pub struct Facts {
     pub counts: Vec<((NamespaceId, u8), Counts)>,
     /// The first namespace that was not given out yet.
     pub next_namespace: NamespaceId,
+    /// What belongs to the dataset and is no key.
+    pub attachment: Arc<[u8]>,
 }
 
 /// A round in progress. Dropping it gives it up.
@@ -184,6 +186,7 @@ fn edit(before: &Version, facts: &Facts, cut: Cut, built: Option<&Built>) -> Edi
             .collect(),
         drop,
         next_namespace: Some(facts.next_namespace).filter(|&next| next != before.next_namespace()),
+        attachment: Some(facts.attachment.clone()).filter(|attachment| attachment != before.attachment()),
         ..Edit::default()
     }
 }

@@ -36,6 +36,7 @@ pub fn round(engine: &Engine, epoch: u64, keys: &[(u64, Option<&str>)]) {
         databases: vec![(0, NAMESPACE)],
         counts: vec![((NAMESPACE, 0), Counts { keys: 2, expires: 0 })],
         next_namespace: NamespaceId(1),
+        attachment: Default::default(),
     };
     round.commit(facts).unwrap();
 }

@@ -15,10 +15,13 @@
 //! tag 6  drop a namespace      namespace
 //! tag 7  next namespace        namespace
 //! tag 8  next run              run id
+//! tag 9  attachment            length, bytes: what belongs to the dataset and is no key; only the caller knows what it means
 //! ```
 //!
 //! All integers with 8 bytes are little-endian. A tag this server does not know is an error: a manifest is never read
 //! in part. Decoding checks the shape alone; whether an edit fits a version is `Version::apply`'s business.
+
+use std::sync::Arc;
 
 use super::version::{Counts, Cut};
 use crate::coding::{put_varint, take_u64, take_varint};
@@ -35,6 +38,7 @@ const DATABASE: u64 = 5;
 const DROP: u64 = 6;
 const NEXT_NAMESPACE: u64 = 7;
 const NEXT_RUN: u64 = 8;
+const ATTACHMENT: u64 = 9;
 
 /// What changes from one version to the next. The order within an edit means nothing: removals come before additions,
 /// and the result is judged as a whole.
@@ -56,6 +60,8 @@ pub struct Edit {
     pub next_namespace: Option<NamespaceId>,
     /// The next run's number; adding runs moves it along by itself.
     pub next_run: Option<RunId>,
+    /// What belongs to the dataset and is no key, when it has changed.
+    pub attachment: Option<Arc<[u8]>>,
 }
 
 impl Edit {
@@ -82,6 +88,10 @@ impl Edit {
         self.drop.iter().for_each(|namespace| put(out, &[DROP, namespace.0.into()]));
         self.next_namespace.iter().for_each(|namespace| put(out, &[NEXT_NAMESPACE, namespace.0.into()]));
         self.next_run.iter().for_each(|id| put(out, &[NEXT_RUN, id.0]));
+        if let Some(attachment) = &self.attachment {
+            put(out, &[ATTACHMENT, attachment.len() as u64]);
+            out.extend_from_slice(attachment);
+        }
         std::mem::take(out)
     }
 
@@ -92,12 +102,12 @@ impl Edit {
         let mut last = 0;
         while !bytes.is_empty() {
             let tag = take_varint(&mut bytes).ok_or(ENDS)?;
-            let single = matches!(tag, CUT | NEXT_NAMESPACE | NEXT_RUN);
+            let single = matches!(tag, CUT | NEXT_NAMESPACE | NEXT_RUN | ATTACHMENT);
             if tag < last || (single && tag == last) {
                 return Err("an edit's fields are out of order");
             }
             last = tag;
-            if !(REMOVE..=NEXT_RUN).contains(&tag) {
+            if !(REMOVE..=ATTACHMENT).contains(&tag) {
                 return Err("an edit has a field that this server does not know");
             }
             edit.decode_field(tag, &mut bytes).ok_or("a field of an edit is cut off or out of bounds")?;
@@ -130,7 +140,13 @@ impl Edit {
             }
             DROP => self.drop.push(take_namespace(bytes)?),
             NEXT_NAMESPACE => self.next_namespace = Some(take_namespace(bytes)?),
-            _ => self.next_run = Some(RunId(take_varint(bytes)?)),
+            NEXT_RUN => self.next_run = Some(RunId(take_varint(bytes)?)),
+            _ => {
+                let length = usize::try_from(take_varint(bytes)?).ok()?;
+                let (attachment, rest) = bytes.split_at_checked(length)?;
+                self.attachment = Some(attachment.into());
+                *bytes = rest;
+            }
         }
         Some(())
     }
@@ -208,6 +224,7 @@ mod tests {
             drop: vec![NamespaceId(4)],
             next_namespace: Some(NamespaceId(u32::MAX)),
             next_run: Some(RunId(11)),
+            attachment: Some(b"bytes"[..].into()),
         }
     }
 
@@ -238,7 +255,7 @@ mod tests {
     #[test]
     fn unknown_repeated_and_disordered_fields_are_refused() {
         let cases: [(&[u8], &str); 5] = [
-            (&[9, 1], "does not know"),
+            (&[10, 1], "does not know"),
             (&[0], "does not know"),
             (&[8, 1, 7, 1], "out of order"),
             (&[8, 1, 8, 1], "out of order"),

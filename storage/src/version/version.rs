@@ -107,6 +107,7 @@ pub struct Version {
     dropped: BTreeSet<NamespaceId>,
     next_namespace: NamespaceId,
     next_run: RunId,
+    attachment: Arc<[u8]>,
     graveyard: Arc<Graveyard>,
 }
 
@@ -120,6 +121,7 @@ impl Default for Version {
             dropped: BTreeSet::new(),
             next_namespace: NamespaceId(0),
             next_run: RunId(1),
+            attachment: Arc::default(),
             graveyard: Arc::default(),
         }
     }
@@ -209,6 +211,11 @@ impl Version {
         self.next_run
     }
 
+    /// What belongs to the dataset and is no key, as of the cut. Only the caller knows what it means.
+    pub fn attachment(&self) -> &Arc<[u8]> {
+        &self.attachment
+    }
+
     pub(super) fn graveyard(&self) -> &Arc<Graveyard> {
         &self.graveyard
     }
@@ -224,6 +231,7 @@ impl Version {
             drop: self.dropped.iter().copied().collect(),
             next_namespace: Some(self.next_namespace),
             next_run: Some(self.next_run),
+            attachment: Some(self.attachment.clone()).filter(|attachment| !attachment.is_empty()),
         }
     }
 
@@ -286,6 +294,9 @@ impl Version {
                 );
             }
             self.cut = cut;
+        }
+        if let Some(attachment) = &edit.attachment {
+            self.attachment = attachment.clone();
         }
         if let Some(next) = edit.next_run {
             if next < self.next_run || next.0 > ID_MAX {

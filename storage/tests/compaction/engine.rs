@@ -37,6 +37,7 @@ fn round(engine: &Engine, epoch: u64, keys: u64) -> Result<Model, Error> {
         databases: vec![(0, namespace)],
         counts: counts.into_iter().collect(),
         next_namespace: NamespaceId(1),
+        attachment: Default::default(),
     })?;
     Ok(model)
 }

@@ -168,6 +168,7 @@ impl State {
             databases: (0..).zip(self.databases).collect(),
             counts: (0..SHARDS.len()).flat_map(|shard| self.shard_counts(shard)).collect(),
             next_namespace: self.next_namespace,
+            attachment: Default::default(),
         }
     }
 }
