@@ -17,6 +17,7 @@
 //! `FORGEKV_REDIS` (the program of the oracle; redis-server).
 
 mod differences;
+mod dumps;
 mod families;
 mod grammar;
 mod shrink;

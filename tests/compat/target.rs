@@ -77,6 +77,11 @@ impl Live {
         Self { server, client: None, tamper: None }
     }
 
+    /// Another client of it.
+    pub fn connect(&self) -> Client {
+        self.server.connect()
+    }
+
     /// Whether a command of this name exists.
     pub fn knows(&mut self, name: &str) -> bool {
         let reply = self.server.connect().cmd(&[name]);
