@@ -41,11 +41,13 @@ fn restore(client: &mut Client, payload: &[u8], context: &str) {
     assert_eq!(reply, Value::simple("OK"), "{context}");
 }
 
-/// Whether a sorted set has a score with a fraction, or one that is too great for every digit to be written.
-fn has_long_scores(client: &mut Client, key: &[u8]) -> bool {
+/// Whether a key is a sorted set with a score whose text is like that.
+fn has_score(client: &mut Client, key: &[u8], kind: &Kind, is_it: impl Fn(&[u8]) -> bool) -> bool {
+    if kind.0 != "zset" {
+        return false;
+    }
     let scores = client.array(&[&b"ZRANGE"[..], key, b"0", b"-1", b"WITHSCORES"]);
-    let is_long = |score: &Value| score.as_bytes().is_none_or(|text| text.contains(&b'.') || text.len() > 15);
-    scores.iter().skip(1).step_by(2).any(is_long)
+    scores.iter().skip(1).step_by(2).any(|score| score.as_bytes().is_none_or(&is_it))
 }
 
 /// Takes every key of the selected database from `home` to `away` and back; notes what kinds there were.
@@ -60,10 +62,14 @@ fn exchange(home: &mut Client, away: &mut Client, met: &mut BTreeSet<Kind>, cont
         home.int(&[b"PERSIST", &key[..]]);
         let Value::Bulk(payload) = home.cmd(&[b"DUMP", &key[..]]) else { continue };
         let here = kind(home, &key);
+        // As in Redis, −0 is 0 once a listpack is made of it, and the other server's limits may ask for one.
+        if has_score(home, &key, &here, |text| text == b"-0") {
+            continue;
+        }
         let expected = digest(home, &key);
         restore(away, &payload, &context);
         assert_eq!(away.text(&[b"TYPE", AWAY]), here.0, "{context}");
-        if here.0 != "zset" || !has_long_scores(home, &key) {
+        if !has_score(home, &key, &here, |text| text.contains(&b'.') || text.len() > 15) {
             assert_eq!(digest(away, AWAY), expected, "{context}, {here:?}");
         }
         let back = away.bulk(&[b"DUMP", AWAY]);
