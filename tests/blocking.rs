@@ -417,10 +417,24 @@ fn waitaof_tells_when_the_log_is_durable() {
 }
 
 #[test]
+fn the_time_of_one_wait_does_not_end_the_next() {
+    let server = Server::start();
+    let (mut a, mut b) = (server.connect(), server.connect());
+    let id = id(&mut a);
+    a.send(&["BLPOP", "l", "0.3"]);
+    a.send(&["BLPOP", "l", "0"]);
+    wait_for("the client to wait", || flags(&mut b, &id).contains('b'));
+    b.int(&["RPUSH", "l", "x"]);
+    assert_eq!(texts(&a.read()), ["l", "x"]);
+    std::thread::sleep(Duration::from_millis(400));
+    assert!(flags(&mut b, &id).contains('b'), "it may wait for ever");
+    b.int(&["RPUSH", "l", "y"]);
+    assert_eq!(texts(&a.read()), ["l", "y"]);
+}
+
+#[test]
 fn every_element_goes_to_exactly_one_client() {
-    if forgekv_only("it is about several workers")
-        || warm_only("every push makes a round of its own: minutes")
-    {
+    if forgekv_only("it is about several workers") {
         return;
     }
     const CONSUMERS: usize = 6;
@@ -473,10 +487,9 @@ fn every_element_goes_to_exactly_one_client() {
         takers.iter().for_each(|_| _ = c.int(&["RPUSH", "q3", "stop"]));
         let mut taken: Vec<String> =
             takers.into_iter().flat_map(|(_, taker)| taker.join().unwrap()).collect();
-        for (_, mover) in movers {
-            c.int(&["RPUSH", "q2", "stop"]);
-            taken.extend(mover.join().unwrap());
-        }
+        // One for each, whoever gets which.
+        movers.iter().for_each(|_| _ = c.int(&["RPUSH", "q2", "stop"]));
+        movers.into_iter().for_each(|(_, mover)| taken.extend(mover.join().unwrap()));
         taken
     });
     taken.sort();
