@@ -27,6 +27,7 @@ mod hyperloglog;
 mod introspection;
 mod keys;
 mod libraries;
+mod linearizability;
 mod lists;
 mod migrate;
 mod network;
