@@ -98,6 +98,8 @@ struct Missed {
     writable: bool,
     resumed: bool,
     ends: bool,
+    /// The time of its wait is over.
+    is_late: bool,
     letters: Vec<Letter>,
 }
 
@@ -252,9 +254,7 @@ impl Core {
                     self.ready.push_back(index);
                 }
                 // It is reading what its client sends meanwhile.
-                Some(Place::Out(_)) => {
-                    self.deadlines.insert((now + RETRY.as_nanos() as u64, index));
-                }
+                Some(Place::Out(missed)) => missed.is_late = true,
                 None => {}
             }
         }
@@ -267,6 +267,12 @@ impl Core {
             Some(Place::Here(connection)) => {
                 let is_for_it = connection.receive_letter(kit, &letter);
                 self.ready.extend(is_for_it.then_some(index));
+                // The command that comes next may wait, too, and has a time of its own.
+                if connection.client.blocked.is_none()
+                    && let Some(deadline) = connection.deadline.take()
+                {
+                    self.deadlines.remove(&(deadline, index));
+                }
             }
             Some(Place::Out(missed)) => missed.letters.push(letter),
             None => {}
@@ -387,13 +393,17 @@ impl Core {
         let Some(Place::Out(missed)) = self.places.get_mut(index) else {
             unreachable!("a connection comes back to the place it was taken from")
         };
-        let Missed { readable, writable, resumed, ends, letters } = std::mem::take(missed);
-        let more = readable || writable || resumed || ends || !letters.is_empty();
+        let Missed { readable, writable, resumed, ends, is_late, letters } = std::mem::take(missed);
+        let more = readable || writable || resumed || ends || is_late || !letters.is_empty();
         connection.ready(readable, writable);
         if ends {
             connection.ends();
         }
         letters.iter().for_each(|letter| _ = connection.receive_letter(kit, letter));
+        if is_late {
+            connection.deadline = None;
+            connection.time_out(kit);
+        }
         if connection.client.blocked.is_some() || connection.deadline.is_some() {
             self.note_wait(index, &mut connection);
         }
@@ -462,6 +472,9 @@ impl Core {
             if connection.is_listed_as_syncing {
                 self.syncing.push(index);
             } else if awaited.is_some() {
+                if let Some(deadline) = connection.deadline.take() {
+                    self.deadlines.remove(&(deadline, index));
+                }
                 connection.time_out(kit);
                 self.ready.push_back(index);
             }
