@@ -181,6 +181,101 @@ fn blmove_to_a_key_of_another_type_is_an_error_when_it_is_served() {
     assert_eq!(b.int(&["LLEN", "l"]), 1, "nothing was taken");
 }
 
+/// Runs a test with every sorted set as a listpack, then as a skiplist: with two clients that wait, and one that does not.
+fn each_zset_encoding(test: impl Fn(&mut Client, &mut Client, &mut Client)) {
+    for entries in ["128", "0"] {
+        let server = Server::start();
+        let mut c = server.connect();
+        c.ok(&["CONFIG", "SET", "zset-max-listpack-entries", entries]);
+        test(&mut server.connect(), &mut server.connect(), &mut c);
+        c.ok(&["CONFIG", "SET", "zset-max-listpack-entries", "128"]);
+    }
+}
+
+#[test]
+fn a_zadd_serves_those_who_wait_for_the_least_and_the_greatest() {
+    each_zset_encoding(|a, b, c| {
+        block(a, c, &["BZPOPMIN", "none", "z", "0"]);
+        block(b, c, &["BZPOPMAX", "z", "0"]);
+        let replies = c.pipeline(&[vec!["ZADD", "z", "2", "x", "1", "w", "3", "y"], vec!["ZCARD", "z"]]);
+        assert_eq!(replies, [Value::Int(3), Value::Int(1)]);
+        assert_eq!(texts(&a.read()), ["z", "w", "1"]);
+        assert_eq!(texts(&b.read()), ["z", "y", "3"]);
+        assert_eq!(c.texts(&["ZRANGE", "z", "0", "-1", "WITHSCORES"]), ["x", "2"]);
+    });
+}
+
+#[test]
+fn bzmpop_takes_as_many_as_it_wants_of_what_came() {
+    each_zset_encoding(|a, b, c| {
+        block(a, c, &["BZMPOP", "0", "2", "y", "z", "MAX", "COUNT", "2"]);
+        block(b, c, &["BZMPOP", "0", "1", "z", "MIN", "COUNT", "10"]);
+        assert_eq!(c.int(&["ZADD", "z", "1", "p", "2", "q", "3", "r"]), 3);
+        assert_eq!(format!("{:?}", a.read()), "[\"z\", [[\"r\", \"3\"], [\"q\", \"2\"]]]");
+        assert_eq!(format!("{:?}", b.read()), "[\"z\", [[\"p\", \"1\"]]]");
+        assert_eq!(c.int(&["EXISTS", "z"]), 0);
+    });
+}
+
+#[test]
+fn whatever_makes_a_sorted_set_serves_those_who_wait_for_one() {
+    let server = Server::start();
+    let (mut a, mut c) = (server.connect(), server.connect());
+    c.int(&["ZADD", "from", "1", "x"]);
+    c.int(&["GEOADD", "map", "13.361389", "38.115556", "x"]);
+    let makers: [&[&str]; 8] = [
+        &["ZINCRBY", "z", "1", "x"],
+        &["ZUNIONSTORE", "z", "1", "from"],
+        &["ZINTERSTORE", "z", "1", "from"],
+        &["ZDIFFSTORE", "z", "1", "from"],
+        &["ZRANGESTORE", "z", "from", "0", "-1"],
+        &["GEOADD", "z", "1", "1", "x"],
+        &["GEOSEARCHSTORE", "z", "map", "FROMMEMBER", "x", "BYRADIUS", "1", "m"],
+        &["GEORADIUSBYMEMBER", "map", "x", "1", "m", "STORE", "z"],
+    ];
+    for maker in makers {
+        block(&mut a, &mut c, &["BZPOPMIN", "z", "0"]);
+        c.cmd(maker);
+        assert_eq!(texts(&a.read())[..2], ["z", "x"], "{maker:?}");
+        assert_eq!(c.int(&["EXISTS", "z"]), 0, "{maker:?}");
+    }
+}
+
+#[test]
+fn a_wait_for_a_sorted_set_is_not_served_by_another_type_and_ends_with_its_time() {
+    let server = Server::start();
+    let (mut a, mut c) = (server.connect(), server.connect());
+    a.hello(3);
+    block(&mut a, &mut c, &["BZPOPMIN", "z", "0"]);
+    c.int(&["RPUSH", "z", "x"]);
+    a.expect_silence(QUIET);
+    c.int(&["DEL", "z"]);
+    c.int(&["ZADD", "z", "1.5", "x"]);
+    assert_eq!(format!("{:?}", a.read()), "[\"z\", \"x\", ,1.5]");
+    let began = Instant::now();
+    assert_eq!(a.cmd(&["BZMPOP", "0.05", "1", "z", "MIN"]), Value::Null);
+    assert!(began.elapsed() >= Duration::from_millis(50), "{:?}", began.elapsed());
+    assert_eq!(c.cmd(&["BZPOPMAX", "z", "0.01"]), Value::NullArray);
+}
+
+#[test]
+fn what_waiting_clients_popped_stays_popped_after_a_crash() {
+    if forgekv_only("the server is killed and started again") {
+        return;
+    }
+    let mut server = Server::with_args(&["--wal_sync_mode", "always"]);
+    let (mut a, mut b, mut c) = (server.connect(), server.connect(), server.connect());
+    block(&mut a, &mut c, &["BZPOPMAX", "z", "0"]);
+    block(&mut b, &mut c, &["BZMPOP", "0", "1", "z", "MIN", "COUNT", "2"]);
+    c.int(&["ZADD", "z", "1", "p", "2", "q", "3", "r", "0.1", "s"]);
+    assert_eq!(texts(&a.read())[..2], ["z", "r"]);
+    assert_eq!(format!("{:?}", b.read()), "[\"z\", [[\"s\", \"0.1\"], [\"p\", \"1\"]]]");
+    server.kill_9();
+    server.restart();
+    let left = server.connect().texts(&["ZRANGE", "z", "0", "-1", "WITHSCORES"]);
+    assert_eq!(left, ["q", "2"]);
+}
+
 #[test]
 fn a_wait_ends_when_its_time_is_over_and_not_before() {
     let server = Server::start();
@@ -322,10 +417,24 @@ fn waitaof_tells_when_the_log_is_durable() {
 }
 
 #[test]
+fn the_time_of_one_wait_does_not_end_the_next() {
+    let server = Server::start();
+    let (mut a, mut b) = (server.connect(), server.connect());
+    let id = id(&mut a);
+    a.send(&["BLPOP", "l", "0.3"]);
+    a.send(&["BLPOP", "l", "0"]);
+    wait_for("the client to wait", || flags(&mut b, &id).contains('b'));
+    b.int(&["RPUSH", "l", "x"]);
+    assert_eq!(texts(&a.read()), ["l", "x"]);
+    std::thread::sleep(Duration::from_millis(400));
+    assert!(flags(&mut b, &id).contains('b'), "it may wait for ever");
+    b.int(&["RPUSH", "l", "y"]);
+    assert_eq!(texts(&a.read()), ["l", "y"]);
+}
+
+#[test]
 fn every_element_goes_to_exactly_one_client() {
-    if forgekv_only("it is about several workers")
-        || warm_only("every push makes a round of its own: minutes")
-    {
+    if forgekv_only("it is about several workers") {
         return;
     }
     const CONSUMERS: usize = 6;
@@ -378,10 +487,9 @@ fn every_element_goes_to_exactly_one_client() {
         takers.iter().for_each(|_| _ = c.int(&["RPUSH", "q3", "stop"]));
         let mut taken: Vec<String> =
             takers.into_iter().flat_map(|(_, taker)| taker.join().unwrap()).collect();
-        for (_, mover) in movers {
-            c.int(&["RPUSH", "q2", "stop"]);
-            taken.extend(mover.join().unwrap());
-        }
+        // One for each, whoever gets which.
+        movers.iter().for_each(|_| _ = c.int(&["RPUSH", "q2", "stop"]));
+        movers.into_iter().for_each(|(_, mover)| taken.extend(mover.join().unwrap()));
         taken
     });
     taken.sort();

@@ -296,9 +296,6 @@ fn scan_deletes_the_expired_keys_it_meets() {
 
 #[test]
 fn what_stays_is_returned_once_while_others_come_and_go() {
-    if warm_only("every write makes a round of its own: minutes") {
-        return;
-    }
     let (server, mut client) = client();
     fill(&mut client, (0..1_000).map(|n| format!("stays:{n}")));
     let mut other = server.connect();
@@ -333,9 +330,6 @@ fn check_stays(seen: &BTreeMap<String, usize>, count: usize) {
 
 #[test]
 fn what_stays_is_returned_while_the_table_grows_twentythousandfold() {
-    if warm_only("every write makes a round of its own: minutes") {
-        return;
-    }
     let (server, mut client) = client();
     fill(&mut client, (0..10).map(|n| format!("stays:{n}")));
     let mut other = server.connect();

@@ -13,7 +13,7 @@
 //! * It counts as a call of its own, with its errors. It works in the database that is selected then, speaks the protocol of
 //!   then, and SELECT and HELLO hold for those that follow.
 //! * Nothing waits inside: [`Call::block_on`] replies that there is nothing, [`Call::ask`] has the work done at once, and a key that
-//!   is on disk only is read under the locks. (Those that can be named before are loaded before, by [`residence`](super::residence).)
+//!   is on disk only is read under the locks. (Those that can be named before are loaded before, by `residence`.)
 //! * Whether the command may run at all (arity, flags, OOM) is the caller's to check: when it was queued, or per call of a script.
 
 use std::sync::Arc;

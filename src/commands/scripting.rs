@@ -4,7 +4,7 @@
 //!   and runs beside others. When it touches another key, what it has done is [taken back](crate::store::Db::take_back), and it
 //!   runs again with all shards. That is remembered: the next time it takes all shards at once.
 //! * What its commands change is one log record. An error does not undo what was done before it, as in Redis.
-//! * [`host`] executes its commands, `functions` are those of libraries.
+//! * `host` executes its commands, `functions` are those of libraries.
 //! * Redis's debugger for scripts is not here: SCRIPT DEBUG refuses, `redis.breakpoint` answers false.
 
 use std::sync::Arc;

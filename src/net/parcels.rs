@@ -8,44 +8,66 @@ use std::sync::Arc;
 
 use super::connection::{Connection, Kit};
 use super::worker::{Core, Missed, Place};
+use crate::client::{ClientId, Letter};
 use crate::pubsub::{Address, Message, Parcel, Subscription, To};
 
 /// Bytes that wait for a connection that is out, beyond its output limit: a guard against what a limit of 0 allows.
 const HELD_BYTES_MAX: usize = 256 << 20;
 
 /// Something that waits for a connection to come back.
-struct Letter {
-    client: u64,
-    /// The subscription that it is for, if it is for one.
-    subscription: Option<Arc<Subscription>>,
-    message: Message,
-    depends_on: u64,
+enum Waiting {
+    /// A reply.
+    Letter(Letter),
+    /// A message.
+    Message {
+        client: u64,
+        /// The subscription that it is for, if it is for one.
+        subscription: Option<Arc<Subscription>>,
+        message: Message,
+        depends_on: u64,
+    },
 }
 
-/// What has come for a connection that is out for a turn.
+/// What has come for a connection that is out for a turn, in the order in which it came.
 #[derive(Default)]
 pub struct Held {
-    letters: Vec<Letter>,
+    waiting: Vec<Waiting>,
+    /// Of the messages. Replies are few: a client waits for one at a time.
     bytes: usize,
 }
 
 impl Held {
     /// Is it nothing?
     pub fn is_empty(&self) -> bool {
-        self.letters.is_empty()
+        self.waiting.is_empty()
     }
 
-    fn push(&mut self, letter: Letter) {
-        self.bytes += letter.message.len() + size_of::<Letter>();
-        self.letters.push(letter);
+    /// Keeps a reply.
+    pub fn keep(&mut self, letter: Letter) {
+        self.waiting.push(Waiting::Letter(letter));
     }
 
-    /// Tells the connection what is for it: neither for an earlier one in its place, nor for a subscription that has ended.
+    fn keep_message(&mut self, to: Address, subscription: Option<&Arc<Subscription>>, parcel: &Parcel) {
+        self.bytes += parcel.message.len() + size_of::<Waiting>();
+        self.waiting.push(Waiting::Message {
+            client: to.client,
+            subscription: subscription.cloned(),
+            message: parcel.message.clone(),
+            depends_on: parcel.depends_on,
+        });
+    }
+
+    /// Gives the connection what is for it: nothing for an earlier one in its place or for a subscription that has ended.
     pub fn deliver(self, connection: &mut Connection, kit: &Kit) {
-        for letter in self.letters {
-            let is_wanted = letter.subscription.is_none_or(|subscription| subscription.is_live());
-            if is_wanted && letter.client == connection.client.id().0 {
-                connection.tell(&letter.message, letter.depends_on, kit);
+        for waiting in self.waiting {
+            match waiting {
+                Waiting::Letter(letter) => _ = connection.receive_letter(kit, &letter),
+                Waiting::Message { client, subscription, message, depends_on } => {
+                    let is_wanted = subscription.is_none_or(|subscription| subscription.is_live());
+                    if is_wanted && client == connection.client.id().0 {
+                        connection.tell(&message, depends_on, kit);
+                    }
+                }
             }
         }
     }
@@ -53,8 +75,8 @@ impl Held {
 
 impl Core {
     /// Appends messages to the outputs of their recipients.
-    pub(super) fn deliver(&mut self, parcels: Vec<Parcel>, kit: &Kit) {
-        for parcel in &parcels {
+    pub(super) fn deliver_parcels(&mut self, parcels: &[Parcel], kit: &Kit) {
+        for parcel in parcels {
             match &parcel.to {
                 To::All(audience) => {
                     for subscription in audience.of(self.seat.index) {
@@ -74,7 +96,7 @@ impl Core {
                 }
             }
         }
-        self.state.keyspace.pubsub().office.delivered(&parcels);
+        self.state.keyspace.pubsub().office.delivered(parcels);
     }
 
     /// False: the client is gone.
@@ -98,12 +120,7 @@ impl Core {
                 true
             }
             Some(Place::Out(Missed { held, .. })) => {
-                held.push(Letter {
-                    client: address.client,
-                    subscription: subscription.cloned(),
-                    message: parcel.message.clone(),
-                    depends_on: parcel.depends_on,
-                });
+                held.keep_message(address, subscription, parcel);
                 if held.bytes > self.held_bytes_max(kit) {
                     self.cut(address);
                 }
@@ -125,7 +142,7 @@ impl Core {
         if let Some(Place::Out(Missed { held, .. })) = self.places.get_mut(address.token as usize) {
             *held = Held::default();
         }
-        let id = crate::client::ClientId(address.client);
+        let id = ClientId(address.client);
         if let Some(info) = self.state.clients.get(id) {
             info.kill();
         }

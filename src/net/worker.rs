@@ -99,8 +99,9 @@ pub(super) struct Missed {
     writable: bool,
     resumed: bool,
     ends: bool,
-    letters: Vec<Letter>,
-    /// Messages.
+    /// The time of its wait is over.
+    is_late: bool,
+    /// Replies and messages.
     pub(super) held: Held,
 }
 
@@ -259,9 +260,7 @@ impl Core {
                     self.ready.push_back(index);
                 }
                 // It is reading what its client sends meanwhile.
-                Some(Place::Out(_)) => {
-                    self.deadlines.insert((now + RETRY.as_nanos() as u64, index));
-                }
+                Some(Place::Out(missed)) => missed.is_late = true,
                 None => {}
             }
         }
@@ -274,8 +273,14 @@ impl Core {
             Some(Place::Here(connection)) => {
                 let is_for_it = connection.receive_letter(kit, &letter);
                 self.ready.extend(is_for_it.then_some(index));
+                // The command that comes next may wait, too, and has a time of its own.
+                if connection.client.blocked.is_none()
+                    && let Some(deadline) = connection.deadline.take()
+                {
+                    self.deadlines.remove(&(deadline, index));
+                }
             }
-            Some(Place::Out(missed)) => missed.letters.push(letter),
+            Some(Place::Out(missed)) => missed.held.keep(letter),
             None => {}
         }
     }
@@ -350,7 +355,7 @@ impl Core {
                 let index = connection.client.info.token.load(Ordering::Relaxed) as usize;
                 self.settle(index, connection, end, kit);
             }
-            Mail::Parcels(parcels) => self.deliver(parcels, kit),
+            Mail::Parcels(parcels) => self.deliver_parcels(&parcels, kit),
             Mail::Tick => self.close_idle(kit),
             Mail::Stop => self.stopping = true,
         }
@@ -395,13 +400,20 @@ impl Core {
         let Some(Place::Out(missed)) = self.places.get_mut(index) else {
             unreachable!("a connection comes back to the place it was taken from")
         };
-        let Missed { readable, writable, resumed, ends, letters, held } = std::mem::take(missed);
-        let more = readable || writable || resumed || ends || !letters.is_empty();
+        let Missed { readable, writable, resumed, ends, is_late, held } = std::mem::take(missed);
+        let more = readable || writable || resumed || ends || is_late || !held.is_empty();
         connection.ready(readable, writable);
         if ends {
             connection.ends();
         }
-        letters.iter().for_each(|letter| _ = connection.receive_letter(kit, letter));
+        if !held.is_empty() {
+            held.deliver(&mut connection, kit);
+            self.list_as_told(index, &mut connection);
+        }
+        if is_late {
+            connection.deadline = None;
+            connection.time_out(kit);
+        }
         if connection.client.blocked.is_some() || connection.deadline.is_some() {
             self.note_wait(index, &mut connection);
         }
@@ -412,10 +424,6 @@ impl Core {
         if connection.is_gated() && !connection.is_listed_as_gated {
             connection.is_listed_as_gated = true;
             self.gated.push(index);
-        }
-        if !held.is_empty() {
-            held.deliver(&mut connection, kit);
-            self.list_as_told(index, &mut connection);
         }
         self.places[index] = Place::Here(connection);
         match end {
@@ -474,6 +482,9 @@ impl Core {
             if connection.is_listed_as_syncing {
                 self.syncing.push(index);
             } else if awaited.is_some() {
+                if let Some(deadline) = connection.deadline.take() {
+                    self.deadlines.remove(&(deadline, index));
+                }
                 connection.time_out(kit);
                 self.ready.push_back(index);
             }

@@ -14,7 +14,7 @@
 //! ZSET_LISTPACK        string: the bytes of a listpack
 //! ```
 //!
-//! Streams are drawn in [`stream`], and what is only read in [`legacy`].
+//! Streams are drawn in `stream`, and what is only read in `legacy`.
 //!
 //! * Small encodings are copied byte for byte, in and out. What comes in is checked by the type it belongs to.
 //! * Forms that came with RDB version 11 or 12 are not written for an older version, if it can say the same: SET_LISTPACK,

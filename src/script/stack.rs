@@ -1,13 +1,13 @@
 //! The C side of Lua: the one file of this module that touches it.
 //!
 //! * Lua raises errors with `longjmp`, which skips Rust frames without dropping what they own. Therefore: **between a C
-//!   function that Lua has called ([`enter`], [`guard`]) and a method of [`Stack`] that may raise, no frame may own anything that needs
+//!   function that Lua has called (`enter`, `guard`) and a method of [`Stack`] that may raise, no frame may own anything that needs
 //!   to be dropped.** Buffers live in the [`Context`], which outlives every call; bodies keep integers and borrows only.
 //!   What a jump skips is then nothing.
-//! * Every function that Lua calls is a [`Body`], called by [`enter`], or an original function of Lua behind a [`Check`].
+//! * Every function that Lua calls is a [`Body`], called by `enter`, or an original function of Lua behind a [`Check`].
 //!   An error is raised by the trampoline, when the body has returned.
 //! * Methods that allocate, call metamethods or convert may raise; they are called inside [`State::run`], which catches.
-//! * Memory comes from [`allocate`], which refuses what would exceed the limit: Lua raises "not enough memory" then.
+//! * Memory comes from `allocate`, which refuses what would exceed the limit: Lua raises "not enough memory" then.
 
 use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::ffi::{CStr, c_char, c_int, c_void};

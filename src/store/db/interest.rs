@@ -12,7 +12,7 @@ impl Db<'_> {
     #[inline]
     pub(super) fn signal(&mut self, db: DbIndex, key: &Key<'_>) {
         if self.tracks {
-            self.note_change(key);
+            self.tell_trackers(key);
         }
         if !self.locked.shard(key.shard()).interest.is_empty() {
             self.tell(db, key);

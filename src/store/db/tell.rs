@@ -48,7 +48,7 @@ impl Db<'_> {
 
     /// A key is not what it was, and somebody tracks keys.
     #[cold]
-    pub(in crate::store) fn note_change(&mut self, key: &Key<'_>) {
+    pub(in crate::store) fn tell_trackers(&mut self, key: &Key<'_>) {
         let trackers = self.locked.shard_mut(key.shard()).tracked.take(key);
         if !trackers.is_empty() {
             self.keyspace.tracking.add(-1, -(trackers.len() as i64));

@@ -1,6 +1,6 @@
 //! ZADD and ZINCRBY: one element and the conditions it is added on.
 
-use super::{Limits, Zset};
+use super::{Limits, Repr, Zset};
 
 /// The options of ZADD. Which go together is for the command to check.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,7 +54,11 @@ impl Zset {
         limits: &Limits,
     ) -> Result<Added, NotANumber> {
         debug_assert!(!score.is_nan(), "callers refuse NaN");
-        let Some(old) = self.score(member) else {
+        let found = match &self.0 {
+            Repr::Small(small) => small.find(member).map(|found| (found.score, Some(found))),
+            Repr::Tree(tree) => tree.score(member).map(|score| (score, None)),
+        };
+        let Some((old, found)) = found else {
             if flags.xx {
                 return Ok(Added::Refused);
             }
@@ -74,7 +78,10 @@ impl Zset {
         if score == old {
             return Ok(Added::Same(score));
         }
-        self.rescore(member, score);
+        match (&mut self.0, found) {
+            (Repr::Small(small), Some(found)) => small.rescore(&found, member, score),
+            _ => self.rescore(member, score),
+        }
         Ok(Added::Changed(score))
     }
 

@@ -157,7 +157,7 @@ impl Zset {
     /// The rank of a member and its score. If `reverse`, the highest element has rank 0.
     pub fn rank(&self, member: &[u8], reverse: bool) -> Option<(usize, f64)> {
         let (rank, score) = match &self.0 {
-            Repr::Small(small) => small.find(member).map(|found| (found.rank, found.score)),
+            Repr::Small(small) => small.find(member).map(|found| (small.rank(&found), found.score)),
             Repr::Tree(tree) => tree.rank(member),
         }?;
         Some((if reverse { self.len() - 1 - rank } else { rank }, score))
@@ -278,8 +278,7 @@ impl Zset {
         match &mut self.0 {
             Repr::Small(small) => {
                 let found = small.find(member).expect("the member is there");
-                small.remove(&found);
-                small.insert(member, score);
+                small.rescore(&found, member, score);
             }
             Repr::Tree(tree) => tree.rescore(member, score),
         }

@@ -18,7 +18,6 @@ pub(super) struct Small {
 /// Where an element is.
 pub(super) struct Found {
     position: Position,
-    pub(super) rank: usize,
     pub(super) score: f64,
 }
 
@@ -65,9 +64,12 @@ impl Small {
 
     pub(super) fn find(&self, member: &[u8]) -> Option<Found> {
         let position = self.pairs.find(self.pairs.first()?, member, 1)?;
-        let elements_after = self.pairs.iter_from(position).count();
-        let rank = self.len() - elements_after / 2;
-        Some(Found { position, rank, score: self.score_at(position) })
+        Some(Found { position, score: self.score_at(position) })
+    }
+
+    /// The rank of an element that was found.
+    pub(super) fn rank(&self, found: &Found) -> usize {
+        self.len() - self.pairs.iter_from(found.position).count() / 2
     }
 
     /// The elements of these ranks.
@@ -91,10 +93,32 @@ impl Small {
 
     /// Adds a member that is not there.
     pub(super) fn insert(&mut self, member: &[u8], score: f64) {
-        let rank = self.partition_point(|s, m| order((s, m), (score, member)).is_lt());
-        let position = self.pairs.seek(2 * rank as i64);
-        let text = DoubleText::new(score);
-        self.pairs.splice(position, 0, &[Element::new(member), score_element(score, &text)]);
+        let place = self.place(member, score);
+        self.pairs.splice(place, 0, &[Element::new(member), score_element(score, &DoubleText::new(score))]);
+    }
+
+    /// Gives an element that was found another score.
+    pub(super) fn rescore(&mut self, found: &Found, member: &[u8], score: f64) {
+        self.remove(found);
+        self.insert(member, score);
+    }
+
+    /// Where an element belongs; `None` is the end.
+    fn place(&self, member: &[u8], score: f64) -> Option<Position> {
+        // Many sets grow at the end.
+        if parse_score(self.pairs.get(self.pairs.last()?)).is_some_and(|last| last < score) {
+            return None;
+        }
+        let mut buffer = itoa::Buffer::new();
+        let mut position = self.pairs.first()?;
+        loop {
+            let other = self.score_at(position);
+            // Members are looked at where scores say nothing.
+            if other > score || other == score && self.pairs.get(position).text(&mut buffer) > member {
+                return Some(position);
+            }
+            position = self.pairs.next(self.pairs.next(position)?)?;
+        }
     }
 
     pub(super) fn remove(&mut self, found: &Found) {
