@@ -8,7 +8,7 @@
 //!   it, and the version is still the current one, all of which is looked at while the key's shard is held. Otherwise the key
 //!   is the business of the newer entry, or of the sweep of RAM.
 //! * A hash with a field that is due is brought into RAM, where its fields are deleted like those of any other
-//!   ([`Db::wake`]).
+//!   (`Db::wake`).
 //! * Keys are deleted through the command path: a DEL in the log, exact counts, a tombstone for the next round.
 //! * Work is bounded: some blocks at a time, some keys per lock hold. Time is an argument.
 
