@@ -9,7 +9,7 @@ use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
     bitmaps, client, config, connection, counters, debug, dump, expire, functions, geo, hash_expiry, hashes,
     hyperloglog, info, introspect, keys, list_moves, list_pops, lists, lolwut, memory, migrate, ranges, scan,
-    scripting, server, set_algebra, sets, snapshot, stream_claims, stream_groups, stream_info,
+    scripting, server, set_algebra, sets, snapshot, sort, stream_claims, stream_groups, stream_info,
     stream_reading, streams, strings, zsets,
 };
 use crate::resp::Argv;
@@ -31,6 +31,7 @@ const FAMILIES: &[&[Command]] = &[
     lists::COMMANDS,
     list_pops::COMMANDS,
     list_moves::COMMANDS,
+    sort::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
     hashes::COMMANDS,
