@@ -492,3 +492,39 @@ fn keys_on_disk_are_reached_too() {
         assert_eq!(client.texts(&["EVAL", script, "0"]), expected, "round {round}");
     }
 }
+
+#[test]
+fn subscribers_hear_of_what_was_stored_deleted_and_missed() {
+    let (server, mut client) = start();
+    let mut listener = server.connect();
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", "EAm"]);
+    listener.cmd(&["PSUBSCRIBE", "__key*__:*"]);
+    let mut events = |client: &mut Client, line: &str| {
+        client.cmd(&words(line));
+        client.cmd(&["PUBLISH", "__keymark__:end", ""]);
+        let mut events = Vec::new();
+        loop {
+            let message = listener.read();
+            let items = message.items().expect("a message");
+            let text = |at: usize| String::from_utf8_lossy(items[at].as_bytes().unwrap()).into_owned();
+            if text(2).starts_with("__keymark__") {
+                return events.join(", ");
+            }
+            events.push(format!("{} {}", text(2).trim_start_matches("__keyevent@0__:"), text(3)));
+        }
+    };
+    client.int(&["RPUSH", "l", "1", "2"]);
+    client.ok(&["SET", "w_1", "5"]);
+    events(&mut client, "PING");
+    assert_eq!(events(&mut client, "SORT l STORE dst"), "sortstore dst");
+    assert_eq!(events(&mut client, "SORT l DESC STORE dst"), "sortstore dst");
+    assert_eq!(events(&mut client, "SORT l LIMIT 5 1 STORE dst"), "del dst");
+    assert_eq!(events(&mut client, "SORT l LIMIT 5 1 STORE dst"), "");
+    assert_eq!(events(&mut client, "SORT none STORE l"), "keymiss none, del l");
+    client.int(&["RPUSH", "l", "1", "2"]);
+    assert_eq!(
+        events(&mut client, "SORT l BY w_* GET v_*"),
+        "rpush l, keymiss w_2, keymiss v_2, keymiss v_1"
+    );
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", ""]);
+}

@@ -19,7 +19,7 @@ const MUST_NOT_IMPORT: &[(&str, &[&str])] = &[
     ("src/client/", &["net", "commands"]),
     ("src/txn.rs", &["net", "commands"]),
     ("src/blocking.rs", &["net", "commands"]),
-    ("src/pubsub.rs", &["net", "commands"]),
+    ("src/pubsub/", &["net", "commands", "client", "store"]),
     ("src/acl/", &["net", "commands"]),
     ("src/stats/", &["net", "commands"]),
     ("src/store/", &["resp", "net", "commands"]),

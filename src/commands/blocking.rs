@@ -268,7 +268,9 @@ pub fn serve_later(state: &ServerState, keys: Vec<NamedKey>) {
     let (random, letters) = (&mut random, &mut letters);
     Service { db: &mut db, config: &config, now, random, letters }.serve_all();
     let committed = db.commit(std::iter::empty(), DbIndex(0));
+    drop(db);
     deliver(state, letters, committed.depends_on);
+    keyspace.announce(&mut work, committed.depends_on);
 }
 
 /// What a client is told whose time is over.

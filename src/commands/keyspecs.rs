@@ -4,7 +4,7 @@
 //! not hold; the lock refuses that with a panic, and the table's tests and the command tests look for it.
 
 use super::spec::flags::TOUCHES_ARBITRARY_KEYS;
-use super::spec::key_flags::INCOMPLETE;
+use super::spec::key_flags::{INCOMPLETE, NOT_KEY};
 use super::spec::{Begin, Command, Elsewhere, Find, KeySpec, Locks};
 use super::table::Row;
 use crate::resp::Argv;
@@ -27,6 +27,15 @@ pub fn for_each(command: &Command, argv: Argv<'_>, mut visit: impl FnMut(KeyArgu
         fits &= visit_spec(spec, argv, &mut visit);
     }
     fits
+}
+
+/// As [`for_each`], without what only looks like a key (shard channels).
+fn for_each_real(command: &Command, argv: Argv<'_>, mut visit: impl FnMut(KeyArgument)) {
+    for_each(command, argv, |key| {
+        if key.flags & NOT_KEY == 0 {
+            visit(key);
+        }
+    });
 }
 
 fn visit_spec(spec: &KeySpec, argv: Argv<'_>, visit: &mut impl FnMut(KeyArgument)) -> bool {
@@ -119,7 +128,7 @@ fn for_each_locked(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize)) {
     match row.command.locks {
         Locks::KeysFound(find) => find(argv).for_each(visit),
         locks => {
-            for_each(row.command, argv, |key| visit(key.position));
+            for_each_real(row.command, argv, |key| visit(key.position));
             if let Locks::KeysAnd(another) = locks {
                 another(argv).into_iter().for_each(visit);
             }

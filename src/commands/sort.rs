@@ -14,6 +14,7 @@ use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec, Locks, category};
 use crate::config::values::NotifyFlags;
 use crate::resp::Argv;
+use crate::store::db::Slot;
 use crate::store::entry::Value;
 use crate::store::object::Object;
 use crate::store::{Db, Key};
@@ -222,17 +223,30 @@ impl Source {
 struct Lookups {
     hits: u64,
     misses: u64,
+    /// The keys that were not found, if somebody wants to know.
+    missed: Vec<Vec<u8>>,
     /// Keys are written here.
     buffer: Vec<u8>,
 }
 
 impl Lookups {
-    fn count<T>(&mut self, found: Option<T>) -> Option<T> {
-        match found {
+    fn find(&mut self, db: &mut Db<'_>, key: &Key<'_>) -> Option<Slot> {
+        let slot = db.find(key);
+        match slot {
             Some(_) => self.hits += 1,
-            None => self.misses += 1,
+            None => {
+                self.misses += 1;
+                if db.notifies(NotifyFlags::KEY_MISS) {
+                    self.missed.push(key.bytes.to_vec());
+                }
+            }
         }
-        found
+        slot
+    }
+
+    /// Counts what was looked up, and tells of what was missed.
+    fn publish(self, db: &mut Db<'_>) {
+        db.count_reads(self.hits, self.misses, &self.missed);
     }
 
     /// What a pattern means for an element.
@@ -250,8 +264,7 @@ impl Lookups {
         let mut buffer = std::mem::take(&mut self.buffer);
         let bytes = pattern.key(element, &mut buffer).expect("the pattern makes keys");
         let key = db.key(bytes);
-        let slot = db.find(&key);
-        let slot = self.count(slot);
+        let slot = self.find(db, &key);
         let result = match (slot, field) {
             (None, _) => found(None),
             (Some(slot), None) => found(db.string(slot).ok().map(|text| text.bytes(&mut digits))),
@@ -271,8 +284,7 @@ impl Lookups {
 fn run(call: &mut Call<'_>, mut options: Options<'_>) -> CommandResult {
     let key = call.key(1);
     let mut lookups = Lookups::default();
-    let slot = call.db.find(&key);
-    let slot = lookups.count(slot);
+    let slot = lookups.find(&mut call.db, &key);
     let source = match slot.map(|slot| call.db.value(slot)) {
         None => Source::List(List::new()),
         Some(Value::Object(object)) => Source::of(object).ok_or(CommandError::WRONG_TYPE)?,
@@ -303,10 +315,9 @@ fn run(call: &mut Call<'_>, mut options: Options<'_>) -> CommandResult {
         }
     })?;
     match options.store {
-        Some(position) => store(call, position, &wanted, &options.gets, &mut lookups),
-        None => reply(call, &wanted, &options.gets, &mut lookups),
+        Some(position) => store(call, position, &wanted, &options.gets, lookups),
+        None => reply(call, &wanted, &options.gets, lookups),
     }
-    call.db.count_reads(lookups.hits, lookups.misses);
     Ok(())
 }
 
@@ -345,7 +356,7 @@ fn weigh<'e>(
     elements.into_iter().map(&mut weighed).collect()
 }
 
-fn reply(call: &mut Call<'_>, wanted: &[Element<'_>], gets: &[Pattern<'_>], lookups: &mut Lookups) {
+fn reply(call: &mut Call<'_>, wanted: &[Element<'_>], gets: &[Pattern<'_>], mut lookups: Lookups) {
     call.reply.array(wanted.len() * gets.len().max(1));
     for &element in wanted {
         if gets.is_empty() {
@@ -359,6 +370,7 @@ fn reply(call: &mut Call<'_>, wanted: &[Element<'_>], gets: &[Pattern<'_>], look
             });
         }
     }
+    lookups.publish(&mut call.db);
 }
 
 /// Elements that are pushed together when a list is stored, here and when the log is replayed: so both make the same nodes.
@@ -369,7 +381,7 @@ fn store(
     position: usize,
     wanted: &[Element<'_>],
     gets: &[Pattern<'_>],
-    lookups: &mut Lookups,
+    mut lookups: Lookups,
 ) {
     let mut values = Vec::with_capacity(wanted.len() * gets.len().max(1));
     for &element in wanted {
@@ -381,6 +393,7 @@ fn store(
             values.push(value.unwrap_or_default());
         }
     }
+    lookups.publish(&mut call.db);
     let key = call.key(position);
     let limits = limits::list(call.config);
     let mut list = List::new();

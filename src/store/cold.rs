@@ -167,6 +167,7 @@ impl Keyspace {
         let result = work(&mut view);
         let committed = view.commit(std::iter::empty(), db);
         drop(view);
+        self.announce(&mut workspace, committed.depends_on);
         (result, committed.depends_on, workspace.tallies.expired)
     }
 }

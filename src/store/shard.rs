@@ -23,6 +23,7 @@ use super::interest::Interest;
 use super::loading::Loading;
 use super::object::Object;
 use super::table::{Cooled, Mercy, Table};
+use super::tracked::Tracked;
 use super::{DbIndex, ShardId};
 use crate::store::hash::KeyHasher;
 
@@ -125,6 +126,8 @@ pub struct Shard {
     pub loading: Loading,
     /// Who wants to know of changes.
     pub interest: Interest,
+    /// Which keys clients have read and track.
+    pub tracked: Tracked,
     round: Round,
 }
 
@@ -140,7 +143,15 @@ impl Shard {
             ahead: BTreeMap::new(),
             flushed: Vec::new(),
         };
-        Shard { id, spaces, last_lsn: 0, loading: Loading::default(), interest: Interest::default(), round }
+        Shard {
+            id,
+            spaces,
+            last_lsn: 0,
+            loading: Loading::default(),
+            interest: Interest::default(),
+            tracked: Tracked::default(),
+            round,
+        }
     }
 
     /// Makes the shard what an image on disk says: these namespaces, with all their keys cold, and changes from `epoch` on.

@@ -68,7 +68,7 @@ impl Grammar {
         sequence.commands.retain(|argv| !(is(argv, 0, "CONFIG") && sets_what_outlives(argv)));
         sequence.commands.retain(|argv| !(is(argv, 0, "CLIENT") && is(argv, 1, "PAUSE") && pauses(argv)));
         sequence.commands.retain(|argv| !waits_long(argv));
-        if sequence.commands.iter().flatten().any(is_beyond_doubles) {
+        if sequence.commands.iter().flatten().any(|arg| is_beyond_doubles(arg)) {
             // Redis 7.0 keeps the error of the last number that was out of range, and takes it for one of the next that it sorts.
             sequence.commands.retain(|argv| !(is(argv, 0, "SORT") || is(argv, 0, "SORT_RO")));
         }
@@ -148,7 +148,7 @@ fn waits_long(argv: &Argv) -> bool {
 }
 
 /// Whether it is a number that no double is near to.
-fn is_beyond_doubles(arg: &Vec<u8>) -> bool {
+fn is_beyond_doubles(arg: &[u8]) -> bool {
     arg.ends_with(b"e400") || arg.ends_with(b"e-400")
 }
 

@@ -22,7 +22,7 @@ impl Db<'_> {
     pub fn read_hash(&mut self, key: &Key<'_>) -> Result<Option<&Hash>, WrongType> {
         let found = self.look_up(key, self.touches);
         let slot = self.without_expired_fields(key, found);
-        match self.count(slot) {
+        match self.count(key, slot) {
             Some(slot) => self.typed(slot).map(Some),
             None => Ok(None),
         }

@@ -15,6 +15,7 @@ use std::collections::hash_map::Entry as Place;
 use super::{Db, DbIndex, Key, Slot, Tallies};
 use crate::store::effect::Before;
 use crate::store::entry::{NewValue, Value};
+use crate::store::notify::Event;
 use crate::store::object::Object;
 use crate::store::table::Entry;
 
@@ -98,7 +99,8 @@ impl Db<'_> {
         self.index = selected;
         let work = &mut *self.work;
         work.effects.truncate(undo.effects);
-        work.events.truncate(undo.events);
+        let undone = work.events.split_off(undo.events);
+        work.events.extend(undone.into_iter().filter(Event::outlives_undo));
         work.nested.truncate(undo.nested);
         work.ready.clear();
         work.tallies = undo.tallies;
