@@ -476,7 +476,9 @@ fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
                 sweep_cold(state.clone());
             }
         }
-        stats.add(Stat::ExpiredKeys, state.cold_expiry.take_expired());
+        let swept = state.cold_expiry.take_swept();
+        stats.add(Stat::ExpiredKeys, swept.keys);
+        stats.add(Stat::ExpiredFields, swept.fields);
         if !state.is_paused_for_expiry() {
             // Writers make room for themselves; this is for a limit that was lowered while nobody writes.
             let (now, limit) = (time::now(), Limit::of(&config));

@@ -17,9 +17,24 @@ use crate::types::string::encoding::EMBSTR_MAX;
 /// A key's state at one moment.
 #[derive(Debug)]
 pub struct Image {
-    /// When the key expires, in unix milliseconds.
-    expire: Option<u64>,
+    times: Times,
     value: Frozen,
+}
+
+/// When somebody has to look at a key, in unix milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    /// When it expires.
+    expire: Option<u64>,
+    /// When something inside its value does, if that is before.
+    due: Option<u64>,
+}
+
+impl Times {
+    fn of(entry: Entry<'_>) -> Self {
+        let expire = entry.expire_at();
+        Times { expire, due: entry.inner_due().filter(|&due| expire.is_none_or(|expire| due < expire)) }
+    }
 }
 
 #[derive(Debug)]
@@ -34,7 +49,7 @@ impl Image {
     /// The image of an entry.
     pub(super) fn of(entry: Entry<'_>) -> Self {
         if entry.is_tombstone() {
-            return Image { expire: None, value: Frozen::Tombstone };
+            return Image { times: Times::default(), value: Frozen::Tombstone };
         }
         let access = entry.access();
         let value = match entry.value() {
@@ -45,7 +60,7 @@ impl Image {
                 Frozen::Encoded(bytes)
             }
         };
-        Image { expire: entry.expire_at(), value }
+        Image { times: Times::of(entry), value }
     }
 }
 
@@ -74,7 +89,7 @@ pub fn decode<'a>(
     hash_seed: u64,
     scratch: &'a mut Vec<u8>,
 ) -> Result<Loaded<'a>, Malformed> {
-    let Content::Value { bytes, expiry_ms } = content else { return Ok(None) };
+    let Content::Value { bytes, expiry_ms, .. } = content else { return Ok(None) };
     let image = codec::take(bytes, hash_seed)?;
     let value = match image.value {
         ImageValue::Int(number) => NewValue::Int(number),
@@ -108,7 +123,7 @@ struct Item {
     hash: u64,
     /// The key is `bytes[key.0..key.1]`.
     key: (usize, usize),
-    expire: Option<u64>,
+    times: Times,
     value: ItemValue,
 }
 
@@ -134,17 +149,17 @@ impl Slice {
     /// Captures an entry.
     pub(super) fn push(&mut self, hash: u64, entry: Entry<'_>) {
         let key = self.put_key(entry.key());
-        let (expire, value) = if entry.is_tombstone() {
-            (None, ItemValue::Tombstone)
+        let (times, value) = if entry.is_tombstone() {
+            (Times::default(), ItemValue::Tombstone)
         } else if let Value::Object(object) = entry.value()
             && !object.is_small()
         {
-            (entry.expire_at(), ItemValue::Shared(entry.access(), object.clone()))
+            (Times::of(entry), ItemValue::Shared(entry.access(), object.clone()))
         } else {
             encode(&mut self.bytes, entry.access(), entry.value());
-            (entry.expire_at(), ItemValue::Encoded(self.bytes.len()))
+            (Times::of(entry), ItemValue::Encoded(self.bytes.len()))
         };
-        self.items.push(Item { hash, key, expire, value });
+        self.items.push(Item { hash, key, times, value });
     }
 
     /// Adds what was captured before.
@@ -155,7 +170,7 @@ impl Slice {
             Frozen::Encoded(bytes) => ItemValue::Apart(bytes),
             Frozen::Shared(access, object) => ItemValue::Shared(access, object),
         };
-        self.items.push(Item { hash, key, expire: image.expire, value });
+        self.items.push(Item { hash, key, times: image.times, value });
     }
 
     fn put_key(&mut self, key: &[u8]) -> (usize, usize) {
@@ -177,7 +192,7 @@ impl Slice {
         let Self { bytes, items } = self;
         items.sort_unstable_by_key(|item| (item.hash, &bytes[item.key.0..item.key.1]));
         let mut scratch = Vec::new();
-        let result = items.drain(..).try_for_each(|Item { hash, key, expire, value }| {
+        let result = items.drain(..).try_for_each(|Item { hash, key, times, value }| {
             let value = match &value {
                 ItemValue::Tombstone => None,
                 ItemValue::Encoded(end) => Some(&bytes[key.1..*end]),
@@ -188,8 +203,9 @@ impl Slice {
                     Some(&scratch[..])
                 }
             };
+            let Times { expire: expiry_ms, due: due_ms } = times;
             let content =
-                value.map_or(Content::Tombstone, |bytes| Content::Value { bytes, expiry_ms: expire });
+                value.map_or(Content::Tombstone, |bytes| Content::Value { bytes, expiry_ms, due_ms });
             each(hash, &bytes[key.0..key.1], content)
         });
         self.items.clear();

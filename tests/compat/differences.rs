@@ -6,6 +6,7 @@ use crate::support::{Value, show};
 use std::collections::BTreeMap;
 use std::fmt;
 
+mod sort;
 mod streams;
 
 /// A reply, or the lack of one, that is not as expected.
@@ -574,6 +575,7 @@ fn is_allowed(expected: &Transcript, actual: &Transcript, index: usize) -> bool 
     let applies = |allowed: &&Allowed| argv.is_empty() || allowed.commands.iter().any(is_name);
     ALLOWED
         .iter()
+        .chain(sort::ALLOWED)
         .chain(streams::ALLOWED)
         .filter(applies)
         .filter(|allowed| argv.is_empty() || (allowed.only)(argv))
@@ -661,6 +663,7 @@ fn every_allowed_difference_has_a_reason() {
     assert!(
         ALLOWED
             .iter()
+            .chain(sort::ALLOWED)
             .chain(streams::ALLOWED)
             .all(|allowed| allowed.reason.len() > 10 && !allowed.commands.is_empty())
     );
