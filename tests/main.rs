@@ -41,6 +41,7 @@ mod scripting;
 mod server;
 mod sets;
 mod snapshots;
+mod sort;
 mod stream_groups;
 mod streams;
 mod strings;

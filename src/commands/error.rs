@@ -40,6 +40,7 @@ impl CommandError {
     pub const OUT_OF_RANGE: Self = Self::Fixed("ERR value is out of range");
     pub const OUT_OF_INT_RANGE: Self =
         Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
+    pub const NOT_SORTABLE: Self = Self::Fixed("ERR One or more scores can't be converted into double");
     pub const INDEX_OUT_OF_RANGE: Self = Self::Fixed("ERR index out of range");
     pub const COUNT_POSITIVE: Self = Self::Fixed("ERR count should be greater than 0");
     pub const LPOS_RANK_ZERO: Self = Self::Fixed(

@@ -39,9 +39,13 @@ fn for_each_real(command: &Command, argv: Argv<'_>, mut visit: impl FnMut(KeyArg
 }
 
 fn visit_spec(spec: &KeySpec, argv: Argv<'_>, visit: &mut impl FnMut(KeyArgument)) -> bool {
+    if let Find::Found(find) = spec.find {
+        find(argv).into_iter().for_each(|position| visit(KeyArgument { position, flags: spec.flags }));
+        return true;
+    }
     let Some(begin) = begin_of(spec, argv) else { return true };
     let (first, last, step) = match spec.find {
-        Find::Unknown => return true,
+        Find::Unknown | Find::Found(_) => return true,
         Find::Range { last, step, limit } => {
             let last = if last >= 0 {
                 begin + last as usize
@@ -103,8 +107,9 @@ pub fn lock_set(
         return ShardSet::one(ShardId::of(hash));
     }
     match row.command.locks {
-        Locks::Keys | Locks::KeysAnd(_) | Locks::KeysFound(_) => {}
         Locks::AllShards => return ShardSet::ALL,
+        Locks::AllShardsIf(looks_further) if looks_further(argv) => return ShardSet::ALL,
+        Locks::Keys | Locks::KeysAnd(_) | Locks::KeysFound(_) | Locks::AllShardsIf(_) => {}
         Locks::KeysOfSubcommand(words) => return keys_of_subcommand(words, argv, keyspace),
     }
     let mut set = ShardSet::EMPTY;

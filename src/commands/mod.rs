@@ -48,6 +48,7 @@ pub mod server;
 pub mod set_algebra;
 pub mod sets;
 pub mod snapshot;
+pub mod sort;
 pub mod spec;
 pub mod state;
 pub mod stream_claims;

@@ -153,10 +153,14 @@ fn create(call: &mut Call<'_>) -> CommandResult {
         (b"$", None) => StreamId::MIN,
         (word, _) => id_of(word)?,
     };
-    let is_new = call.db.edit_or_create(&key, slot, Stream::default, |stream| {
+    let edit = |stream: &mut Stream| {
         let is_new = stream.groups.create(name, last_id, options.entries_read).is_some();
         (is_new, u64::from(is_new))
-    });
+    };
+    let is_new = match slot {
+        Some(slot) => call.db.edit_quietly(&key, slot, edit),
+        None => call.db.edit_or_create(&key, None, Stream::default, edit),
+    };
     if !is_new {
         return Err(CommandError::GROUP_EXISTS);
     }

@@ -10,8 +10,8 @@ use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
     bitmaps, client, config, connection, counters, debug, dump, expire, functions, geo, hash_expiry, hashes,
     hyperloglog, info, introspect, keys, list_moves, list_pops, lists, lolwut, memory, migrate, pubsub,
-    ranges, scan, scripting, server, set_algebra, sets, snapshot, stream_claims, stream_groups, stream_info,
-    stream_reading, streams, strings, zsets,
+    ranges, scan, scripting, server, set_algebra, sets, snapshot, sort, stream_claims, stream_groups,
+    stream_info, stream_reading, streams, strings, zsets,
 };
 use crate::resp::Argv;
 
@@ -32,6 +32,7 @@ const FAMILIES: &[&[Command]] = &[
     lists::COMMANDS,
     list_pops::COMMANDS,
     list_moves::COMMANDS,
+    sort::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
     hashes::COMMANDS,

@@ -400,6 +400,14 @@ impl<'a> Db<'a> {
         }
     }
 
+    /// Counts reads of keys that were found with [`Db::find`], because it was not certain then that they would not be repeated.
+    /// Of those that were not found, `missed` are for subscribers.
+    pub fn count_reads(&mut self, hits: u64, misses: u64, missed: &[Vec<u8>]) {
+        self.work.tallies.hits += hits;
+        self.work.tallies.misses += misses;
+        missed.iter().for_each(|key| self.notify(NotifyFlags::KEY_MISS, "keymiss", key));
+    }
+
     #[inline]
     fn count(&mut self, key: &Key<'_>, slot: Option<Slot>) -> Option<Slot> {
         match slot {
@@ -516,9 +524,9 @@ impl<'a> Db<'a> {
         self.keyspace.attach(self.epoch, bytes);
     }
 
-    /// Something that is no key has changed, so the operation is logged.
-    pub fn note_change(&mut self) {
-        self.dirty += 1;
+    /// Counts changes of what is no key, or more changes than the one that was counted when a key was replaced.
+    pub fn note_changes(&mut self, count: u64) {
+        self.dirty += count;
     }
 
     /// Did the operation change anything yet?

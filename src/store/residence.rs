@@ -215,6 +215,16 @@ impl Keyspace {
 }
 
 impl Db<'_> {
+    /// Puts the ticket that `ticket` gives in line for a key of the selected database, if that is missing. What is returned is to
+    /// be sent when the locks are released.
+    pub fn request(&mut self, key: &Key<'_>, ticket: impl FnOnce() -> Arc<Ticket>) -> Option<Wanted> {
+        let (keyspace, index) = (self.keyspace(), self.index());
+        if !keyspace.is_missing(self.locked(), index, key) {
+            return None;
+        }
+        keyspace.request(self.locked_mut(), index, key, &ticket())
+    }
+
     /// Brings a key of a database into RAM while its shard is held: for keys that nobody could name before the locks were taken
     /// (those a script computes). Everything else is loaded before, because this reads the disk under a lock, against L2.
     pub fn bring_in(&mut self, db: DbIndex, key: &Key<'_>) -> Result<(), String> {

@@ -18,6 +18,11 @@ impl Db<'_> {
         }
     }
 
+    /// Did subscribers ask for events of this class?
+    pub fn notifies(&self, class: NotifyFlags) -> bool {
+        self.notifies.contains(class)
+    }
+
     #[cold]
     fn note_event(&mut self, class: NotifyFlags, name: &'static str, key: &[u8]) {
         self.work.events.push(Event::Key { class, name, db: self.index, key: key.into() });
