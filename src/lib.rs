@@ -32,6 +32,7 @@ pub mod client;
 pub mod commands;
 pub mod config;
 pub mod net;
+pub mod pubsub;
 pub mod rdb;
 pub mod resp;
 pub mod script;

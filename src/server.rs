@@ -21,6 +21,7 @@ use storage::fs::os::Os;
 use storage::{Engine, Recovery};
 
 use crate::client::{Pause, Registry};
+use crate::commands::outbox;
 use crate::commands::table::{rename_commands, table};
 use crate::commands::{Executor, ServerState, blocking};
 use crate::config::{Config, ConfigCell, Loaded};
@@ -152,6 +153,7 @@ fn start(loaded: Loaded) -> Result<Server, String> {
         crate::REDIS_VERSION,
         std::process::id()
     ));
+    connect_announcer(&state);
     let monitor = Arc::new(Monitor::new(state.clone()));
     let (stopped_sender, stopped) = bounded(workers);
     let mut threads = Vec::new();
@@ -351,6 +353,11 @@ fn build_state(
             seat.mailbox.post(Mail::Notice(notice.clone()));
         }
     }));
+    let mailboxes = seats.to_vec();
+    keyspace.pubsub().office.connect(
+        seats.len(),
+        Box::new(move |worker, parcels| mailboxes[worker as usize].mailbox.post(Mail::Parcels(parcels))),
+    );
     let now = time::now();
     ServerState {
         keyspace,
@@ -378,6 +385,16 @@ fn build_state(
             let _ = kill(Pid::this(), Signal::SIGTERM);
         }),
     }
+}
+
+/// Expiry and eviction happen without a client: who tells others of them.
+fn connect_announcer(state: &Arc<ServerState>) {
+    let known = Arc::downgrade(state);
+    state.keyspace.connect_announcer(Box::new(move |events, depends_on| {
+        if let Some(state) = known.upgrade() {
+            outbox::announce(&state.keyspace, events, depends_on);
+        }
+    }));
 }
 
 fn run_id() -> String {
@@ -459,7 +476,9 @@ fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
                 sweep_cold(state.clone());
             }
         }
-        stats.add(Stat::ExpiredKeys, state.cold_expiry.take_expired());
+        let swept = state.cold_expiry.take_swept();
+        stats.add(Stat::ExpiredKeys, swept.keys);
+        stats.add(Stat::ExpiredFields, swept.fields);
         if !state.is_paused_for_expiry() {
             // Writers make room for themselves; this is for a limit that was lowered while nobody writes.
             let (now, limit) = (time::now(), Limit::of(&config));
@@ -468,6 +487,7 @@ fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
             stats.add(Stat::EvictedKeys, evicted.keys);
         }
         if is_due(SAMPLE_MS) {
+            state.keyspace.limit_tracked(config.tracking_table_max_keys as u64, true);
             state.rates.sample(time::now().0, &state.stats.totals());
         }
         if is_due(IDLE_MS) {

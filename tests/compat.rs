@@ -18,6 +18,7 @@
 
 mod differences;
 mod dumps;
+mod events;
 mod families;
 mod grammar;
 mod shrink;

@@ -278,7 +278,7 @@ fn an_expired_key_goes_by_itself_among_many_that_have_not() {
         slowest = slowest.max(began.elapsed());
     }
     // 20 ms to live, at most 50 ms to the next tick; the rest is for a machine that does other things too.
-    assert!(slowest < Duration::from_millis(250), "it took {slowest:?}");
+    assert!(slowest < Duration::from_millis(1000), "it took {slowest:?}");
 }
 
 #[test]

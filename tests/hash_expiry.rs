@@ -469,3 +469,37 @@ fn times_of_fields_survive_a_restart() {
         }
     }
 }
+
+#[test]
+fn fields_on_disk_go_by_themselves() {
+    if forgekv_only("it restarts its server") {
+        return;
+    }
+    for limit in ["128", "0"] {
+        let mut server = Server::with_args(&["--hash-max-listpack-entries", limit]);
+        let mut client = server.connect();
+        for key in ["all", "some", "none"] {
+            make(&mut client, key);
+        }
+        client.int(&["PEXPIREAT", "some", &FAR_MS.to_string()]);
+        let at = now_ms() + 1500;
+        assert_eq!(ints(&mut client, &format!("HPEXPIREAT all {at} FIELDS 4 a b c d")), [1; 4]);
+        assert_eq!(ints(&mut client, &format!("HPEXPIREAT some {at} FIELDS 2 a b")), [1; 2]);
+        ints(&mut client, &format!("HPEXPIREAT none {FAR_MS} FIELDS 2 a b"));
+        server.stop();
+        server.restart();
+        let mut client = server.connect();
+        wait_for("the key to be gone", || client.int(&["DBSIZE"]) == 2);
+        assert!(now_ms() > at, "not before its time");
+        // Nobody has asked for them.
+        wait_for("fields to be counted", || client.text(&["INFO", "stats"]).contains("expired_subkeys:6"));
+        assert_eq!(client.int(&["HLEN", "some"]), 2);
+        assert_eq!(client.int(&["PEXPIRETIME", "some"]), FAR_MS);
+        assert_eq!(client.int(&["HLEN", "none"]), 4);
+        server.kill_9();
+        server.restart();
+        let mut client = server.connect();
+        assert_eq!(client.int(&["DBSIZE"]), 2);
+        assert_eq!(client.int(&["HLEN", "some"]), 2);
+    }
+}

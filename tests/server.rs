@@ -329,7 +329,7 @@ fn a_sleeping_command_holds_up_nobody_else_of_its_worker() {
         }
         while began.elapsed() < Duration::from_millis(900) {
             let slowest = slowest_ping(&mut bystander, 20);
-            assert!(slowest < Duration::from_millis(100), "{sleepers} sleepers: {slowest:?}");
+            assert!(slowest < Duration::from_millis(500), "{sleepers} sleepers: {slowest:?}");
             assert!(bystander.text(&["INFO", "clients"]).contains("connected_clients"));
         }
         for client in &mut clients {
@@ -360,10 +360,10 @@ fn all_workers_may_be_stuck_at_once() {
     let mut bystanders: Vec<Client> = (0..4).map(|_| server.connect()).collect();
     for _ in 0..5 {
         let mut sleepers: Vec<Client> = (0..8).map(|_| server.connect()).collect();
-        sleepers.iter_mut().for_each(|client| client.send(&["DEBUG", "SLEEP", "0.3"]));
+        sleepers.iter_mut().for_each(|client| client.send(&["DEBUG", "SLEEP", "0.6"]));
         for client in &mut bystanders {
             let slowest = slowest_ping(client, 10);
-            assert!(slowest < Duration::from_millis(150), "{slowest:?}");
+            assert!(slowest < Duration::from_millis(450), "{slowest:?}");
         }
         sleepers.iter_mut().for_each(|client| assert_eq!(client.read(), Value::simple("OK")));
     }

@@ -19,7 +19,7 @@ const MUST_NOT_IMPORT: &[(&str, &[&str])] = &[
     ("src/client/", &["net", "commands"]),
     ("src/txn.rs", &["net", "commands"]),
     ("src/blocking.rs", &["net", "commands"]),
-    ("src/pubsub.rs", &["net", "commands"]),
+    ("src/pubsub/", &["net", "commands", "client", "store"]),
     ("src/acl/", &["net", "commands"]),
     ("src/stats/", &["net", "commands"]),
     ("src/store/", &["resp", "net", "commands"]),
@@ -58,6 +58,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/store/lock.rs",
     "src/store/pages.rs",
     "src/script/stack.rs",
+    "src/util/allocations.rs",
 ];
 
 /// A module may also be one file: `src/resp.rs` is bound as `src/resp/` is.

@@ -9,7 +9,7 @@ use crate::store::UnixMs;
 impl ClientInfo {
     /// Its class.
     pub fn kind(&self) -> ClientKind {
-        ClientKind::Normal
+        if self.is_subscribed() { ClientKind::Pubsub } else { ClientKind::Normal }
     }
 
     /// Appends its line, with the line end. `command` is the full name of its last command, `argv_bytes` what the words
@@ -22,15 +22,19 @@ impl ClientInfo {
         let seconds = |since: u64| now.0.saturating_sub(since) / 1000;
         let (texts, ends) = (self.texts(), &self.endpoint);
         let (obl, buffer) = (load(&self.output_bytes), load(&self.output_memory));
+        let [channels, patterns, shard_channels] = self.subscribed();
+        let tracking = self.tracker.get().and_then(|tracker| tracker.options());
+        let redirect =
+            tracking.map_or(-1, |options| options.redirect.map_or(0, |target| target.client as i64));
         let mut put = |bytes: &[u8]| out.extend_from_slice(bytes);
         put(format!("id={} addr={} laddr={} fd={} name=", self.id.0, ends.peer, ends.local, ends.fd)
             .as_bytes());
         put(&texts.name);
         let written = write!(
             out,
-            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} qbuf={} qbuf-free={} argv-mem={argv_bytes} \
+            " age={} idle={} flags={} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} watch={} qbuf={} qbuf-free={} argv-mem={argv_bytes} \
              multi-mem={} rbs={buffer} rbp={buffer} obl={obl} oll=0 omem=0 tot-mem={} events={} cmd={command} user={} \
-             redir=-1 resp={} lib-name=",
+             redir={redirect} resp={} lib-name=",
             seconds(self.created.0),
             seconds(load(&self.last_active_ms)),
             self.flag_letters(),
@@ -55,9 +59,15 @@ impl ClientInfo {
     /// The letters of `flags=`; `N` for none.
     fn flag_letters(&self) -> String {
         let flags = self.flags();
+        let tracking = self.tracker.get().and_then(|tracker| tracker.options());
         let letters = [
+            ('O', self.is_monitor.load(Ordering::Relaxed)),
+            ('P', self.is_subscribed()),
             ('x', flags.in_multi),
             ('b', self.is_blocked()),
+            ('t', tracking.is_some()),
+            ('R', tracking.is_some() && self.tracker.get().is_some_and(|tracker| tracker.is_broken())),
+            ('B', tracking.is_some_and(|options| options.broadcasts)),
             ('d', flags.watched_changed),
             ('c', flags.closing),
             ('A', self.is_killed()),

@@ -1,9 +1,10 @@
 //! A client as other threads see it.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::{ClientId, Waiting};
+use crate::pubsub::Tracker;
 use crate::store::UnixMs;
 
 /// Both ends of a connection, as CLIENT LIST prints them.
@@ -89,6 +90,16 @@ pub struct ClientInfo {
     pub net_in: AtomicU64,
     /// Bytes sent since it connected.
     pub net_out: AtomicU64,
+    /// Channels that it is subscribed to.
+    pub(super) channels: AtomicU32,
+    /// Patterns.
+    pub(super) patterns: AtomicU32,
+    /// Shard channels.
+    pub(super) shard_channels: AtomicU32,
+    /// MONITOR.
+    pub(super) is_monitor: AtomicBool,
+    /// CLIENT TRACKING, if it was ever on.
+    pub(super) tracker: OnceLock<Arc<Tracker>>,
     flags: AtomicU8,
     killed: AtomicBool,
     texts: Mutex<Texts>,
@@ -120,6 +131,11 @@ impl ClientInfo {
             watched: AtomicU64::new(0),
             net_in: AtomicU64::new(0),
             net_out: AtomicU64::new(0),
+            channels: AtomicU32::new(0),
+            patterns: AtomicU32::new(0),
+            shard_channels: AtomicU32::new(0),
+            is_monitor: AtomicBool::new(false),
+            tracker: OnceLock::new(),
             flags: AtomicU8::new(0),
             killed: AtomicBool::new(false),
             texts: Mutex::new(Texts { user: super::DEFAULT_USER.to_owned(), ..Texts::default() }),

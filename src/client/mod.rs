@@ -9,6 +9,7 @@ mod describe;
 mod filter;
 mod info;
 mod letter;
+mod listening;
 mod pause;
 mod registry;
 mod txn;
@@ -17,6 +18,7 @@ mod waiting;
 pub use filter::{ClientKind, Filter};
 pub use info::{ClientFlags, ClientInfo, Endpoint, Texts};
 pub use letter::Letter;
+pub use listening::{Listening, TrackMode};
 pub use pause::{Pause, PauseMode};
 pub use registry::{Notice, Registry};
 pub use txn::{Queued, Transaction, Watches};
@@ -71,6 +73,10 @@ pub struct Client {
     pub close_after_reply: bool,
     /// Its script needs all shards: it has met a key that it did not declare.
     pub takes_all_shards: bool,
+    /// What it is told beside its replies.
+    pub listening: Listening,
+    /// The newest LSN that anything it was told depends on.
+    pub depends_on: u64,
     /// The commands queued since MULTI.
     pub multi: Option<Box<Transaction>>,
     /// The keys that WATCH named.
@@ -99,6 +105,8 @@ impl Client {
             took_long: false,
             close_after_reply: false,
             takes_all_shards: false,
+            listening: Listening::default(),
+            depends_on: 0,
             multi: None,
             watches: Watches::default(),
             blocked: None,

@@ -11,6 +11,7 @@ use super::ranges::{grow, string_len_max};
 use super::spec::flags::*;
 use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec, category};
+use crate::config::values::NotifyFlags;
 use crate::resp::Reply;
 use crate::store::entry::{INLINE_MAX, NewValue};
 use crate::store::{Expiry, StringRef};
@@ -173,12 +174,16 @@ fn setbit(call: &mut Call<'_>) -> CommandResult {
     };
     let key = call.key(1);
     let slot = call.db.find(&key);
-    let before = call.db.edit_string(&key, slot, |value| {
+    let (before, is_changed) = call.db.edit_string(&key, slot, |value| {
         let old_len = value.len();
         grow(value, (offset / 8) as usize + 1);
         let before = bits::set_bit(value, offset, bit);
-        (before, u64::from(before != bit || value.len() != old_len))
+        let is_changed = before != bit || value.len() != old_len;
+        ((before, is_changed), u64::from(is_changed))
     })?;
+    if is_changed {
+        call.db.notify(NotifyFlags::STRING, "setbit", key.bytes);
+    }
     call.reply.integer(i64::from(before));
     Ok(())
 }
@@ -266,6 +271,10 @@ fn bitop(call: &mut Call<'_>) -> CommandResult {
         call.db.set(&key, slot, NewValue::Bytes(&result, true), Expiry::Clear);
     } else if let Some(slot) = slot {
         call.db.remove(&key, slot);
+        call.db.notify(NotifyFlags::GENERIC, "del", key.bytes);
+    }
+    if len > 0 {
+        call.db.notify(NotifyFlags::STRING, "set", key.bytes);
     }
     call.reply.integer(len as i64);
     Ok(())
@@ -301,13 +310,20 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
     }
     let key = call.key(1);
     let slot = call.db.find(&key);
-    let replies = call.db.edit_string(&key, slot, |value| {
+    let (replies, is_event) = call.db.edit_string(&key, slot, |value| {
         let old_len = value.len();
         grow(value, bitfield::required_len(&operations));
         let outcome = bitfield::execute(value, &operations);
-        // Growth is a change even when every write then failed: the string is longer, and that must be logged.
-        (outcome.replies, outcome.changes.max(u64::from(value.len() != old_len)))
+        // Growth is a change even when every write then failed: the string is longer, and that must be logged. It is no event.
+        let has_grown = value.len() != old_len;
+        let changes = outcome.changes.max(u64::from(has_grown));
+        let is_event =
+            outcome.changes > 0 || has_grown && bitfield::has_written(&operations, &outcome.replies);
+        ((outcome.replies, is_event), changes)
     })?;
+    if is_event {
+        call.db.notify(NotifyFlags::STRING, "setbit", key.bytes);
+    }
     reply_fields(&mut call.reply, &replies);
     Ok(())
 }

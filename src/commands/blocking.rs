@@ -124,9 +124,8 @@ impl Call<'_> {
             }
         }
         let protocol = self.client.protocol;
-        let otherwise = wait.nothing.text(protocol);
         if self.is_nested {
-            self.reply.raw(otherwise);
+            self.reply.raw(wait.nothing.text(protocol));
             return Ok(());
         }
         let db = self.db.index();
@@ -141,7 +140,7 @@ impl Call<'_> {
         let want = Want { serve: wait.serve, protocol, client: self.client.id(), at: waiter(self.client) };
         let blocked = Blocked::new(keys, also, Box::new(want));
         self.db.wait(&blocked);
-        let otherwise = Otherwise::Reply(otherwise);
+        let otherwise = Otherwise::Reply(Nothing::NullArray.text(protocol));
         self.client.begin_wait(Waiting { blocked, timeout_ms: wait.timeout_ms, otherwise });
         Ok(())
     }
@@ -268,7 +267,9 @@ pub fn serve_later(state: &ServerState, keys: Vec<NamedKey>) {
     let (random, letters) = (&mut random, &mut letters);
     Service { db: &mut db, config: &config, now, random, letters }.serve_all();
     let committed = db.commit(std::iter::empty(), DbIndex(0));
+    drop(db);
     deliver(state, letters, committed.depends_on);
+    keyspace.announce(&mut work, committed.depends_on);
 }
 
 /// What a client is told whose time is over.

@@ -139,7 +139,8 @@ impl<'a> Call<'a> {
         debug_assert_eq!(self.db.dirty(), 0, "a command that waits for an answer has changed nothing");
         let ticket = Ticket::new(waiter(self.client));
         self.client.waiting = Some(ticket.clone());
-        self.db.commit(std::iter::empty(), self.db.index());
+        let committed = self.db.commit(std::iter::empty(), self.db.index());
+        self.client.depends_on = self.client.depends_on.max(committed.depends_on);
         start(Promise::of(ticket));
         CommandError::AwaitAnswer
     }

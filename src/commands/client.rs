@@ -7,6 +7,7 @@ use super::help::help_row;
 use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult, category};
 use super::table::table;
+use super::tracking;
 use crate::client::{ClientId, ClientInfo, ClientKind, Filter, PauseMode, ReplyMode};
 use crate::store::UnixMs;
 use crate::util::number::parse_i64;
@@ -29,7 +30,10 @@ pub const COMMANDS: &[Command] = &[Command {
 
 const ON_OFF: &[Arg] = &[Arg::oneof("enabled", &[Arg::flag("on", "ON"), Arg::flag("off", "OFF")])];
 
+const TRACKING: [Command; 3] = tracking::rows(CLIENT);
+
 const SUBCOMMANDS: &[Command] = &[
+    TRACKING[0],
     Command {
         name: "getname",
         since: "2.6.9",
@@ -171,6 +175,8 @@ const SUBCOMMANDS: &[Command] = &[
         args: &[Arg::string("connection-name")],
         ..CLIENT
     },
+    TRACKING[1],
+    TRACKING[2],
     Command {
         name: "unblock",
         since: "5.0.0",
@@ -241,8 +247,7 @@ fn client_getname(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn client_getredir(call: &mut Call<'_>) -> CommandResult {
-    // Not tracking.
-    call.reply.integer(-1);
+    call.reply.integer(tracking::redirection(call));
     Ok(())
 }
 

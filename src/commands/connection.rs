@@ -102,6 +102,13 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn ping(call: &mut Call<'_>) -> CommandResult {
+    if call.argv.len() <= 2 && call.client.is_in_subscribed_mode() {
+        // Where only messages are expected, the answer looks like one.
+        call.reply.array(2);
+        call.reply.bulk(b"pong");
+        call.reply.bulk(call.argv.try_get(1).unwrap_or_default());
+        return Ok(());
+    }
     match call.argv.len() {
         1 => call.reply.simple("PONG"),
         2 => call.reply.bulk(call.arg(1)),
@@ -222,6 +229,7 @@ fn quit(call: &mut Call<'_>) -> CommandResult {
 
 fn reset(call: &mut Call<'_>) -> CommandResult {
     let needs_password = !password_of_default(call).is_empty();
+    call.client.stop_listening(call.state.keyspace.pubsub());
     abandon(call.state, call.client);
     call.client.reset(!needs_password);
     call.reply.set_protocol(Protocol::Resp2);

@@ -6,6 +6,7 @@ use super::spec::flags::*;
 use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec};
 use super::strings::STRING;
+use crate::config::values::NotifyFlags;
 use crate::store::entry::NewValue;
 use crate::store::{Expiry, StringRef};
 use crate::util::long_double::LongDouble;
@@ -92,6 +93,8 @@ fn add(call: &mut Call<'_>, amount: i64) -> CommandResult {
     };
     let number = old.checked_add(amount).ok_or(CommandError::OVERFLOW)?;
     call.db.set_int(&key, slot, number);
+    // Whichever of the four it was.
+    call.db.notify(NotifyFlags::STRING, "incrby", key.bytes);
     call.reply.integer(number);
     Ok(())
 }
@@ -113,6 +116,7 @@ fn incrbyfloat(call: &mut Call<'_>) -> CommandResult {
     sum.push_text(&mut text);
     // Never as an integer, even when it looks like one: that is how Redis keeps it until it is written anew.
     call.db.set(&key, slot, NewValue::Bytes(&text, false), Expiry::Keep);
+    call.db.notify(NotifyFlags::STRING, "incrbyfloat", key.bytes);
     call.db.log_as(&[b"SET", key.bytes, &text, b"KEEPTTL"]);
     call.reply.bulk(&text);
     Ok(())

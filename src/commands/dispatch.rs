@@ -14,8 +14,9 @@ use super::blocking::Service;
 use super::call::Call;
 use super::error::CommandError;
 use super::hotness::Hotness;
+use super::outbox::{self, Outbox};
 use super::residence::Residence;
-use super::spec::flags;
+use super::spec::{CommandResult, flags};
 use super::state::ServerState;
 use super::table::{Row, table};
 use super::{blocking, keyspecs, residence, scripting};
@@ -27,6 +28,7 @@ use crate::stats::{Stat, ThreadStats};
 use crate::store::db::{Committed, Workspace};
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::lock::ShardSet;
+use crate::store::notify::Event;
 use crate::store::{Db, DbIndex, ShardId, UnixMs, Waiter};
 use crate::util::random::Random;
 use crate::util::time;
@@ -77,6 +79,7 @@ pub struct Executor {
     stats: Arc<ThreadStats>,
     config: ConfigReader,
     work: Workspace,
+    outbox: Outbox,
     hotness: Hotness,
     /// Hashes of the keys of the command being executed, by position, when it has several.
     hashes: Vec<u64>,
@@ -104,6 +107,7 @@ impl Executor {
             stats,
             config: state.config.reader(),
             work: Workspace::default(),
+            outbox: Outbox::default(),
             hotness: Hotness::default(),
             hashes: Vec::new(),
             letters: Vec::new(),
@@ -175,6 +179,7 @@ impl Executor {
 
     /// Ends a turn: publishes what it counted.
     pub fn end_turn(&mut self) {
+        self.outbox.send(&self.state);
         self.hashes.clear();
         self.hashes.shrink_to(HASHES_KEPT);
         // Commands inside transactions and scripts have their share of the turn's time like all others.
@@ -191,8 +196,6 @@ impl Executor {
             self.turn_began = now;
             self.executed.clear();
         }
-        // Nobody can subscribe yet, so nobody is told.
-        self.work.events.clear();
         let tallies = std::mem::take(&mut self.work.tallies);
         self.stats.add(Stat::Hits, tallies.hits);
         self.stats.add(Stat::Misses, tallies.misses);
@@ -247,10 +250,21 @@ impl Executor {
             self.begin_turn();
         }
         let all_wanted = before == ReplyMode::On && client.reply_mode == ReplyMode::On;
-        if !all_wanted && matches!(outcome, Outcome::Done { .. }) {
+        if !all_wanted && matches!(outcome, Outcome::Done { .. }) && !is_told(request.row, out, mark) {
             Self::suppress(client, before, out, mark);
         }
+        self.outbox.put_own(client, out);
+        if client.listening.caching && matches!(outcome, Outcome::Done { .. }) {
+            Self::end_caching(client, request.row);
+        }
         outcome
+    }
+
+    /// CLIENT CACHING is for the command behind it, which may come behind other subcommands of CLIENT.
+    #[cold]
+    fn end_caching(client: &mut Client, row: Option<&Row>) {
+        let goes_on = |row: &Row| row.name().starts_with("client");
+        client.listening.caching = client.multi.is_some() || row.is_some_and(goes_on);
     }
 
     /// CLIENT REPLY: takes back a reply that the client did not want.
@@ -295,6 +309,11 @@ impl Executor {
         }
         if (row.is_write || row.command.has(flags::RUNS_SCRIPT))
             && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded())
+        {
+            return Outcome::LogBehind;
+        }
+        if (row.is_write || row.command.has(flags::MAY_REPLICATE))
+            && self.state.keyspace.pubsub().office.is_crowded()
         {
             return Outcome::LogBehind;
         }
@@ -346,6 +365,10 @@ impl Executor {
         }
         if !row.command.has(flags::NO_AUTH) && !self.is_authenticated(client) {
             return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::NO_AUTH));
+        }
+        if client.is_in_subscribed_mode() && !is_allowed_to_subscribers(row) {
+            let error = || CommandError::subscribed_mode(row.name());
+            return Err(unknown_subcommand(row, argv).unwrap_or_else(error));
         }
         Ok(())
     }
@@ -457,15 +480,17 @@ impl Executor {
             interpreter: &mut self.interpreter,
             is_nested: false,
         };
-        let result = (row.command.handler)(&mut call);
+        let result = invoke(&mut call);
         call.client.takes_all_shards = result == Err(CommandError::TakesAllShards);
         if call.client.takes_all_shards {
             drop(call);
+            self.work.events.retain(Event::outlives_undo);
             return self.run(client, row, request, out);
         }
         if result == Err(CommandError::AwaitAnswer) {
             drop(call);
             debug_assert!(out.mark() == mark, "a command that waits for an answer has replied nothing");
+            self.tell(client, 0);
             return Outcome::AwaitDisk;
         }
         if let Err(error) = &result {
@@ -480,16 +505,30 @@ impl Executor {
             self.stats.count_error(&error.code());
         }
         self.executed.push(row.id as u16);
+        drop(call);
         if committed.lsn > 0 {
-            call.client.last_lsn = committed.lsn;
+            client.last_lsn = committed.lsn;
         }
         if !self.letters.is_empty() {
             blocking::deliver(state, &mut self.letters, committed.depends_on);
         }
-        if call.client.blocked.is_some() {
+        self.tell(client, committed.depends_on);
+        if client.blocked.is_some() {
             return Outcome::Blocked;
         }
         Outcome::Done { depends_on: committed.depends_on }
+    }
+
+    /// Lets others know what the command gave them to know.
+    #[inline]
+    fn tell(&mut self, client: &mut Client, depends_on: u64) {
+        client.depends_on = client.depends_on.max(depends_on);
+        if client.listening.tracks_reads() {
+            self.state.keyspace.limit_tracked(self.config.tracking_table_max_keys as u64, false);
+        }
+        if !self.work.events.is_empty() {
+            self.outbox.take(&mut self.work.events, &self.state, client, depends_on);
+        }
     }
 
     fn reject(
@@ -530,6 +569,32 @@ fn commit(call: &mut Call<'_>, index: DbIndex) -> Committed {
     } else {
         call.db.commit(call.argv.iter(), index)
     }
+}
+
+/// Runs a command's handler, and what goes with it wherever the command comes from.
+#[inline]
+pub fn invoke(call: &mut Call<'_>) -> CommandResult {
+    outbox::before(call);
+    let result = (call.command.command.handler)(call);
+    if !matches!(result, Err(CommandError::AwaitAnswer | CommandError::TakesAllShards)) {
+        outbox::after(call);
+    }
+    result
+}
+
+/// The only commands of a RESP2 client that is subscribed to something.
+fn is_allowed_to_subscribers(row: &Row) -> bool {
+    confirms_by_push(row) || matches!(row.name(), "ping" | "quit" | "reset")
+}
+
+/// Is the answer a message, not a reply?
+fn confirms_by_push(row: &Row) -> bool {
+    row.command.has(flags::PUBSUB) && row.command.has(flags::NOSCRIPT)
+}
+
+/// Is what was written since `mark` a message, which CLIENT REPLY does not suppress?
+fn is_told(row: Option<&Row>, out: &Output, mark: Mark) -> bool {
+    row.is_some_and(confirms_by_push) && out.mark() != mark
 }
 
 /// What refuses a container whose subcommand is unknown before anything else does: its handler, when nothing does.

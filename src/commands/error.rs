@@ -40,6 +40,7 @@ impl CommandError {
     pub const OUT_OF_RANGE: Self = Self::Fixed("ERR value is out of range");
     pub const OUT_OF_INT_RANGE: Self =
         Self::Fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
+    pub const NOT_SORTABLE: Self = Self::Fixed("ERR One or more scores can't be converted into double");
     pub const INDEX_OUT_OF_RANGE: Self = Self::Fixed("ERR index out of range");
     pub const COUNT_POSITIVE: Self = Self::Fixed("ERR count should be greater than 0");
     pub const LPOS_RANK_ZERO: Self = Self::Fixed(
@@ -234,6 +235,27 @@ impl CommandError {
         Self::Fixed("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
     pub const RELOAD_FAILED: Self = Self::Fixed("ERR Error trying to load the RDB dump, check server logs.");
     pub const NOT_AN_SDS: Self = Self::Fixed("ERR Not an sds encoded string.");
+    pub const CACHING_WITHOUT_TRACKING: Self = Self::Fixed(
+        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+    );
+    pub const CACHING_YES: Self =
+        Self::Fixed("ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.");
+    pub const CACHING_NO: Self =
+        Self::Fixed("ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.");
+    pub const ONE_REDIRECTION: Self = Self::Fixed("ERR A client can only redirect to a single other client");
+    pub const NO_REDIRECTION_TARGET: Self =
+        Self::Fixed("ERR The client ID you want redirect to does not exist");
+    pub const PREFIX_WITHOUT_BCAST: Self = Self::Fixed("ERR PREFIX option requires BCAST mode to be enabled");
+    pub const BCAST_SWITCHED: Self = Self::Fixed(
+        "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.",
+    );
+    pub const BCAST_AND_OPT: Self = Self::Fixed("ERR OPTIN and OPTOUT are not compatible with BCAST");
+    pub const OPTIN_AND_OPTOUT: Self = Self::Fixed("ERR You can't specify both OPTIN mode and OPTOUT mode");
+    pub const OPT_SWITCHED: Self = Self::Fixed(
+        "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.",
+    );
+    pub const MONITOR_IN_TRANSACTION: Self =
+        Self::Fixed("ERR MONITOR isn't allowed for DENY BLOCKING client");
     pub const RESP2_UNSUPPORTED: Self = Self::Fixed("ERR RESP2 is not supported by this command");
     pub const STREAM_ID: Self = Self::Fixed("ERR Invalid stream ID specified as stream command argument");
     pub const STREAM_START: Self = Self::Fixed("ERR invalid start ID for the interval");
@@ -327,6 +349,19 @@ impl CommandError {
         let container = container.to_uppercase();
         let template = "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.";
         Self::with(template, &[cut(name, NAME_MAX), container.as_bytes()])
+    }
+
+    /// What a RESP2 client hears that may only change its subscriptions.
+    pub fn subscribed_mode(full_name: &str) -> Self {
+        let template = "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
+        Self::with(template, &[full_name.as_bytes()])
+    }
+
+    /// `ERR Prefix 'a' overlaps with an existing prefix 'ab'. …`
+    pub fn prefix_overlap(prefix: &[u8], which: &str, other: &[u8]) -> Self {
+        let template =
+            "ERR Prefix '{}' overlaps with {} prefix '{}'. Prefixes for a single client must not overlap.";
+        Self::with(template, &[prefix, which.as_bytes(), other])
     }
 
     /// `ERR Syntax error in HELLO option 'x'`

@@ -7,6 +7,7 @@ use super::error::CommandError;
 use super::spec::flags::*;
 use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec, category};
+use crate::config::values::NotifyFlags;
 use crate::store::UnixMs;
 
 const KEYSPACE: Command = Command { group: "generic", categories: category::KEYSPACE, ..Command::NONE };
@@ -192,10 +193,12 @@ fn expire_generic(call: &mut Call<'_>, unit: Unit, base_ms: i64) -> CommandResul
         // While the log is replayed `now` is 0, and a time that has passed since then is set like any other.
         Ok(at_ms) if at_ms > call.db.now().0 => {
             call.db.set_expire(&key, slot, Some(UnixMs(at_ms)));
+            call.db.notify(NotifyFlags::GENERIC, "expire", key.bytes);
             call.db.log_as(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(at_ms).as_bytes()]);
         }
         _ => {
             call.db.remove(&key, slot);
+            call.db.notify(NotifyFlags::GENERIC, "del", key.bytes);
             call.db.log_as(&[b"DEL", key.bytes]);
         }
     }
@@ -242,6 +245,7 @@ fn persist(call: &mut Call<'_>) -> CommandResult {
     let expiring = slot.filter(|&slot| call.db.expire_at(slot).is_some());
     if let Some(slot) = expiring {
         call.db.set_expire(&key, slot, None);
+        call.db.notify(NotifyFlags::GENERIC, "persist", key.bytes);
     }
     call.reply.integer(i64::from(expiring.is_some()));
     Ok(())

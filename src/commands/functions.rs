@@ -202,7 +202,7 @@ fn is_replay(call: &Call<'_>) -> bool {
 fn change(call: &mut Call<'_>, catalog: Catalog) {
     call.db.attach(body(&catalog).into());
     call.state.scripting.libraries.replace(catalog);
-    call.db.note_change();
+    call.db.note_changes(1);
 }
 
 /// The libraries as a checkpoint and FUNCTION DUMP have them.

@@ -8,6 +8,7 @@ use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, Elsewhere, KeySpec, category};
 use crate::config::Config;
 use crate::config::values::MaxmemoryPolicy;
+use crate::config::values::NotifyFlags;
 use crate::store::entry::Value;
 use crate::store::evict;
 use crate::store::{DbIndex, Key, Slot};
@@ -198,6 +199,7 @@ fn del(call: &mut Call<'_>) -> CommandResult {
         let key = call.key(position);
         if let Some(slot) = call.db.find(&key) {
             call.db.remove(&key, slot);
+            call.db.notify(NotifyFlags::GENERIC, "del", key.bytes);
             deleted += 1;
         }
     }
@@ -247,6 +249,12 @@ fn rename_generic(call: &mut Call<'_>, only_if_free: bool) -> Result<bool, Comma
         return Ok(false);
     }
     call.db.rename(&old, source, &new, target);
+    if target.is_some() {
+        // Redis deletes it first, and says nothing of that.
+        call.db.notify(NotifyFlags::NEW, "new", new.bytes);
+    }
+    call.db.notify(NotifyFlags::GENERIC, "rename_from", old.bytes);
+    call.db.notify(NotifyFlags::GENERIC, "rename_to", new.bytes);
     Ok(true)
 }
 
@@ -276,6 +284,11 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
             let is_free = target.is_none() || replaces;
             if is_free {
                 call.db.copy(source, &to, target);
+                if target.is_some() {
+                    // Redis deletes it first, and says nothing of that.
+                    call.db.notify(NotifyFlags::NEW, "new", to.bytes);
+                }
+                call.db.notify(NotifyFlags::GENERIC, "copy_to", to.bytes);
             }
             is_free
         }
@@ -300,10 +313,15 @@ fn move_(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn move_to(call: &mut Call<'_>, there: DbIndex, key: &Key<'_>, source: Slot) -> bool {
+    let here = call.db.index();
     call.db.select(there);
     let is_free = call.db.find(key).is_none();
     if is_free {
         call.db.rename(key, source, key, None);
+        call.db.select(here);
+        call.db.notify(NotifyFlags::GENERIC, "move_from", key.bytes);
+        call.db.select(there);
+        call.db.notify(NotifyFlags::GENERIC, "move_to", key.bytes);
     }
     is_free
 }
@@ -311,7 +329,7 @@ fn move_to(call: &mut Call<'_>, there: DbIndex, key: &Key<'_>, source: Slot) -> 
 /// What a subcommand of OBJECT asks about; null was answered when the key is missing.
 fn object(call: &mut Call<'_>) -> Option<Slot> {
     let key = call.key(2);
-    let slot = call.db.peek(&key);
+    let slot = call.db.inspect(&key);
     if slot.is_none() {
         call.reply.null();
     }

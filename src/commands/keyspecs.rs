@@ -4,7 +4,7 @@
 //! not hold; the lock refuses that with a panic, and the table's tests and the command tests look for it.
 
 use super::spec::flags::TOUCHES_ARBITRARY_KEYS;
-use super::spec::key_flags::INCOMPLETE;
+use super::spec::key_flags::{INCOMPLETE, NOT_KEY};
 use super::spec::{Begin, Command, Elsewhere, Find, KeySpec, Locks};
 use super::table::Row;
 use crate::resp::Argv;
@@ -29,10 +29,23 @@ pub fn for_each(command: &Command, argv: Argv<'_>, mut visit: impl FnMut(KeyArgu
     fits
 }
 
+/// As [`for_each`], without what only looks like a key (shard channels).
+fn for_each_real(command: &Command, argv: Argv<'_>, mut visit: impl FnMut(KeyArgument)) {
+    for_each(command, argv, |key| {
+        if key.flags & NOT_KEY == 0 {
+            visit(key);
+        }
+    });
+}
+
 fn visit_spec(spec: &KeySpec, argv: Argv<'_>, visit: &mut impl FnMut(KeyArgument)) -> bool {
+    if let Find::Found(find) = spec.find {
+        find(argv).into_iter().for_each(|position| visit(KeyArgument { position, flags: spec.flags }));
+        return true;
+    }
     let Some(begin) = begin_of(spec, argv) else { return true };
     let (first, last, step) = match spec.find {
-        Find::Unknown => return true,
+        Find::Unknown | Find::Found(_) => return true,
         Find::Range { last, step, limit } => {
             let last = if last >= 0 {
                 begin + last as usize
@@ -94,8 +107,9 @@ pub fn lock_set(
         return ShardSet::one(ShardId::of(hash));
     }
     match row.command.locks {
-        Locks::Keys | Locks::KeysAnd(_) | Locks::KeysFound(_) => {}
         Locks::AllShards => return ShardSet::ALL,
+        Locks::AllShardsIf(looks_further) if looks_further(argv) => return ShardSet::ALL,
+        Locks::Keys | Locks::KeysAnd(_) | Locks::KeysFound(_) | Locks::AllShardsIf(_) => {}
         Locks::KeysOfSubcommand(words) => return keys_of_subcommand(words, argv, keyspace),
     }
     let mut set = ShardSet::EMPTY;
@@ -114,7 +128,7 @@ fn for_each_locked(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize)) {
     match row.command.locks {
         Locks::KeysFound(find) => find(argv).for_each(visit),
         locks => {
-            for_each(row.command, argv, |key| visit(key.position));
+            for_each_real(row.command, argv, |key| visit(key.position));
             if let Locks::KeysAnd(another) = locks {
                 another(argv).into_iter().for_each(visit);
             }

@@ -19,6 +19,7 @@
 use std::sync::Arc;
 
 use super::call::Call;
+use super::dispatch::invoke;
 use super::error::CommandError;
 use super::keyspecs;
 use super::spec::CommandResult;
@@ -124,7 +125,7 @@ impl Call<'_> {
             interpreter: &mut *self.interpreter,
             is_nested: true,
         };
-        let result = (row.command.handler)(&mut inner);
+        let result = invoke(&mut inner);
         let (part, answered) = end(inner, index);
         self.db.rejoin(part);
         self.answered = answered;

@@ -10,6 +10,7 @@ use super::spec::flags::*;
 use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec};
 use super::strings::{STRING, encode};
+use crate::config::values::NotifyFlags;
 use crate::resp::Reply;
 use crate::store::{Expiry, StringRef, UnixMs};
 use crate::types::string::lcs::{self, Match};
@@ -126,6 +127,7 @@ fn append(call: &mut Call<'_>) -> CommandResult {
     let (key, tail) = (call.key(1), call.arg(2));
     let Some(slot) = call.db.find(&key) else {
         call.db.set(&key, None, encode(tail), Expiry::Clear);
+        call.db.notify(NotifyFlags::STRING, "append", key.bytes);
         call.reply.integer(tail.len() as i64);
         return Ok(());
     };
@@ -137,6 +139,7 @@ fn append(call: &mut Call<'_>) -> CommandResult {
         extend(value, tail);
         ((), 1)
     })?;
+    call.db.notify(NotifyFlags::STRING, "append", key.bytes);
     call.reply.integer(len as i64);
     Ok(())
 }
@@ -183,6 +186,7 @@ fn setrange(call: &mut Call<'_>) -> CommandResult {
             range::patch(value, offset, patch);
             ((), 1)
         })?;
+        call.db.notify(NotifyFlags::STRING, "setrange", key.bytes);
     }
     call.reply.integer(len as i64);
     Ok(())

@@ -5,8 +5,11 @@
 
 use std::sync::atomic::Ordering;
 
+use super::call::Call;
 use super::dispatch::Request;
+use super::error::CommandError;
 use super::keyspecs;
+use super::spec::CommandResult;
 use super::state::ServerState;
 use super::table::{Row, table};
 use crate::client::{Client, Transaction};
@@ -83,6 +86,41 @@ pub fn secure(
     }
     keyspace.locks().wake(ticket.waiter());
     Residence::Away
+}
+
+impl Call<'_> {
+    /// Makes sure that keys are in RAM which no argument names, those that `keys` visits; the command holds their shards. If some
+    /// are not, the handler returns this error, and runs again from its beginning when they are there: so nothing may have been
+    /// replied or changed before, but for keys that had expired. From the second time on nothing leaves RAM meanwhile, so it
+    /// comes to an end.
+    pub fn reach(&mut self, keys: impl FnOnce(&mut dyn FnMut(&[u8]))) -> CommandResult {
+        let keyspace = &self.state.keyspace;
+        if !keyspace.has_cold() {
+            return Ok(());
+        }
+        let (index, is_nested, has_waited) = (self.db.index(), self.is_nested, self.answered.is_some());
+        let (db, client) = (&mut self.db, &mut *self.client);
+        let (mut result, mut ticket, mut errands) = (Ok(()), None, Vec::new());
+        keys(&mut |bytes| {
+            let key = db.key(bytes);
+            if is_nested {
+                let brought = db.bring_in(index, &key);
+                result = std::mem::replace(&mut result, Ok(())).and(brought);
+            } else {
+                let hold = || has_waited.then(|| keyspace.hold());
+                let mut new = || Ticket::holding(waiter(client), hold());
+                errands.extend(db.request(&key, || ticket.get_or_insert_with(&mut new).clone()));
+            }
+        });
+        result.map_err(|sentence| CommandError::disk(&sentence))?;
+        let Some(ticket) = ticket else { return Ok(()) };
+        debug_assert_eq!(self.db.dirty(), 0, "a command that waits for keys has changed nothing");
+        self.client.waiting = Some(ticket.clone());
+        self.db.commit(std::iter::empty(), index);
+        errands.into_iter().for_each(|wanted| keyspace.send(Errand::Load(wanted)));
+        keyspace.punch(&ticket);
+        Err(CommandError::AwaitAnswer)
+    }
 }
 
 /// Calls `visit` for each key that queued commands will look for, with the database where they will, as far as that can be said:

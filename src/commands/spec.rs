@@ -211,7 +211,7 @@ pub enum Begin {
 }
 
 /// How the keys go on from there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Find {
     /// A range of arguments.
     Range {
@@ -231,6 +231,8 @@ pub enum Find {
         /// Arguments from one key to the next.
         step: usize,
     },
+    /// Cannot be said, but this finds the only one.
+    Found(fn(Argv<'_>) -> Option<usize>),
     /// Cannot be said.
     Unknown,
 }
@@ -279,6 +281,11 @@ impl KeySpec {
         KeySpec { begin: Begin::Unknown, find: Find::Unknown, flags, notes: "" }
     }
 
+    /// The key that this finds, for want of a rule.
+    pub const fn found(find: fn(Argv<'_>) -> Option<usize>, flags: u16) -> Self {
+        KeySpec { begin: Begin::Unknown, find: Find::Found(find), flags, notes: "" }
+    }
+
     /// Adds the remark that COMMAND INFO shows.
     pub const fn notes(mut self, notes: &'static str) -> Self {
         self.notes = notes;
@@ -296,6 +303,9 @@ pub enum Locks {
     KeysAnd(fn(Argv<'_>) -> Option<usize>),
     /// All 64: it sees or changes the whole keyspace at once.
     AllShards,
+    /// All 64 if this says that the command will look for keys that no argument names (the patterns of SORT), otherwise those of
+    /// its keys.
+    AllShardsIf(fn(Argv<'_>) -> bool),
     /// Those of the arguments from 2 on when argument 1 is one of these words. Redis's table does not call them keys, so no
     /// key spec may say so (DEBUG OBJECT).
     KeysOfSubcommand(&'static [&'static str]),
@@ -437,6 +447,12 @@ impl Arg {
         let mut arg = Self::new(name, ArgKind::Block);
         arg.args = args;
         arg
+    }
+
+    /// Belongs to key spec `index`.
+    pub const fn of_spec(mut self, index: usize) -> Self {
+        self.key_spec_index = index;
+        self
     }
 
     /// Announced by `token`.

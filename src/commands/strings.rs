@@ -11,6 +11,7 @@ use super::error::CommandError;
 use super::spec::flags::*;
 use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec, category};
+use crate::config::values::NotifyFlags;
 use crate::resp::Reply;
 use crate::store::entry::NewValue;
 use crate::store::{Expiry, Key, Slot, StringRef, UnixMs};
@@ -261,6 +262,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     let key = call.key(1);
     let slot = call.db.find(&key);
     call.db.set(&key, slot, encode(call.arg(2)), Expiry::Clear);
+    call.db.notify(NotifyFlags::STRING, "set", key.bytes);
     call.reply.ok();
     Ok(())
 }
@@ -287,6 +289,10 @@ fn set_with_options(call: &mut Call<'_>) -> CommandResult {
         None => Expiry::Clear,
     };
     call.db.set(&key, slot, encode(value), expiry);
+    call.db.notify(NotifyFlags::STRING, "set", key.bytes);
+    if expire.is_some() {
+        call.db.notify(NotifyFlags::GENERIC, "expire", key.bytes);
+    }
     // What was called is deterministic unless the expiry is relative; GET would build a reply at every replay.
     match expiry {
         Expiry::At(at) if options.get || options.is_relative() => log_set_at(call, &key, value, at),
@@ -308,6 +314,7 @@ fn getset(call: &mut Call<'_>) -> CommandResult {
     let (key, value) = (call.key(1), call.arg(2));
     let slot = read_and_reply(call, &key)?;
     call.db.set(&key, slot, encode(value), Expiry::Clear);
+    call.db.notify(NotifyFlags::STRING, "set", key.bytes);
     call.db.log_as(&[b"SET", key.bytes, value]);
     Ok(())
 }
@@ -316,6 +323,7 @@ fn getdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.key(1);
     if let Some(slot) = read_and_reply(call, &key)? {
         call.db.remove(&key, slot);
+        call.db.notify(NotifyFlags::GENERIC, "del", key.bytes);
         call.db.log_as(&[b"DEL", key.bytes]);
     }
     Ok(())
@@ -335,14 +343,17 @@ fn getex(call: &mut Call<'_>) -> CommandResult {
     match expire {
         Some(at) if at <= call.db.now() => {
             call.db.remove(&key, slot);
+            call.db.notify(NotifyFlags::GENERIC, "del", key.bytes);
             call.db.log_as(&[b"DEL", key.bytes]);
         }
         Some(at) => {
             call.db.set_expire(&key, slot, Some(at));
+            call.db.notify(NotifyFlags::GENERIC, "expire", key.bytes);
             call.db.log_as(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(at.0).as_bytes()]);
         }
         None if options.persist && call.db.expire_at(slot).is_some() => {
             call.db.set_expire(&key, slot, None);
+            call.db.notify(NotifyFlags::GENERIC, "persist", key.bytes);
             call.db.log_as(&[b"PERSIST", key.bytes]);
         }
         None => {}
@@ -355,6 +366,7 @@ fn setnx(call: &mut Call<'_>) -> CommandResult {
     let is_new = call.db.find(&key).is_none();
     if is_new {
         call.db.set(&key, None, encode(call.arg(2)), Expiry::Clear);
+        call.db.notify(NotifyFlags::STRING, "set", key.bytes);
     }
     call.reply.integer(i64::from(is_new));
     Ok(())
@@ -373,6 +385,8 @@ fn set_expiring(call: &mut Call<'_>, command: &str, kind: ExpireKind) -> Command
     let (key, value) = (call.key(1), call.arg(3));
     let slot = call.db.find(&key);
     call.db.set(&key, slot, encode(value), Expiry::At(at));
+    call.db.notify(NotifyFlags::STRING, "set", key.bytes);
+    call.db.notify(NotifyFlags::GENERIC, "expire", key.bytes);
     log_set_at(call, &key, value, at);
     call.reply.ok();
     Ok(())
@@ -384,6 +398,7 @@ fn mset(call: &mut Call<'_>) -> CommandResult {
         let key = call.key(position);
         let slot = call.db.find(&key);
         call.db.set(&key, slot, encode(call.arg(position + 1)), Expiry::Clear);
+        call.db.notify(NotifyFlags::STRING, "set", key.bytes);
     }
     call.reply.ok();
     Ok(())
@@ -403,6 +418,7 @@ fn msetnx(call: &mut Call<'_>) -> CommandResult {
         // Not `None`: the same key may come twice, and then the last value counts.
         let slot = call.db.find(&key);
         call.db.set(&key, slot, encode(call.arg(position + 1)), Expiry::Clear);
+        call.db.notify(NotifyFlags::STRING, "set", key.bytes);
     }
     call.reply.integer(1);
     Ok(())

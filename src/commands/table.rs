@@ -5,12 +5,13 @@
 
 use std::sync::OnceLock;
 
+use super::spec::key_flags::NOT_KEY;
 use super::spec::{Begin, Command, Find, Locks, flags};
 use super::{
     bitmaps, client, config, connection, counters, debug, dump, expire, functions, geo, hash_expiry, hashes,
-    hyperloglog, info, introspect, keys, list_moves, list_pops, lists, lolwut, memory, migrate, ranges, scan,
-    scripting, server, set_algebra, sets, snapshot, stream_claims, stream_groups, stream_info,
-    stream_reading, streams, strings, zsets,
+    hyperloglog, info, introspect, keys, list_moves, list_pops, lists, lolwut, memory, migrate, pubsub,
+    ranges, scan, scripting, server, set_algebra, sets, snapshot, sort, stream_claims, stream_groups,
+    stream_info, stream_reading, streams, strings, zsets,
 };
 use crate::resp::Argv;
 
@@ -31,6 +32,7 @@ const FAMILIES: &[&[Command]] = &[
     lists::COMMANDS,
     list_pops::COMMANDS,
     list_moves::COMMANDS,
+    sort::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
     hashes::COMMANDS,
@@ -50,6 +52,7 @@ const FAMILIES: &[&[Command]] = &[
     super::wait::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
+    pubsub::COMMANDS,
     config::COMMANDS,
     introspect::COMMANDS,
     info::COMMANDS,
@@ -255,7 +258,7 @@ impl Names {
 /// The only key of a command that has exactly one, at a fixed argument.
 fn only_key(command: &Command) -> Option<usize> {
     match (command.keys, command.locks) {
-        ([spec], Locks::Keys) => match (spec.begin, spec.find) {
+        ([spec], Locks::Keys) if spec.flags & NOT_KEY == 0 => match (spec.begin, spec.find) {
             (Begin::Index(position), Find::Range { last: 0, .. }) => Some(position),
             _ => None,
         },

@@ -20,6 +20,7 @@ use super::socket::Socket;
 use crate::client::{Client, Letter, ReplyMode};
 use crate::commands::{BusyShard, Executor, blocking};
 use crate::config::values::OutputLimit;
+use crate::pubsub::Message;
 use crate::resp::{Limits, Output, Reply, RequestParser};
 use crate::stats::Stat;
 use crate::util::time::UnixMs;
@@ -96,6 +97,8 @@ pub struct Connection {
     pub deadline: Option<u64>,
     /// Is it in its worker's list of commands that wait for the log?
     pub is_listed_as_syncing: bool,
+    /// Is it in its worker's list of connections that were told something and have not sent it?
+    pub is_listed_as_told: bool,
 }
 
 impl Connection {
@@ -117,6 +120,7 @@ impl Connection {
             is_listed_as_gated: false,
             deadline: None,
             is_listed_as_syncing: false,
+            is_listed_as_told: false,
         }
     }
 
@@ -348,6 +352,24 @@ impl Connection {
         self.gates.push_back((self.out.position(), lsn.max(from)));
     }
 
+    /// Appends a message that must not be seen before `depends_on` is durable.
+    pub fn tell(&mut self, message: &Message, depends_on: u64, kit: &Kit) {
+        if self.client.close_after_reply || self.client.info.is_killed() {
+            return;
+        }
+        message.write(self.client.recipient(), &mut self.out);
+        if depends_on > 0 {
+            self.close_gate(&kit.executor, depends_on);
+        }
+    }
+
+    /// Sends what it was told. False: the connection is to be closed.
+    pub fn send_told(&mut self, kit: &Kit) -> bool {
+        let is_good = self.flush(kit).is_ok() && !self.exceeds_limits(kit);
+        self.publish();
+        is_good
+    }
+
     /// Sends what may be sent, until the socket takes no more. An error ends the connection.
     pub fn flush(&mut self, kit: &Kit) -> io::Result<()> {
         let sendable = self.sendable(kit);
@@ -399,8 +421,9 @@ impl Connection {
             kit.executor.stats().add(Stat::QueryBufferLimit, 1);
             return true;
         }
-        let OutputLimit { hard_bytes: hard, soft_bytes: soft, soft_seconds } =
-            config.client_output_buffer_limit.normal;
+        let limits = &config.client_output_buffer_limit;
+        let limit = if self.client.info.is_subscribed() { limits.pubsub } else { limits.normal };
+        let OutputLimit { hard_bytes: hard, soft_bytes: soft, soft_seconds } = limit;
         let unsent = self.out.len() as u64;
         let over_soft = soft > 0 && unsent > soft;
         let now = kit.executor.now();
@@ -425,10 +448,13 @@ impl Connection {
         info.memory.store((buffers + size_of::<Connection>()) as u64, Ordering::Relaxed);
     }
 
-    /// Has nothing happened for longer than `timeout` seconds?
+    /// Has nothing happened for longer than `timeout` seconds? Who only listens is never idle.
     pub fn is_idle(&self, now: UnixMs, timeout_seconds: u64) -> bool {
         // Who waits may be silent.
-        if self.client.blocked.is_some() {
+        if self.client.blocked.is_some()
+            || self.client.info.is_subscribed()
+            || self.client.listening.is_monitor()
+        {
             return false;
         }
         let last = self.client.info.last_active_ms.load(Ordering::Relaxed);

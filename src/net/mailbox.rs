@@ -10,6 +10,7 @@ use mio::Waker;
 use super::connection::{Connection, TurnEnd};
 use super::socket::Socket;
 use crate::client::{ClientInfo, Notice};
+use crate::pubsub::Parcel;
 
 /// What a worker is told.
 pub enum Mail {
@@ -21,6 +22,8 @@ pub enum Mail {
     Notice(Notice),
     /// A connection comes back from a thread that outlived its turn.
     Returned(Box<Connection>, TurnEnd),
+    /// Messages for connections.
+    Parcels(Vec<Parcel>),
     /// A second has passed: look at idle clients.
     Tick,
     /// Send what can be sent, close everything, end.
@@ -28,7 +31,7 @@ pub enum Mail {
 }
 
 /// One worker's mailbox. The channel is bounded by what can be in it: per connection at most one of each kind of mail, and
-/// the acceptor stops at `maxclients`.
+/// the acceptor stops at `maxclients`; parcels are counted by their office, and whoever sends them waits.
 pub struct Mailbox {
     sender: Sender<Mail>,
     waker: Waker,

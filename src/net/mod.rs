@@ -12,6 +12,7 @@ mod inbox;
 pub mod listener;
 pub mod mailbox;
 pub mod monitor;
+mod parcels;
 mod socket;
 pub mod worker;
 

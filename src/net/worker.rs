@@ -22,6 +22,7 @@ use slab::Slab;
 use super::connection::{Connection, Kit, TurnEnd};
 use super::mailbox::{Mail, Mailbox};
 use super::monitor::Monitor;
+use super::parcels::Held;
 use super::socket::Socket;
 use crate::client::{Client, ClientInfo, Letter, Notice};
 use crate::commands::{ServerState, blocking, transactions};
@@ -84,7 +85,7 @@ impl Seat {
 }
 
 /// A connection's place in the slab.
-enum Place {
+pub(super) enum Place {
     /// It is here.
     Here(Box<Connection>),
     /// It is out for a turn; what came for it meanwhile.
@@ -93,14 +94,15 @@ enum Place {
 
 /// What came for a connection while it was out.
 #[derive(Default)]
-struct Missed {
+pub(super) struct Missed {
     readable: bool,
     writable: bool,
     resumed: bool,
     ends: bool,
     /// The time of its wait is over.
     is_late: bool,
-    letters: Vec<Letter>,
+    /// Replies and messages.
+    pub(super) held: Held,
 }
 
 /// The state of a worker's loop.
@@ -108,22 +110,24 @@ pub struct Core {
     poll: Poll,
     events: Events,
     mail: Receiver<Mail>,
-    places: Slab<Place>,
+    pub(super) places: Slab<Place>,
     /// Connections that have something to do, each at most once per cause.
-    ready: VecDeque<usize>,
+    pub(super) ready: VecDeque<usize>,
     /// Connections that wait for the log to catch up.
     behind: Vec<usize>,
     /// Connections that CLIENT PAUSE holds back.
     paused: Vec<usize>,
     /// Connections whose replies wait for the durable mark.
-    gated: Vec<usize>,
+    pub(super) gated: Vec<usize>,
+    /// Connections that were told something and have not sent it.
+    pub(super) told: Vec<usize>,
     /// Connections whose commands wait for the durable mark.
     syncing: Vec<usize>,
     /// When waits end, in nanoseconds since `began`, and whose.
     deadlines: BTreeSet<(u64, usize)>,
     began: time::Monotonic,
-    seat: Arc<Seat>,
-    state: Arc<ServerState>,
+    pub(super) seat: Arc<Seat>,
+    pub(super) state: Arc<ServerState>,
     stopping: bool,
     /// Told when the worker has stopped.
     stopped: Sender<u32>,
@@ -181,6 +185,7 @@ impl Core {
             syncing: Vec::new(),
             deadlines: BTreeSet::new(),
             began: time::Monotonic::now(),
+            told: Vec::new(),
             seat,
             state,
             stopping: false,
@@ -212,11 +217,12 @@ impl Core {
             self.open(mail, kit);
         }
         self.end_waits(kit);
+        self.send_told(kit);
         self.retry(kit);
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || self.stopping {
+        if !self.told.is_empty() || !self.ready.is_empty() || self.stopping {
             return Some(Duration::ZERO);
         }
         if !self.behind.is_empty() {
@@ -274,7 +280,7 @@ impl Core {
                     self.deadlines.remove(&(deadline, index));
                 }
             }
-            Some(Place::Out(missed)) => missed.letters.push(letter),
+            Some(Place::Out(missed)) => missed.held.keep(letter),
             None => {}
         }
     }
@@ -349,6 +355,7 @@ impl Core {
                 let index = connection.client.info.token.load(Ordering::Relaxed) as usize;
                 self.settle(index, connection, end, kit);
             }
+            Mail::Parcels(parcels) => self.deliver_parcels(&parcels, kit),
             Mail::Tick => self.close_idle(kit),
             Mail::Stop => self.stopping = true,
         }
@@ -393,13 +400,16 @@ impl Core {
         let Some(Place::Out(missed)) = self.places.get_mut(index) else {
             unreachable!("a connection comes back to the place it was taken from")
         };
-        let Missed { readable, writable, resumed, ends, is_late, letters } = std::mem::take(missed);
-        let more = readable || writable || resumed || ends || is_late || !letters.is_empty();
+        let Missed { readable, writable, resumed, ends, is_late, held } = std::mem::take(missed);
+        let more = readable || writable || resumed || ends || is_late || !held.is_empty();
         connection.ready(readable, writable);
         if ends {
             connection.ends();
         }
-        letters.iter().for_each(|letter| _ = connection.receive_letter(kit, letter));
+        if !held.is_empty() {
+            held.deliver(&mut connection, kit);
+            self.list_as_told(index, &mut connection);
+        }
         if is_late {
             connection.deadline = None;
             connection.time_out(kit);
@@ -507,6 +517,7 @@ impl Core {
         if let Some(deadline) = connection.deadline {
             self.deadlines.remove(&(deadline, index));
         }
+        connection.client.stop_listening(self.state.keyspace.pubsub());
         transactions::abandon(&self.state, &mut connection.client);
         blocking::hang_up(&self.state, &mut connection.client);
         self.state.clients.remove(connection.client.id());

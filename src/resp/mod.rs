@@ -29,5 +29,5 @@ mod fuzz;
 pub use argv::{Argv, Span};
 pub use error::ProtocolError;
 pub use output::{Mark, Output};
-pub use reply::{Deferred, Protocol, Reply};
+pub use reply::{Deferred, Protocol, Reply, SPLICE_MIN};
 pub use request::{Limits, Parsed, RequestParser};

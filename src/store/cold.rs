@@ -118,7 +118,7 @@ impl Stretch {
                 let last = hash | (SCAN_GRANULE - 1);
                 stretch.end = last.checked_add(1).into_iter().chain(stretch.end).min();
             }
-            if let Content::Value { bytes, expiry_ms } = entry.content
+            if let Content::Value { bytes, expiry_ms, .. } = entry.content
                 && filter.selects(entry.key)
                 && (filter.kind.is_none() || filter.wants(image::type_name(bytes).map_err(unintelligible)?))
             {
@@ -167,6 +167,7 @@ impl Keyspace {
         let result = work(&mut view);
         let committed = view.commit(std::iter::empty(), db);
         drop(view);
+        self.announce(&mut workspace, committed.depends_on);
         (result, committed.depends_on, workspace.tallies.expired)
     }
 }

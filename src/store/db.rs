@@ -33,6 +33,7 @@ mod change;
 mod fields;
 mod interest;
 mod part;
+mod tell;
 mod typed;
 mod undo;
 mod whole;
@@ -182,6 +183,8 @@ pub struct Db<'a> {
     depends_on: u64,
     /// The classes of events that are noted.
     notifies: NotifyFlags,
+    /// Are there clients who track keys?
+    tracks: bool,
     work: &'a mut Workspace,
 }
 
@@ -214,7 +217,9 @@ impl<'a> Db<'a> {
             before: Before::Unsaid,
             writes: 0,
             depends_on: 0,
-            notifies: keyspace.notifies(),
+            // Of what the log or a file tells again everybody has been told.
+            notifies: if now.0 == 0 { NotifyFlags::default() } else { keyspace.notifies() },
+            tracks: keyspace.pubsub().prefixes.trackers() > 0,
             work,
         }
     }
@@ -338,20 +343,28 @@ impl<'a> Db<'a> {
     #[inline]
     pub fn read(&mut self, key: &Key<'_>) -> Option<Slot> {
         let slot = self.look_up(key, self.touches);
-        self.count(slot)
+        self.count(key, slot)
     }
 
     /// Finds a key for a command that asks about it and does not use it (TTL, TYPE, EXISTS, OBJECT): as [`Db::read`], but
     /// the access time and frequency stay.
     pub fn peek(&mut self, key: &Key<'_>) -> Option<Slot> {
         let slot = self.look_up(key, false);
-        self.count(slot)
+        self.count(key, slot)
+    }
+
+    /// Finds a key as [`Db::peek`] does, and a miss is no event (OBJECT).
+    pub fn inspect(&mut self, key: &Key<'_>) -> Option<Slot> {
+        let slot = self.look_up(key, false);
+        self.work.tallies.hits += u64::from(slot.is_some());
+        self.work.tallies.misses += u64::from(slot.is_none());
+        slot
     }
 
     /// Finds a key as [`Db::read`] does, and notes the access even for a client that asked not to (TOUCH).
     pub fn touch(&mut self, key: &Key<'_>) -> Option<Slot> {
         let slot = self.look_up(key, true);
-        self.count(slot)
+        self.count(key, slot)
     }
 
     #[inline]
@@ -378,19 +391,6 @@ impl<'a> Db<'a> {
         Some(slot)
     }
 
-    /// Notes an event for subscribers, if they asked for its class.
-    #[inline]
-    pub fn notify(&mut self, class: NotifyFlags, name: &'static str, key: &[u8]) {
-        if self.notifies.contains(class) {
-            self.note_event(class, name, key);
-        }
-    }
-
-    #[cold]
-    fn note_event(&mut self, class: NotifyFlags, name: &'static str, key: &[u8]) {
-        self.work.events.push(Event { class, name, db: self.index, key: key.into() });
-    }
-
     /// Counts changes of a key's value, and tells whoever is interested in the key.
     #[inline]
     fn changed(&mut self, key: &Key<'_>, db: DbIndex, changes: u64) {
@@ -400,11 +400,22 @@ impl<'a> Db<'a> {
         }
     }
 
+    /// Counts reads of keys that were found with [`Db::find`], because it was not certain then that they would not be repeated.
+    /// Of those that were not found, `missed` are for subscribers.
+    pub fn count_reads(&mut self, hits: u64, misses: u64, missed: &[Vec<u8>]) {
+        self.work.tallies.hits += hits;
+        self.work.tallies.misses += misses;
+        missed.iter().for_each(|key| self.notify(NotifyFlags::KEY_MISS, "keymiss", key));
+    }
+
     #[inline]
-    fn count(&mut self, slot: Option<Slot>) -> Option<Slot> {
+    fn count(&mut self, key: &Key<'_>, slot: Option<Slot>) -> Option<Slot> {
         match slot {
             Some(_) => self.work.tallies.hits += 1,
-            None => self.work.tallies.misses += 1,
+            None => {
+                self.work.tallies.misses += 1;
+                self.notify(NotifyFlags::KEY_MISS, "keymiss", key.bytes);
+            }
         }
         slot
     }
@@ -513,9 +524,9 @@ impl<'a> Db<'a> {
         self.keyspace.attach(self.epoch, bytes);
     }
 
-    /// Something that is no key has changed, so the operation is logged.
-    pub fn note_change(&mut self) {
-        self.dirty += 1;
+    /// Counts changes of what is no key, or more changes than the one that was counted when a key was replaced.
+    pub fn note_changes(&mut self, count: u64) {
+        self.dirty += count;
     }
 
     /// Did the operation change anything yet?

@@ -46,7 +46,7 @@ impl DigestWalk {
             }
             last = Some(hash);
             left = left.saturating_sub(1);
-            if let Content::Value { bytes, expiry_ms } = entry.content {
+            if let Content::Value { bytes, expiry_ms, .. } = entry.content {
                 if !self.is_begun {
                     self.digest.database(db);
                     self.is_begun = true;

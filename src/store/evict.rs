@@ -7,7 +7,7 @@ use super::db::Workspace;
 use super::keyspace::Keyspace;
 use super::{Db, DbIndex, SHARD_COUNT, ShardId, UnixMs};
 use crate::config::Config;
-use crate::config::values::MaxmemoryPolicy as Policy;
+use crate::config::values::{MaxmemoryPolicy as Policy, NotifyFlags};
 use crate::rdb::Access as SavedAccess;
 use crate::util::random::Random;
 
@@ -359,9 +359,12 @@ impl Attempt<'_> {
         });
         if let Some(slot) = slot.filter(|_| deserves) {
             db.remove(&key, slot);
+            db.notify(NotifyFlags::EVICTED, "evicted", &candidate.key);
             db.log_as(&[b"DEL", &candidate.key]);
         }
-        db.commit(std::iter::empty(), candidate.db);
+        let committed = db.commit(std::iter::empty(), candidate.db);
+        drop(db);
+        self.keyspace.announce(&mut work, committed.depends_on);
         deserves
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use storage::Content;
+use storage::{Content, memory};
 
 use super::entry::{INLINE_MAX, NewValue, Value};
 use super::object::Object;
@@ -14,12 +14,30 @@ use crate::rdb::Malformed;
 use crate::rdb::image::{self as codec, ImageValue};
 use crate::types::string::encoding::EMBSTR_MAX;
 
+/// A buffer that grew beyond this for one big value is given back.
+const KEPT_CAPACITY: usize = 1 << 20;
+
 /// A key's state at one moment.
 #[derive(Debug)]
 pub struct Image {
-    /// When the key expires, in unix milliseconds.
-    expire: Option<u64>,
+    times: Times,
     value: Frozen,
+}
+
+/// When somebody has to look at a key, in unix milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    /// When it expires.
+    expire: Option<u64>,
+    /// When something inside its value does, if that is before.
+    due: Option<u64>,
+}
+
+impl Times {
+    fn of(entry: Entry<'_>) -> Self {
+        let expire = entry.expire_at();
+        Times { expire, due: entry.inner_due().filter(|&due| expire.is_none_or(|expire| due < expire)) }
+    }
 }
 
 #[derive(Debug)]
@@ -34,7 +52,7 @@ impl Image {
     /// The image of an entry.
     pub(super) fn of(entry: Entry<'_>) -> Self {
         if entry.is_tombstone() {
-            return Image { expire: None, value: Frozen::Tombstone };
+            return Image { times: Times::default(), value: Frozen::Tombstone };
         }
         let access = entry.access();
         let value = match entry.value() {
@@ -45,7 +63,7 @@ impl Image {
                 Frozen::Encoded(bytes)
             }
         };
-        Image { expire: entry.expire_at(), value }
+        Image { times: Times::of(entry), value }
     }
 }
 
@@ -74,7 +92,7 @@ pub fn decode<'a>(
     hash_seed: u64,
     scratch: &'a mut Vec<u8>,
 ) -> Result<Loaded<'a>, Malformed> {
-    let Content::Value { bytes, expiry_ms } = content else { return Ok(None) };
+    let Content::Value { bytes, expiry_ms, .. } = content else { return Ok(None) };
     let image = codec::take(bytes, hash_seed)?;
     let value = match image.value {
         ImageValue::Int(number) => NewValue::Int(number),
@@ -102,13 +120,15 @@ pub fn type_name(bytes: &[u8]) -> Result<&'static str, Malformed> {
 pub struct Slice {
     bytes: Vec<u8>,
     items: Vec<Item>,
+    /// What was shared and is done with.
+    used: Vec<Object>,
 }
 
 struct Item {
     hash: u64,
     /// The key is `bytes[key.0..key.1]`.
     key: (usize, usize),
-    expire: Option<u64>,
+    times: Times,
     value: ItemValue,
 }
 
@@ -123,7 +143,11 @@ enum ItemValue {
 impl Slice {
     /// A slice with room for so many keys and bytes.
     pub fn with_room(keys: usize, bytes: usize) -> Self {
-        Slice { bytes: Vec::with_capacity(bytes + bytes / 2), items: Vec::with_capacity(keys + keys / 2) }
+        Slice {
+            bytes: Vec::with_capacity(bytes + bytes / 2),
+            items: Vec::with_capacity(keys + keys / 2),
+            used: Vec::new(),
+        }
     }
 
     /// Bytes of its keys and small values.
@@ -134,17 +158,17 @@ impl Slice {
     /// Captures an entry.
     pub(super) fn push(&mut self, hash: u64, entry: Entry<'_>) {
         let key = self.put_key(entry.key());
-        let (expire, value) = if entry.is_tombstone() {
-            (None, ItemValue::Tombstone)
+        let (times, value) = if entry.is_tombstone() {
+            (Times::default(), ItemValue::Tombstone)
         } else if let Value::Object(object) = entry.value()
             && !object.is_small()
         {
-            (entry.expire_at(), ItemValue::Shared(entry.access(), object.clone()))
+            (Times::of(entry), ItemValue::Shared(entry.access(), object.clone()))
         } else {
             encode(&mut self.bytes, entry.access(), entry.value());
-            (entry.expire_at(), ItemValue::Encoded(self.bytes.len()))
+            (Times::of(entry), ItemValue::Encoded(self.bytes.len()))
         };
-        self.items.push(Item { hash, key, expire, value });
+        self.items.push(Item { hash, key, times, value });
     }
 
     /// Adds what was captured before.
@@ -155,7 +179,7 @@ impl Slice {
             Frozen::Encoded(bytes) => ItemValue::Apart(bytes),
             Frozen::Shared(access, object) => ItemValue::Shared(access, object),
         };
-        self.items.push(Item { hash, key, expire: image.expire, value });
+        self.items.push(Item { hash, key, times: image.times, value });
     }
 
     fn put_key(&mut self, key: &[u8]) -> (usize, usize) {
@@ -169,28 +193,41 @@ impl Slice {
         self.items.len()
     }
 
+    /// What was shared of values that were handed out: to be dropped by who has the time.
+    pub fn take_used(&mut self) -> impl Iterator<Item = Object> {
+        std::mem::take(&mut self.used).into_iter()
+    }
+
     /// Hands out hash, key and content of each in the order of runs, and forgets them. An error of `each` ends it.
     pub fn drain<E>(
         &mut self,
         mut each: impl FnMut(u64, &[u8], Content<&[u8]>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Self { bytes, items } = self;
+        let Self { bytes, items, used } = self;
         items.sort_unstable_by_key(|item| (item.hash, &bytes[item.key.0..item.key.1]));
         let mut scratch = Vec::new();
-        let result = items.drain(..).try_for_each(|Item { hash, key, expire, value }| {
-            let value = match &value {
+        let result = items.drain(..).try_for_each(|Item { hash, key, times, value }| {
+            let content = match &value {
                 ItemValue::Tombstone => None,
                 ItemValue::Encoded(end) => Some(&bytes[key.1..*end]),
                 ItemValue::Apart(bytes) => Some(&bytes[..]),
                 ItemValue::Shared(access, object) => {
                     scratch.clear();
+                    // At once: a buffer that doubles is moved again and again.
+                    scratch.reserve(object.memory_bytes());
                     encode(&mut scratch, *access, Value::Object(object));
                     Some(&scratch[..])
                 }
             };
+            let Times { expire: expiry_ms, due: due_ms } = times;
             let content =
-                value.map_or(Content::Tombstone, |bytes| Content::Value { bytes, expiry_ms: expire });
-            each(hash, &bytes[key.0..key.1], content)
+                content.map_or(Content::Tombstone, |bytes| Content::Value { bytes, expiry_ms, due_ms });
+            let result = each(hash, &bytes[key.0..key.1], content);
+            if let ItemValue::Shared(_, object) = value {
+                used.push(object);
+            }
+            memory::shrink(&mut scratch, KEPT_CAPACITY);
+            result
         });
         self.items.clear();
         self.bytes.clear();

@@ -18,12 +18,15 @@ use super::cache::Cache;
 use super::hash::KeyHasher;
 use super::interest::{Blocked, InterestCounts, NamedKey};
 use super::lock::{Locked, ShardLocks, ShardSet, Wake};
+use super::notify::Announce;
 use super::object::Object;
 use super::residence::Errand;
 use super::shard::{Load, Shard, SpaceFacts};
 use super::table::{Memory, Table};
+use super::tracked::Tracking;
 use super::{DbIndex, SHARD_COUNT, ShardId, UnixMs};
 use crate::config::values;
+use crate::pubsub::Pubsub;
 
 /// What a worker does not free itself: the drop thread does.
 pub enum Garbage {
@@ -109,6 +112,12 @@ pub struct Keyspace {
     limits_memory: AtomicBool,
     /// `notify-keyspace-events`.
     notifies: AtomicU16,
+    /// Who is told what.
+    pubsub: Arc<Pubsub>,
+    /// Keys that clients have read and track, counted.
+    pub tracking: Tracking,
+    /// Tells others of what nobody asked for.
+    pub(super) announcer: OnceLock<Announce>,
     /// The budget for what is kept in RAM (`memtable_size_mb`), and whether it is exceeded.
     pub(super) cache: Cache,
     exceeds_caches: AtomicBool,
@@ -149,6 +158,9 @@ impl Keyspace {
             memory: (0..SHARD_COUNT).map(|_| Padded::default()).collect(),
             limits_memory: AtomicBool::new(false),
             notifies: AtomicU16::new(0),
+            pubsub: Arc::default(),
+            tracking: Tracking::default(),
+            announcer: OnceLock::new(),
             cache: Cache::default(),
             exceeds_caches: AtomicBool::new(false),
             garbage,
@@ -221,6 +233,17 @@ impl Keyspace {
     #[inline]
     pub fn notifies(&self) -> values::NotifyFlags {
         values::NotifyFlags::from_bits(self.notifies.load(Ordering::Relaxed))
+    }
+
+    /// Who is told what.
+    #[inline]
+    pub fn pubsub(&self) -> &Arc<Pubsub> {
+        &self.pubsub
+    }
+
+    /// Connects who tells others of expiry and eviction, once.
+    pub fn connect_announcer(&self, announce: Announce) {
+        assert!(self.announcer.set(announce).is_ok(), "the announcer is connected once");
     }
 
     /// The shard locks.

@@ -37,6 +37,7 @@ mod slots;
 pub mod snapshot;
 pub mod sweep;
 pub mod table;
+pub mod tracked;
 
 pub use db::{Db, Edited, Expiry, Key, Slot, StringRef, WrongType};
 pub use keyspace::Keyspace;

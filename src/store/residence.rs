@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
-use storage::{Content, NamespaceId, Position};
+use storage::{Content, NamespaceId, Position, memory};
 
 use super::effect::Before;
 use super::entry::NewValue;
@@ -126,7 +126,11 @@ impl Keyspace {
     }
 
     fn read(&self, wanted: &Wanted) {
-        self.hand_out(wanted, &self.look_up(wanted), |id| Some(self.locks().lock_one(id)));
+        let found = self.look_up(wanted);
+        self.hand_out(wanted, &found, |id| Some(self.locks().lock_one(id)));
+        if let Ok(Content::Value { bytes, .. }) = found {
+            memory::release(bytes);
+        }
     }
 
     /// Does at once what an [`Errand::Load`] asks for, if it takes neither the disk nor a wait: the page cache has it, and the
@@ -211,6 +215,16 @@ impl Keyspace {
 }
 
 impl Db<'_> {
+    /// Puts the ticket that `ticket` gives in line for a key of the selected database, if that is missing. What is returned is to
+    /// be sent when the locks are released.
+    pub fn request(&mut self, key: &Key<'_>, ticket: impl FnOnce() -> Arc<Ticket>) -> Option<Wanted> {
+        let (keyspace, index) = (self.keyspace(), self.index());
+        if !keyspace.is_missing(self.locked(), index, key) {
+            return None;
+        }
+        keyspace.request(self.locked_mut(), index, key, &ticket())
+    }
+
     /// Brings a key of a database into RAM while its shard is held: for keys that nobody could name before the locks were taken
     /// (those a script computes). Everything else is loaded before, because this reads the disk under a lock, against L2.
     pub fn bring_in(&mut self, db: DbIndex, key: &Key<'_>) -> Result<(), String> {

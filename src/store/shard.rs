@@ -23,6 +23,7 @@ use super::interest::Interest;
 use super::loading::Loading;
 use super::object::Object;
 use super::table::{Cooled, Mercy, Table};
+use super::tracked::Tracked;
 use super::{DbIndex, ShardId};
 use crate::store::hash::KeyHasher;
 
@@ -125,6 +126,8 @@ pub struct Shard {
     pub loading: Loading,
     /// Who wants to know of changes.
     pub interest: Interest,
+    /// Which keys clients have read and track.
+    pub tracked: Tracked,
     round: Round,
 }
 
@@ -140,7 +143,15 @@ impl Shard {
             ahead: BTreeMap::new(),
             flushed: Vec::new(),
         };
-        Shard { id, spaces, last_lsn: 0, loading: Loading::default(), interest: Interest::default(), round }
+        Shard {
+            id,
+            spaces,
+            last_lsn: 0,
+            loading: Loading::default(),
+            interest: Interest::default(),
+            tracked: Tracked::default(),
+            round,
+        }
     }
 
     /// Makes the shard what an image on disk says: these namespaces, with all their keys cold, and changes from `epoch` on.
@@ -381,13 +392,14 @@ impl Shard {
         next.filter(|_| table.dirty(old) > 0)
     }
 
-    /// Ends the round for the shard, after every database was settled. Returns the tables that were kept for it.
-    pub fn end_round(&mut self) -> Vec<Table> {
+    /// Ends the round for the shard, after every database was settled. Returns the tables that were kept for it, and what writers
+    /// have captured for a round that failed: both may be big, and are freed without the lock.
+    pub fn end_round(&mut self) -> (Vec<Table>, impl Sized + use<>) {
         let old = Parity::of(self.round.epoch).other();
         self.round.progress = END;
-        self.round.ahead.clear();
         self.spaces.iter_mut().for_each(|space| space.table.is_settled(old));
-        self.round.flushed.drain(..).map(|space| space.table).collect()
+        let tables = self.round.flushed.drain(..).map(|space| space.table).collect();
+        (tables, std::mem::take(&mut self.round.ahead))
     }
 
     /// Lets the clock hand pass one bucket of a database from `from` on. Returns where to go on.

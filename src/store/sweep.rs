@@ -64,8 +64,9 @@ impl Keyspace {
                 }
             }
         }
-        db.commit(std::iter::empty(), DbIndex(0));
+        let committed = db.commit(std::iter::empty(), DbIndex(0));
         drop(db);
+        self.announce(&mut work, committed.depends_on);
         (Swept { keys: work.tallies.expired, fields: work.tallies.expired_fields }, budget == 0)
     }
 }

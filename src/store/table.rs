@@ -148,6 +148,12 @@ impl<'a> Entry<'a> {
         entry::expire(self.bytes)
     }
 
+    /// When something inside its value expires, in unix milliseconds.
+    #[inline]
+    pub fn inner_due(&self) -> Option<u64> {
+        self.table.inner_due_of(self.handle)
+    }
+
     /// The 24 bits of access information.
     #[inline]
     pub fn access(&self) -> u32 {

@@ -12,6 +12,7 @@ pub mod list;
 pub mod listpack;
 pub mod set;
 mod slab;
+pub mod sort;
 mod spine;
 pub mod stream;
 pub mod string;

@@ -20,7 +20,7 @@
 mod general;
 mod parse;
 
-pub use parse::{parse, parse_lenient};
+pub use parse::{parse, parse_c, parse_lenient};
 
 /// The longest text: sign, 17 digits, and up to eight zeros or a point and an exponent.
 const TEXT_MAX: usize = 32;

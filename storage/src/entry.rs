@@ -59,6 +59,9 @@ pub enum Content<B> {
         bytes: B,
         /// When the key expires, in milliseconds since 1970, if ever. The engine itself expires nothing.
         expiry_ms: Option<u64>,
+        /// When something else is to be done about the value, if that is before the key expires: a time that only the owner
+        /// of the value knows the meaning of.
+        due_ms: Option<u64>,
     },
     /// The key was deleted; what older runs say of it no longer holds.
     Tombstone,
@@ -68,6 +71,14 @@ impl<B> Content<B> {
     /// Whether the key was deleted.
     pub fn is_tombstone(&self) -> bool {
         matches!(self, Self::Tombstone)
+    }
+
+    /// When somebody has to look at the key, if ever: when it expires or is due.
+    pub fn wakes_ms(&self) -> Option<u64> {
+        match self {
+            Self::Value { expiry_ms, due_ms, .. } => expiry_ms.iter().chain(due_ms).min().copied(),
+            Self::Tombstone => None,
+        }
     }
 
     /// When the key expires, if ever.
@@ -83,7 +94,7 @@ impl Content<Vec<u8>> {
     /// The same, without a copy.
     pub fn borrowed(&self) -> Content<&[u8]> {
         match *self {
-            Self::Value { ref bytes, expiry_ms } => Content::Value { bytes, expiry_ms },
+            Self::Value { ref bytes, expiry_ms, due_ms } => Content::Value { bytes, expiry_ms, due_ms },
             Self::Tombstone => Content::Tombstone,
         }
     }
@@ -93,7 +104,9 @@ impl Content<&[u8]> {
     /// A copy that outlives the block.
     pub fn copied(&self) -> Content<Vec<u8>> {
         match *self {
-            Self::Value { bytes, expiry_ms } => Content::Value { bytes: bytes.to_vec(), expiry_ms },
+            Self::Value { bytes, expiry_ms, due_ms } => {
+                Content::Value { bytes: bytes.to_vec(), expiry_ms, due_ms }
+            }
             Self::Tombstone => Content::Tombstone,
         }
     }

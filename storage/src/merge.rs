@@ -161,7 +161,7 @@ mod tests {
         fn entry(&self) -> Option<Entry<'_>> {
             let &(namespace, hash, key, value) = self.rows.get(self.at)?;
             let content = match value {
-                Some(value) => Content::Value { bytes: value.as_bytes(), expiry_ms: None },
+                Some(value) => Content::Value { bytes: value.as_bytes(), expiry_ms: None, due_ms: None },
                 None => Content::Tombstone,
             };
             Some(Entry {

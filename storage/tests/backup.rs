@@ -24,7 +24,7 @@ pub fn round(engine: &Engine, epoch: u64, keys: &[(u64, Option<&str>)]) {
     let mut round = engine.begin_round(10).unwrap();
     for &(hash, value) in keys {
         let content = match value {
-            Some(value) => Content::Value { bytes: value.as_bytes(), expiry_ms: None },
+            Some(value) => Content::Value { bytes: value.as_bytes(), expiry_ms: None, due_ms: None },
             None => Content::Tombstone,
         };
         let position = Position { namespace: NAMESPACE, hash };
@@ -141,7 +141,8 @@ fn an_unfinished_backup_is_refused_or_whole() {
 }
 
 fn image_of_dataset() -> BTreeMap<u64, Content<Vec<u8>>> {
-    let value = |value: &str| Content::Value { bytes: value.as_bytes().to_vec(), expiry_ms: None };
+    let value =
+        |value: &str| Content::Value { bytes: value.as_bytes().to_vec(), expiry_ms: None, due_ms: None };
     BTreeMap::from([(1, value("a")), (2, Content::Tombstone), (3, value("c"))])
 }
 

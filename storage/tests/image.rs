@@ -37,7 +37,11 @@ fn key(random: &mut Random) -> (Position, Vec<u8>) {
 fn changes(random: &mut Random, count: u64) -> Model {
     let content = |random: &mut Random| match random.below(4) {
         0 => Content::Tombstone,
-        _ => Content::Value { bytes: vec![random.next() as u8; random.below(500) as usize], expiry_ms: None },
+        _ => Content::Value {
+            bytes: vec![random.next() as u8; random.below(500) as usize],
+            expiry_ms: None,
+            due_ms: None,
+        },
     };
     (0..count).map(|_| (key(random), content(random))).collect()
 }

@@ -59,7 +59,8 @@ fn serve(sim: &Sim) -> Session {
 
 /// Whether a key's state is one that it had, or none.
 fn had(hash: u64, content: &Content<Vec<u8>>) -> bool {
-    let value = |value: &str| Content::Value { bytes: value.as_bytes().to_vec(), expiry_ms: None };
+    let value =
+        |value: &str| Content::Value { bytes: value.as_bytes().to_vec(), expiry_ms: None, due_ms: None };
     match hash {
         1 => *content == value("a"),
         2 => *content == value("b") || content.is_tombstone(),

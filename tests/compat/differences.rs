@@ -1,10 +1,12 @@
 //! Comparing two transcripts, and the one list of differences that are allowed.
 
+use super::events;
 use super::target::{Argv, Transcript, cursor_of_scan, is};
 use crate::support::{Value, show};
 use std::collections::BTreeMap;
 use std::fmt;
 
+mod sort;
 mod streams;
 
 /// A reply, or the lack of one, that is not as expected.
@@ -566,10 +568,14 @@ fn is_allowed(expected: &Transcript, actual: &Transcript, index: usize) -> bool 
     let follows = |cause: fn(&Argv, &Value, &Value) -> bool| {
         earlier.clone().any(|((argv, a), (_, b))| argv.is_empty() || cause(argv, a, b))
     };
+    if argv.first().is_some_and(|name| name.starts_with(events::OF)) {
+        return events::is_allowed(expected, actual, index);
+    }
     // Where CLIENT REPLY made it unknown which command a reply belongs to, it may be any.
     let applies = |allowed: &&Allowed| argv.is_empty() || allowed.commands.iter().any(is_name);
     ALLOWED
         .iter()
+        .chain(sort::ALLOWED)
         .chain(streams::ALLOWED)
         .filter(applies)
         .filter(|allowed| argv.is_empty() || (allowed.only)(argv))
@@ -657,6 +663,7 @@ fn every_allowed_difference_has_a_reason() {
     assert!(
         ALLOWED
             .iter()
+            .chain(sort::ALLOWED)
             .chain(streams::ALLOWED)
             .all(|allowed| allowed.reason.len() > 10 && !allowed.commands.is_empty())
     );

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod lists;
 pub mod server;
 pub mod sets;
+pub mod sort;
 pub mod streams;
 pub mod strings;
 pub mod zsets;
@@ -40,6 +41,7 @@ pub const FAMILIES: &[&Family] = &[
     &geo::FAMILY,
     &lists::FAMILY,
     &sets::FAMILY,
+    &sort::FAMILY,
     &hashes::FAMILY,
     &hyperloglog::FAMILY,
     &streams::FAMILY,

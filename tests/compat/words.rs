@@ -100,7 +100,7 @@ const WORDS: &[(&str, Word)] = &[
     ("score", |rng| {
         mostly(rng, &["0", "1", "2", "-1", "1.5", "0.1", "3.14", "100", "-0.25", "1e20", "7"], score_edge)
     }),
-    ("member", |rng| match rng.below(12) {
+    ("scored", |rng| match rng.below(12) {
         0 => one(rng, &["", "10", "-5", "9223372036854775807", "007", "\u{e9}"]),
         1 => vec![b'm'; *rng.pick(&[63, 64, 65, 300])],
         _ => one(rng, &["a", "b", "c", "d", "e", "f", "1", "2"]),
@@ -121,7 +121,7 @@ const WORDS: &[(&str, Word)] = &[
         })
     }),
     ("weight", |rng| mostly(rng, &["1", "2", "0", "-1", "1.5", "inf", "-inf", "0.1"], score_edge)),
-    ("numkeys", |rng| {
+    ("twokeys", |rng| {
         mostly(rng, &["2"], |rng| one(rng, &["0", "1", "3", "-1", "abc", "100", "", "9223372036854775807"]))
     }),
     ("timeout", |rng| mostly(rng, &["0.001", "0.002"], |rng| one(rng, &["-1", "abc", "", "-0.1", "nan"]))),
@@ -159,12 +159,21 @@ const WORDS: &[(&str, Word)] = &[
     }),
     ("readid", |rng| if rng.one_in(4) { one(rng, &["$", ">"]) } else { mostly(rng, SOME_IDS, id_edge) }),
     ("few", |rng| mostly(rng, &["0", "1", "2", "3", "4", "10"], integer_edge)),
-    ("field", |rng| mostly(rng, &["f", "g", "h", "1"], value)),
+    ("item", |rng| mostly(rng, &["f", "g", "h", "1"], value)),
     ("group", |rng| mostly(rng, &["g1", "g1", "g2"], |rng| one(rng, &["", "streams", "g\x00x"]))),
     ("consumer", |rng| mostly(rng, &["alice", "bob", "carol"], |rng| one(rng, &["", "streams", "c\r\n"]))),
     ("idle", |rng| mostly(rng, &["0", "0", "0", "100000", "500000"], integer_edge)),
-    ("element", |rng| rng.below(3000).to_string().into_bytes()),
+    ("distinct", |rng| rng.below(3000).to_string().into_bytes()),
     ("hll", hll),
+    ("sortable", |rng| match rng.below(12) {
+        0 => one(rng, &["inf", "-inf", "nan", "1e308", "0x10", " 1", "1 ", "5.", ".5", "+2.5", "1e-7"]),
+        1 => one(rng, &["", "a", "b", "ab", "Z", "~", "\u{e9}", "10a"]),
+        _ => one(rng, &["1", "2", "3", "10", "-5", "1.5", "2.0", "1e1", "9"]),
+    }),
+    ("weightkey", |rng| one(rng, &["w_1", "w_2", "w_3", "w_10", "w_-5", "w_a", "w_", "w_1.5"])),
+    ("hashkey", |rng| one(rng, &["h_1", "h_2", "h_3", "h_10", "h_a", "w_9"])),
+    ("bypattern", |rng| mostly(rng, &["w_*", "w_*", "h_*->f1", "h_*->f2"], pattern_edge)),
+    ("getpattern", |rng| mostly(rng, &["#", "w_*", "h_*->f1", "h_*->f3"], pattern_edge)),
 ];
 
 /// Parameters that are a number.
@@ -402,6 +411,13 @@ fn value(rng: &mut Rng) -> Vec<u8> {
         }
         _ => one(rng, &["foo", "bar", "foobar", "1", "2"]),
     }
+}
+
+fn pattern_edge(rng: &mut Rng) -> Vec<u8> {
+    one(
+        rng,
+        &["", "*", "#", "##", "k*", "h_*", "w_*->f1", "h_*->", "->*", "w_**", "nosort", "h_*->*", "*->f1"],
+    )
 }
 
 const SOME_IDS: &[&str] = &[
@@ -688,5 +704,12 @@ pub fn junk(rng: &mut Rng) -> Vec<u8> {
             rng.bytes(len)
         }
         _ => value(rng),
+    }
+}
+
+#[test]
+fn every_word_has_a_name_of_its_own() {
+    for (at, (name, _)) in WORDS.iter().enumerate() {
+        assert!(WORDS[..at].iter().all(|(other, _)| other != name), "{name} is there twice");
     }
 }

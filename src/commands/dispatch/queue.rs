@@ -75,6 +75,11 @@ impl Executor {
         if is_write && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded()) {
             return Outcome::LogBehind;
         }
+        if needs.any_flags & (flags::WRITE | flags::MAY_REPLICATE) != 0
+            && self.state.keyspace.pubsub().office.is_crowded()
+        {
+            return Outcome::LogBehind;
+        }
         self.hashes.clear();
         let mut set = client.watches.shards();
         if let Some(transaction) = client.multi.as_deref().filter(|transaction| !transaction.is_broken) {

@@ -74,8 +74,10 @@ pub(super) fn clients(call: &Call<'_>, page: &mut Page) {
     let has_timeout = |client: &ClientInfo| client.waiting().is_some_and(|wait| wait.timeout_ms.is_some());
     let timed = all.iter().filter(|client| has_timeout(client)).count();
     let interest = call.state.keyspace.interest(call.db.held());
+    let subscribed = all.iter().filter(|info| info.is_subscribed()).count() as u64;
+    let tracking = call.state.keyspace.pubsub().prefixes.trackers() as u64;
     page.field("blocked_clients", all.iter().filter(|client| client.is_blocked()).count());
-    page.zeroes(&["tracking_clients", "pubsub_clients"]);
+    page.fields(&[("tracking_clients", tracking), ("pubsub_clients", subscribed)]);
     page.fields(&[
         ("watching_clients", watching as u64),
         ("clients_in_timeout_table", timed as u64),

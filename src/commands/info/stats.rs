@@ -22,10 +22,14 @@ pub(super) fn stats(call: &Call<'_>, page: &mut Page) {
         "current_eviction_exceeded_time",
     ]);
     page.fields(&[("keyspace_hits", sums.get(Stat::Hits)), ("keyspace_misses", sums.get(Stat::Misses))]);
+    let keyspace = &call.state.keyspace;
+    let (registry, prefixes) = (&keyspace.pubsub().registry, &keyspace.pubsub().prefixes);
+    page.fields(&[
+        ("pubsub_channels", registry.channels.len() as u64),
+        ("pubsub_patterns", registry.patterns.len() as u64),
+        ("pubsubshard_channels", registry.shard_channels.len() as u64),
+    ]);
     page.zeroes(&[
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
@@ -36,11 +40,13 @@ pub(super) fn stats(call: &Call<'_>, page: &mut Page) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
-        "unexpected_error_replies",
     ]);
+    page.fields(&[
+        ("tracking_total_keys", keyspace.tracking.keys()),
+        ("tracking_total_items", keyspace.tracking.items()),
+        ("tracking_total_prefixes", prefixes.len() as u64),
+    ]);
+    page.field("unexpected_error_replies", 0);
     page.field("total_error_replies", sums.get(Stat::ErrorReplies));
     page.field("dump_payload_sanitizations", 0);
     page.fields(&[

@@ -77,7 +77,7 @@ fn write_key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
             let parts = [("keynumidx", number as i64), ("firstkey", first as i64), ("keystep", step as i64)];
             write_part(reply, "keynum", &parts);
         }
-        Find::Unknown => write_part(reply, "unknown", &[]),
+        Find::Unknown | Find::Found(_) => write_part(reply, "unknown", &[]),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Random histories: commands, rounds that commit or fail, keys that leave RAM and come back, in any interleaving of their
 //! steps, against a plain model. The disk is a map that a committed round is applied to.
 
+mod big;
 mod collections;
 
 use std::collections::BTreeMap;
@@ -106,6 +107,7 @@ impl World {
         let content = found.map_or(Content::Tombstone, |(bytes, expiry_ms)| Content::Value {
             bytes: bytes.clone(),
             expiry_ms: *expiry_ms,
+            due_ms: None,
         });
         let wanted = Wanted { namespace, hash: key.hash, key: Box::from(bytes) };
         self.keyspace.install(&wanted, &content).unwrap();
@@ -266,7 +268,7 @@ impl World {
     fn commit(&mut self, running: Running) -> Stage {
         for (place, content) in running.captured {
             match content {
-                Content::Value { bytes, expiry_ms } => _ = self.disk.insert(place, (bytes, expiry_ms)),
+                Content::Value { bytes, expiry_ms, .. } => _ = self.disk.insert(place, (bytes, expiry_ms)),
                 Content::Tombstone => _ = self.disk.remove(&place),
             }
         }
@@ -348,7 +350,7 @@ fn show(value: Value<'_>) -> String {
 
 /// A value as the disk has it, as [`plain`] shows it.
 fn decode(bytes: &[u8]) -> String {
-    let content = Content::Value { bytes: bytes.to_vec(), expiry_ms: None };
+    let content = Content::Value { bytes: bytes.to_vec(), expiry_ms: None, due_ms: None };
     let mut scratch = Vec::new();
     let (value, ..) = crate::store::image::decode(&content, 7, &mut scratch).unwrap().unwrap();
     let hasher = KeyHasher::new([0; SECRET_LEN]);

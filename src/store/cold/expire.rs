@@ -1,11 +1,14 @@
-//! Expiry of keys that are on disk only: they are deleted soon after their time although nobody asks for them.
+//! Expiry of what is on disk only: keys are deleted soon after their time although nobody asks for them, and so are fields of
+//! hashes.
 //!
-//! * Every block on disk knows the least expiry of its entries. [`DueBlocks`] orders the blocks by that, run by run, so a sweep
+//! * Every block on disk knows when the first of its entries expires, or is due: something inside the value expires. [`DueBlocks`] orders the blocks by that, run by run, so a sweep
 //!   reads only blocks with something due. Of a block that was read it remembers the least expiry still to come: it is not
 //!   read again before that.
 //! * An entry of a block counts only when it is the latest state of its key: no newer run knows the key, RAM says nothing of
 //!   it, and the version is still the current one, all of which is looked at while the key's shard is held. Otherwise the key
 //!   is the business of the newer entry, or of the sweep of RAM.
+//! * A hash with a field that is due is brought into RAM, where its fields are deleted like those of any other
+//!   (`Db::wake`).
 //! * Keys are deleted through the command path: a DEL in the log, exact counts, a tombstone for the next round.
 //! * Work is bounded: some blocks at a time, some keys per lock hold. Time is an argument.
 
@@ -15,13 +18,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use storage::run::{Block, Run, RunId};
-use storage::{NamespaceId, Position, Version};
+use storage::{Entry, NamespaceId, Position, Version};
 
 use super::super::keyspace::Keyspace;
 use super::super::lock::ShardSet;
+use super::super::sweep::Swept;
 use super::super::table::Presence;
-use super::super::{Db, DbIndex, UnixMs};
-use super::{Found, sentence};
+use super::super::{Db, DbIndex, Key, UnixMs, image};
+use super::{Found, sentence, unintelligible};
 
 /// Keys deleted per lock hold: some tens of microseconds.
 const SLICE_KEYS: usize = 64;
@@ -40,8 +44,9 @@ pub struct ColdExpiry {
     /// What the sweep that runs takes and gives back. A leaf lock.
     due: Mutex<DueBlocks>,
     is_running: AtomicBool,
-    /// Keys deleted since [`ColdExpiry::take_expired`].
-    expired: AtomicU64,
+    /// Keys and fields deleted since [`ColdExpiry::take_swept`].
+    keys: AtomicU64,
+    fields: AtomicU64,
 }
 
 impl ColdExpiry {
@@ -59,9 +64,10 @@ impl ColdExpiry {
     /// read; the others are none the worse for it.
     pub fn sweep(&self, keyspace: &Keyspace, now: UnixMs, blocks_max: usize) -> Result<bool, String> {
         let mut due = std::mem::take(&mut *self.blocks());
-        let mut expired = 0;
-        let result = keyspace.sweep_cold(&mut due, now, blocks_max, &mut expired);
-        self.expired.fetch_add(expired, Ordering::Relaxed);
+        let mut swept = Swept::default();
+        let result = keyspace.sweep_cold(&mut due, now, blocks_max, &mut swept);
+        self.keys.fetch_add(swept.keys, Ordering::Relaxed);
+        self.fields.fetch_add(swept.fields, Ordering::Relaxed);
         *self.blocks() = due;
         result
     }
@@ -70,9 +76,9 @@ impl ColdExpiry {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many keys were deleted since the last call.
-    pub fn take_expired(&self) -> u64 {
-        self.expired.swap(0, Ordering::Relaxed)
+    /// How much was deleted since the last call.
+    pub fn take_swept(&self) -> Swept {
+        Swept { keys: self.keys.swap(0, Ordering::Relaxed), fields: self.fields.swap(0, Ordering::Relaxed) }
     }
 }
 
@@ -119,7 +125,7 @@ impl Keyspace {
         due: &mut DueBlocks,
         now: UnixMs,
         blocks_max: usize,
-        expired: &mut u64,
+        swept: &mut Swept,
     ) -> Result<bool, String> {
         let Some(version) = self.version() else { return Ok(false) };
         due.follow(&version);
@@ -127,7 +133,7 @@ impl Keyspace {
         let (mut again, mut result) = (Vec::new(), Ok(()));
         for _ in 0..blocks_max {
             let Some((id, number)) = due.take(now) else { break };
-            match self.sweep_block(&version, id, number, now, expired) {
+            match self.sweep_block(&version, id, number, now, swept) {
                 Ok(None) => {}
                 Ok(Some(next)) if next < now.0 => again.push((id, number, next)),
                 Ok(Some(next)) => due.put_back(id, number, next),
@@ -149,21 +155,46 @@ impl Keyspace {
         id: RunId,
         number: usize,
         now: UnixMs,
-        expired: &mut u64,
+        swept: &mut Swept,
     ) -> Result<Option<u64>, String> {
         let Some(run) = version.run(id).map(|run| run.reader()) else { return Ok(None) };
         let block = run.read_block(&run.block(number)).map_err(sentence)?;
-        let mut next = block.entries().filter_map(|e| e.content.expiry_ms()).filter(|&at| at >= now.0).min();
+        let mut next = block.entries().filter_map(|e| e.content.wakes_ms()).filter(|&at| at >= now.0).min();
         let latest = self.latest_due(version, run, &block, now)?;
         for keys in latest.chunks(SLICE_KEYS) {
             // All of a block are of one namespace and close together; still, each shard has a lock of its own.
             for keys in keys.chunk_by(|a, b| a.1.key().shard() == b.1.key().shard()) {
-                if !self.delete_due(version, keys, now, expired) {
+                if !self.delete_due(version, keys, now, &mut swept.keys) {
                     next = Some(0);
                 }
             }
         }
+        for entry in block.entries() {
+            let has_expired = entry.content.expiry_ms().is_some_and(|at| at < now.0);
+            let is_due = !has_expired && entry.content.wakes_ms().is_some_and(|at| at < now.0);
+            if !is_due || is_shadowed(version, run, entry.position, entry.key)? {
+                continue;
+            }
+            match self.wake(version, &entry, now)? {
+                Some(fields) => swept.fields += fields as u64,
+                None => next = Some(0),
+            }
+        }
         Ok(next)
+    }
+
+    /// Deletes what has expired inside the value of an entry that is the latest of its key in the version. Tells how many
+    /// fields; `None`: it has to be looked at again.
+    fn wake(&self, version: &Arc<Version>, entry: &Entry<'_>, now: UnixMs) -> Result<Option<usize>, String> {
+        let (content, mut scratch) = (entry.content.copied(), Vec::new());
+        let loaded = image::decode(&content, self.member_seed(), &mut scratch).map_err(unintelligible)?;
+        let Some(loaded) = loaded else { return Ok(Some(0)) };
+        let Position { namespace, hash } = entry.position;
+        let key = Key { bytes: entry.key, hash };
+        let (woken, ..) = self.operate(DbIndex(0), now, ShardSet::one(key.shard()), |db| {
+            if self.is_current(version) { db.wake(namespace, &key, loaded) } else { None }
+        });
+        Ok(woken)
     }
 
     /// The entries of a block that have expired and are the latest of their keys in the version.

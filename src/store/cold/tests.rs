@@ -315,7 +315,7 @@ fn cold_keys_are_deleted_soon_after_their_time_and_no_others() {
             world.models[db as usize].retain(|_, expire| expire.is_none_or(|at| at >= now.0));
             assert_eq!(world.end_keys(world.begin_keys(db)), left, "{now:?}");
         }
-        assert_eq!(expiry.take_expired(), deleted as u64);
+        assert_eq!(expiry.take_swept().keys, deleted as u64);
         let expires = world.models.iter().flat_map(BTreeMap::values).flatten().count();
         let counted: usize = world.keyspace.counts(None).iter().map(|counts| counts.expires).sum();
         assert_eq!(counted, expires, "{now:?}");

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::{Db, Expiry, Key, Slot, WrongType};
+use crate::config::values::NotifyFlags;
 use crate::rdb;
 use crate::store::UnixMs;
 use crate::store::effect::Before;
@@ -74,6 +75,7 @@ impl Db<'_> {
             }
             None => shard_data.table_mut(db).insert(hasher, hash, key.bytes, value, (expire, access, state)),
         };
+        self.notify(NotifyFlags::NEW, "new", key.bytes);
         Slot { shard, db, handle }
     }
 

@@ -7,12 +7,18 @@
 //!   ([`Table::next_inner_due`](crate::store::table::Table::next_inner_due)).
 //! * Commands on keys of any type (TYPE, EXISTS, COPY …) do not look at fields, as in Redis.
 
+use storage::NamespaceId;
+
 use super::{Db, Key, Slot, WrongType};
 use crate::config::values::NotifyFlags;
 use crate::store::ShardId;
 use crate::store::effect::{self, Before};
+use crate::store::entry::NewValue;
+use crate::store::table::Presence;
 use crate::types::hash::Hash;
 
+/// Fields deleted at once of a hash that was on disk only; the sweep of RAM has the rest.
+const FIELDS_WOKEN: usize = 64;
 /// Fields in one effect: it need not be in one piece.
 const FIELDS_PER_EFFECT: usize = 512;
 
@@ -22,7 +28,7 @@ impl Db<'_> {
     pub fn read_hash(&mut self, key: &Key<'_>) -> Result<Option<&Hash>, WrongType> {
         let found = self.look_up(key, self.touches);
         let slot = self.without_expired_fields(key, found);
-        match self.count(slot) {
+        match self.count(key, slot) {
             Some(slot) => self.typed(slot).map(Some),
             None => Ok(None),
         }
@@ -74,6 +80,28 @@ impl Db<'_> {
         }
         self.signal(slot.db, key);
         (fields.len(), Some(slot))
+    }
+
+    /// Deletes fields that have expired of a hash that may be on disk only, in the database with this namespace: `loaded` is
+    /// what the current version says of the key. Tells how many; `None`: the key has to be looked at again.
+    pub(in crate::store) fn wake(
+        &mut self,
+        namespace: NamespaceId,
+        key: &Key<'_>,
+        loaded: (NewValue<'_>, Option<u64>, u32),
+    ) -> Option<usize> {
+        let (id, hasher) = (key.shard(), self.keyspace.hasher());
+        let shard = self.locked.shard_mut(id);
+        let Some(db) = shard.index_of(namespace) else { return Some(0) };
+        let is_loading = shard.loading.has(namespace, key);
+        let handle = match shard.table(db).look_up(key.hash, key.bytes) {
+            Presence::Tombstone(_) => return Some(0),
+            Presence::Live(entry) => entry.handle(),
+            Presence::Unknown if is_loading => return None,
+            Presence::Unknown => shard.space_mut(db).install(hasher, key.hash, key.bytes, Some(loaded)),
+        };
+        self.select(db);
+        Some(self.expire_fields(key, Slot { shard: id, db, handle }, FIELDS_WOKEN).0)
     }
 
     /// Deletes up to `limit` fields that have expired of one hash of the selected database in `shard`, that whose fields are

@@ -11,6 +11,9 @@ impl Db<'_> {
     /// Tells whoever is interested in the key that it has changed, was created, or is gone.
     #[inline]
     pub(super) fn signal(&mut self, db: DbIndex, key: &Key<'_>) {
+        if self.tracks {
+            self.tell_trackers(key);
+        }
         if !self.locked.shard(key.shard()).interest.is_empty() {
             self.tell(db, key);
         }

@@ -42,6 +42,7 @@ impl<'a> Db<'a> {
             writes: 0,
             depends_on: 0,
             notifies: self.notifies,
+            tracks: self.tracks,
             work: &mut *self.work,
         }
     }

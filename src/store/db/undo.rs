@@ -15,6 +15,7 @@ use std::collections::hash_map::Entry as Place;
 use super::{Db, DbIndex, Key, Slot, Tallies};
 use crate::store::effect::Before;
 use crate::store::entry::{NewValue, Value};
+use crate::store::notify::Event;
 use crate::store::object::Object;
 use crate::store::table::Entry;
 
@@ -70,7 +71,13 @@ impl Db<'_> {
 
     /// What was done stays.
     pub fn keep_changes(&mut self) {
-        self.work.undo = None;
+        let kept = self.work.undo.take().into_iter().flat_map(|undo| undo.keys.into_values());
+        // Of a big value that the operation took apart this is all that there still is of it.
+        let objects = kept.filter_map(|was| match was.before {
+            Some((Kept::Object(object), ..)) => Some(object),
+            _ => None,
+        });
+        self.work.garbage.extend(objects);
     }
 
     /// Keeps what a key is before its first change. `slot`: where it is; `None`: it does not exist.
@@ -98,7 +105,8 @@ impl Db<'_> {
         self.index = selected;
         let work = &mut *self.work;
         work.effects.truncate(undo.effects);
-        work.events.truncate(undo.events);
+        let undone = work.events.split_off(undo.events);
+        work.events.extend(undone.into_iter().filter(Event::outlives_undo));
         work.nested.truncate(undo.nested);
         work.ready.clear();
         work.tallies = undo.tallies;

@@ -188,7 +188,7 @@ fn write_database<W: Write>(
         if progress.is_cancelled.load(Ordering::Relaxed) {
             return Err(Failure::Cancelled);
         }
-        if let Content::Value { bytes, expiry_ms } = entry.content {
+        if let Content::Value { bytes, expiry_ms, .. } = entry.content {
             object.clear();
             let access = image::to_object(bytes, options.format, &mut object)
                 .map_err(|what| Failure::Value(entry.key.to_vec(), what))?;

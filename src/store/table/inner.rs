@@ -58,3 +58,6 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,13 @@ pub fn parse_lenient(text: &[u8]) -> Option<f64> {
     (scanned.len == end && !scanned.value.is_nan()).then_some(scanned.value)
 }
 
+/// Reads a number as SORT does: as [`parse_lenient`], but numbers that would become infinite or zero by rounding are `None`, too.
+pub fn parse_c(text: &[u8]) -> Option<f64> {
+    let end = text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
+    let scanned = scan(&text[..end]);
+    (scanned.len == end && scanned.in_range && !scanned.value.is_nan()).then_some(scanned.value)
+}
+
 /// What a text begins with.
 struct Scanned {
     value: f64,

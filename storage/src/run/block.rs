@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use super::{BlockRef, Compression, Content, Entry, NO_EXPIRY, NamespaceId, Position};
 use crate::checksum::{Place, crc_at, seeded};
 use crate::coding::{put_varint, take_array, take_u16, take_u32, take_u64, take_varint};
+use crate::memory;
 
 /// What stands before a block's contents.
 pub const HEADER_BYTES: usize = 8;
@@ -26,6 +27,7 @@ const KEPT_CAPACITY: usize = 1 << 20;
 const VALUE: u64 = 0;
 const TOMBSTONE: u64 = 1;
 const EXPIRING: u64 = 2;
+const DUE: u64 = 3;
 
 /// Gathers entries into a block.
 pub struct BlockBuilder {
@@ -65,15 +67,19 @@ impl BlockBuilder {
             self.namespace = entry.position.namespace;
         }
         let kind = match entry.content {
-            Content::Value { expiry_ms: None, .. } => VALUE,
+            Content::Value { due_ms: Some(_), .. } => DUE,
             Content::Value { expiry_ms: Some(_), .. } => EXPIRING,
+            Content::Value { .. } => VALUE,
             Content::Tombstone => TOMBSTONE,
         };
         put_varint(&mut self.body, (entry.key.len() as u64) << 2 | kind);
-        if let Some(expiry_ms) = entry.content.expiry_ms() {
+        if let Content::Value { due_ms: Some(due_ms), expiry_ms, .. } = entry.content {
+            put_varint(&mut self.body, due_ms);
+            put_varint(&mut self.body, expiry_ms.unwrap_or(NO_EXPIRY));
+        } else if let Some(expiry_ms) = entry.content.expiry_ms() {
             put_varint(&mut self.body, expiry_ms);
-            self.least_expiry_ms = self.least_expiry_ms.min(expiry_ms);
         }
+        self.least_expiry_ms = self.least_expiry_ms.min(entry.content.wakes_ms().unwrap_or(NO_EXPIRY));
         self.body.extend_from_slice(entry.key);
         if let Content::Value { bytes, .. } = entry.content {
             self.body.extend_from_slice(bytes);
@@ -81,7 +87,7 @@ impl BlockBuilder {
         self.rows.push((entry.position.hash, self.body.len() as u64));
     }
 
-    /// The first entry's position, and the least expiry.
+    /// The first entry's position, and the least time at which an entry expires or is due.
     pub fn summary(&self) -> (Position, u64) {
         let hash = self.rows.first().expect("a block has an entry").0;
         (Position { namespace: self.namespace, hash }, self.least_expiry_ms)
@@ -110,7 +116,7 @@ impl BlockBuilder {
     pub fn clear(&mut self) {
         for buffer in [&mut self.body, &mut self.compressed] {
             buffer.clear();
-            buffer.shrink_to(KEPT_CAPACITY);
+            memory::shrink(buffer, KEPT_CAPACITY);
         }
         self.rows.clear();
         self.least_expiry_ms = NO_EXPIRY;
@@ -186,6 +192,12 @@ impl Column {
     }
 }
 
+impl Drop for Block {
+    fn drop(&mut self) {
+        memory::release(std::mem::take(&mut self.bytes));
+    }
+}
+
 impl Block {
     /// Checks the bytes that lie at `place`, and opens the block that `expected` promises there.
     pub(super) fn decode(stored: Vec<u8>, place: Place, expected: &BlockRef) -> Result<Self, &'static str> {
@@ -250,10 +262,15 @@ impl Block {
         let mut rest = self.bytes[self.body..self.hashes.start].get(start..end)?;
         let head = take_varint(&mut rest)?;
         let kind = head & 3;
-        let expiry_ms = if kind == EXPIRING { Some(take_varint(&mut rest)?) } else { None };
+        let due_ms = if kind == DUE { Some(take_varint(&mut rest)?) } else { None };
+        let expiry_ms = match kind {
+            EXPIRING => Some(take_varint(&mut rest)?),
+            DUE => Some(take_varint(&mut rest)?).filter(|&expiry| expiry != NO_EXPIRY),
+            _ => None,
+        };
         let (key, bytes) = rest.split_at_checked(usize::try_from(head >> 2).ok()?)?;
         let content = match kind {
-            VALUE | EXPIRING => Content::Value { bytes, expiry_ms },
+            VALUE | EXPIRING | DUE => Content::Value { bytes, expiry_ms, due_ms },
             TOMBSTONE if bytes.is_empty() => Content::Tombstone,
             _ => return None,
         };
@@ -327,7 +344,7 @@ mod tests {
     const PLACE: Place = Place { dataset_id: 3, segment: 4, offset: 5000 };
 
     fn value<'a>(hash: u64, key: &'a [u8], bytes: &'a [u8], expiry_ms: Option<u64>) -> Entry<'a> {
-        let content = Content::Value { bytes, expiry_ms };
+        let content = Content::Value { bytes, expiry_ms, due_ms: None };
         Entry { position: Position { namespace: NamespaceId(7), hash }, key, content }
     }
 

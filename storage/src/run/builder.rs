@@ -224,7 +224,7 @@ impl Added {
         self.key_bytes += entry.key.len() as u64;
         self.value_bytes += entry.value_bytes() as u64;
         self.last = entry.position;
-        self.least_expiry_ms = self.least_expiry_ms.min(entry.content.expiry_ms().unwrap_or(NO_EXPIRY));
+        self.least_expiry_ms = self.least_expiry_ms.min(entry.content.wakes_ms().unwrap_or(NO_EXPIRY));
     }
 }
 

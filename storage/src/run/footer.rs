@@ -45,7 +45,7 @@ pub struct RunInfo {
     pub last: Position,
     /// The part of history.
     pub span: Span,
-    /// The least expiry in milliseconds since 1970, if any entry expires.
+    /// When the first entry expires or is due, in milliseconds since 1970, if any does.
     pub least_expiry_ms: Option<u64>,
 }
 

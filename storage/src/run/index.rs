@@ -23,7 +23,7 @@ pub struct BlockRef {
     pub offset: u64,
     /// How long it is in the file, in bytes.
     pub length: u64,
-    /// The least expiry of its entries in milliseconds since 1970, if any expires.
+    /// When the first of its entries expires or is due, in milliseconds since 1970, if any does.
     pub least_expiry_ms: Option<u64>,
 }
 
@@ -36,7 +36,7 @@ pub struct Index {
     hashes: Vec<u64>,
     /// Where each block begins, and where the last one ends once that is known.
     offsets: Vec<u64>,
-    /// Each block's least expiry.
+    /// When each block's first entry expires or is due.
     expiries: Vec<u64>,
 }
 

@@ -25,8 +25,10 @@
 //!       18  zero          u16
 //!
 //! entry
-//!      head               varint, the key's length × 4, plus: 0 a value, 1 a tombstone, 2 a value that expires
-//!      expiry             varint, milliseconds since 1970; only of a value that expires
+//!      head               varint, the key's length × 4, plus: 0 a value, 1 a tombstone, 2 a value that expires,
+//!                         3 a value that is due before it expires
+//!      due                varint, milliseconds since 1970; only of a value that is due
+//!      expiry             varint, likewise; only of a value that expires, and of one that is due: 2⁶⁴ − 1 if it does not expire
 //!      key
 //!      value              up to the entry's end; empty for a tombstone
 //!
@@ -35,7 +37,7 @@
 //!   4  zero               u32
 //!   8  hash               u64, of the block's first entry
 //!  16  offset             u64, of the block; it ends where the next one, or the filter, begins
-//!  24  least expiry       u64, of the block's entries; 2⁶⁴ − 1 if none expires
+//!  24  least expiry       u64, when the first of the block's entries expires or is due; 2⁶⁴ − 1 if none does
 //!
 //! footer
 //!   0  magic "FKRN"       4 bytes
@@ -61,7 +63,7 @@
 //! 120  first epoch        u64
 //! 128  last epoch         u64
 //! 136  greatest LSN       u64, whose effect the run may hold
-//! 144  least expiry       u64, 2⁶⁴ − 1 if none expires
+//! 144  least expiry       u64, likewise of all entries
 //! 152  zero               16 bytes
 //! ```
 //!

@@ -193,7 +193,7 @@ impl Run {
                 let lengths = [1, tombstone, entry.key.len() as u64, entry.value_bytes() as u64];
                 sums.iter_mut().zip(lengths).for_each(|(sum, length)| *sum += length);
             }
-            let least_expiry_ms = block.entries().filter_map(|entry| entry.content.expiry_ms()).min();
+            let least_expiry_ms = block.entries().filter_map(|entry| entry.content.wakes_ms()).min();
             if least_expiry_ms != place.least_expiry_ms {
                 return corrupt(&place, "the index has another expiry than the block");
             }

@@ -161,7 +161,7 @@ impl Round {
 fn row(namespace: NamespaceId, key: u64, value: Option<Vec<u8>>) -> ((Position, Vec<u8>), Content<Vec<u8>>) {
     let position = Position { namespace, hash: Random(key / 3).next() };
     let content = match value {
-        Some(bytes) => Content::Value { bytes, expiry_ms: None },
+        Some(bytes) => Content::Value { bytes, expiry_ms: None, due_ms: None },
         None => Content::Tombstone,
     };
     ((position, format!("key:{key}").into_bytes()), content)

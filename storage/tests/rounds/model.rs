@@ -184,7 +184,7 @@ pub fn content_of(value: Option<u64>) -> Content<Vec<u8>> {
         Some(value) => {
             let mut bytes = value.to_le_bytes().to_vec();
             bytes.resize(8 + value as usize % 700, value as u8);
-            Content::Value { bytes, expiry_ms: expiry_of(value) }
+            Content::Value { bytes, expiry_ms: expiry_of(value), due_ms: None }
         }
     }
 }

@@ -42,7 +42,7 @@ fn hex(text: &str) -> Vec<u8> {
 }
 
 fn value(bytes: &[u8], expiry_ms: Option<u64>) -> Content<Vec<u8>> {
-    Content::Value { bytes: bytes.to_vec(), expiry_ms }
+    Content::Value { bytes: bytes.to_vec(), expiry_ms, due_ms: None }
 }
 
 fn model() -> Model {

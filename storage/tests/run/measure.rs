@@ -29,7 +29,7 @@ fn key(i: u64) -> [u8; 16] {
 }
 
 fn push(builder: &mut Builder, i: u64, value: &[u8]) {
-    let content = Content::Value { bytes: value, expiry_ms: None };
+    let content = Content::Value { bytes: value, expiry_ms: None, due_ms: None };
     builder.push(&Entry { position: position(i), key: &key(i), content }).unwrap();
 }
 

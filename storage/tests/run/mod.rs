@@ -85,10 +85,14 @@ pub fn random_model_of(random: &mut Random, entries: u64, spread: u64) -> Model 
         };
         let noise = random.one_in(2);
         let bytes = (0..length).map(|i| if noise { random.next() as u8 } else { i as u8 / 16 }).collect();
-        let content = match random.below(5) {
+        let content = match random.below(7) {
             0 => Content::Tombstone,
-            1 => Content::Value { bytes, expiry_ms: Some(random.next() >> random.below(64)) },
-            _ => Content::Value { bytes, expiry_ms: None },
+            1 => Content::Value { bytes, expiry_ms: Some(random.next() >> random.below(64)), due_ms: None },
+            2 => {
+                let expiry_ms = random.one_in(2).then(|| random.next() >> 1);
+                Content::Value { bytes, expiry_ms, due_ms: Some(random.next() >> random.below(64)) }
+            }
+            _ => Content::Value { bytes, expiry_ms: None, due_ms: None },
         };
         ((position, key[random.below(2) as usize * 4..].to_vec()), content)
     };
@@ -110,8 +114,8 @@ pub fn small_run() -> (Sim, RunDir, Model) {
         };
         let content = match i % 6 {
             0 => Content::Tombstone,
-            1 => Content::Value { bytes, expiry_ms: Some(1000 + i) },
-            _ => Content::Value { bytes, expiry_ms: None },
+            1 => Content::Value { bytes, expiry_ms: Some(1000 + i), due_ms: None },
+            _ => Content::Value { bytes, expiry_ms: None, due_ms: None },
         };
         model.insert((position, format!("key:{i}").into_bytes()), content);
     }

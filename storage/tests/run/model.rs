@@ -42,7 +42,7 @@ fn a_run_holds_what_was_put_into_it_and_nothing_else() {
         assert_eq!(info.key_bytes, model.keys().map(|(_, key)| key.len() as u64).sum::<u64>());
         assert_eq!(Some(info.first), model.keys().next().map(|key| key.0));
         assert_eq!(Some(info.last), model.keys().next_back().map(|key| key.0));
-        assert_eq!(info.least_expiry_ms, model.values().filter_map(Content::expiry_ms).min());
+        assert_eq!(info.least_expiry_ms, model.values().filter_map(Content::wakes_ms).min());
         assert_eq!(info.span, SPAN);
 
         assert!(drain(run.scan(Position::MIN).unwrap()).unwrap() == model, "seed {seed}: a scan");
@@ -102,7 +102,7 @@ fn a_position_lies_in_the_one_block_that_is_found_for_it() {
     for number in 0..run.blocks() {
         let place = run.block(number);
         let block = run.read_block(&place).unwrap();
-        assert_eq!(place.least_expiry_ms, block.entries().filter_map(|e| e.content.expiry_ms()).min());
+        assert_eq!(place.least_expiry_ms, block.entries().filter_map(|e| e.content.wakes_ms()).min());
         for position in block.entries().map(|entry| entry.position).collect::<BTreeSet<_>>() {
             assert!(seen.insert(position), "{position} lies in two blocks");
             assert_eq!(run.find(position), Some(place));
@@ -114,7 +114,8 @@ fn a_position_lies_in_the_one_block_that_is_found_for_it() {
 fn big_values_make_big_blocks() {
     let sim = Sim::new(1);
     let runs = runs(sim);
-    let big = |byte: u8, length: usize| Content::Value { bytes: vec![byte; length], expiry_ms: None };
+    let big =
+        |byte: u8, length: usize| Content::Value { bytes: vec![byte; length], expiry_ms: None, due_ms: None };
     let model: Model = [
         (0, big(1, 10)),
         (1, big(2, 3_000_000)),
@@ -164,7 +165,7 @@ fn an_absent_hash_is_excluded_without_a_read_once_the_filter_is_loaded() {
     let sim = Sim::new(1);
     let runs = runs(sim.clone());
     let mut random = Random(5);
-    let content = Content::Value { bytes: b"value".to_vec(), expiry_ms: None };
+    let content = Content::Value { bytes: b"value".to_vec(), expiry_ms: None, due_ms: None };
     let key =
         |random: &mut Random| (Position { namespace: NamespaceId(0), hash: random.next() }, b"key".to_vec());
     let model: Model = (0..2000).map(|_| (key(&mut random), content.clone())).collect();

@@ -6,25 +6,25 @@ pub const FAMILY: Family = Family {
     name: "geo",
     required: true,
     forms: &[
-        (20, "GEOADD key { NX ; XX ; CH } ( longitude latitude member )+"),
-        (10, "GEOADD key ( longitude latitude member )+"),
-        (2, "ZADD key score member"),
-        (5, "GEOPOS key ( member )+"),
-        (5, "GEOHASH key ( member )+"),
-        (5, "GEODIST key member member [ unit ]"),
+        (20, "GEOADD key { NX ; XX ; CH } ( longitude latitude scored )+"),
+        (10, "GEOADD key ( longitude latitude scored )+"),
+        (2, "ZADD key score scored"),
+        (5, "GEOPOS key ( scored )+"),
+        (5, "GEOHASH key ( scored )+"),
+        (5, "GEODIST key scored scored [ unit ]"),
         (
             8,
-            "GEOSEARCH key ( FROMMEMBER member | FROMLONLAT longitude latitude ) ( BYRADIUS radius unit | BYBOX radius radius unit ) \
+            "GEOSEARCH key ( FROMMEMBER scored | FROMLONLAT longitude latitude ) ( BYRADIUS radius unit | BYBOX radius radius unit ) \
              { ASC ; DESC ; COUNT count ; COUNT count ANY ; WITHCOORD ; WITHDIST ; WITHHASH }",
         ),
         (
             3,
-            "GEOSEARCH key { FROMMEMBER member ; FROMLONLAT longitude latitude ; BYRADIUS radius unit ; BYBOX radius radius unit ; \
+            "GEOSEARCH key { FROMMEMBER scored ; FROMLONLAT longitude latitude ; BYRADIUS radius unit ; BYBOX radius radius unit ; \
              ASC ; DESC ; COUNT count ; ANY ; WITHCOORD ; WITHDIST ; WITHHASH }",
         ),
         (
             5,
-            "GEOSEARCHSTORE key key ( FROMMEMBER member | FROMLONLAT longitude latitude ) ( BYRADIUS radius unit | BYBOX radius radius unit ) \
+            "GEOSEARCHSTORE key key ( FROMMEMBER scored | FROMLONLAT longitude latitude ) ( BYRADIUS radius unit | BYBOX radius radius unit ) \
              { ASC ; DESC ; COUNT count ; COUNT count ANY ; STOREDIST ; WITHCOORD }",
         ),
         (
@@ -34,7 +34,7 @@ pub const FAMILY: Family = Family {
         ),
         (
             5,
-            "GEORADIUSBYMEMBER key member radius unit { ASC ; DESC ; COUNT count ; COUNT count ANY ; WITHCOORD ; WITHDIST ; \
+            "GEORADIUSBYMEMBER key scored radius unit { ASC ; DESC ; COUNT count ; COUNT count ANY ; WITHCOORD ; WITHDIST ; \
              WITHHASH ; STORE key ; STOREDIST key }",
         ),
         (
@@ -44,7 +44,7 @@ pub const FAMILY: Family = Family {
         ),
         (
             3,
-            "GEORADIUSBYMEMBER_RO key member radius unit { ASC ; DESC ; COUNT count ; COUNT count ANY ; WITHCOORD ; WITHDIST ; \
+            "GEORADIUSBYMEMBER_RO key scored radius unit { ASC ; DESC ; COUNT count ; COUNT count ANY ; WITHCOORD ; WITHDIST ; \
              WITHHASH ; STOREDIST key }",
         ),
         (2, "CONFIG SET ZSET-MAX-LISTPACK-ENTRIES ( 0 | 5 )"),

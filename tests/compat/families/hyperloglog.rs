@@ -9,7 +9,7 @@ pub const FAMILY: Family = Family {
     required: true,
     forms: &[
         (12, "PFADD key ( value )+"),
-        (6, "PFADD key ( element )+"),
+        (6, "PFADD key ( distinct )+"),
         (1, "PFADD key"),
         (8, "PFCOUNT key"),
         (5, "PFCOUNT key ( key )+"),

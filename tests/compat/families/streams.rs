@@ -6,10 +6,10 @@ pub const FAMILY: Family = Family {
     name: "streams",
     required: true,
     forms: &[
-        (14, "XADD key newid ( field value )+"),
+        (14, "XADD key newid ( item value )+"),
         (
             6,
-            "XADD key { NOMKSTREAM ; MAXLEN [ ( = | ~ ) ] few ; MINID [ ( = | ~ ) ] sid ; LIMIT few } newid ( field value )+",
+            "XADD key { NOMKSTREAM ; MAXLEN [ ( = | ~ ) ] few ; MINID [ ( = | ~ ) ] sid ; LIMIT few } newid ( item value )+",
         ),
         (2, "XLEN key"),
         (5, "XRANGE key idbound idbound [ COUNT few ]"),

@@ -1,0 +1,284 @@
+//! Keyspace notifications: which commands say what of which key, and when.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Client, Server, Value, forgekv_only};
+
+/// A client that gets all events of the given classes, and one to cause them with.
+fn listen(server: &Server, classes: &str) -> (Client, Client) {
+    let (mut listener, mut client) = (server.connect(), server.connect());
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", classes]);
+    listener.cmd(&["PSUBSCRIBE", "__key*__:*"]);
+    (listener, client)
+}
+
+/// The next event: `channel message`.
+#[track_caller]
+fn next(listener: &mut Client) -> String {
+    let value = listener.read();
+    let items = value.items().unwrap_or_else(|| panic!("no message: {value:?}"));
+    let text = |value: &Value| String::from_utf8_lossy(value.as_bytes().unwrap()).into_owned();
+    format!("{} {}", text(&items[2]), text(&items[3]))
+}
+
+/// Runs commands and compares the events of each (`event key`), with `ping` as the mark behind the last.
+#[track_caller]
+fn check(listener: &mut Client, client: &mut Client, cases: &[(&str, &[&str])]) {
+    for (line, expected) in cases {
+        let words: Vec<&str> = line.split(' ').collect();
+        let reply = client.cmd(&words);
+        assert_eq!(reply.as_error(), None, "{line}");
+        client.cmd(&["PUBLISH", "__keymark__:end", ""]);
+        let mut events = Vec::new();
+        loop {
+            let event = next(listener);
+            if event.starts_with("__keymark__") {
+                break;
+            }
+            let (channel, key) = event.split_once(' ').unwrap();
+            events.push(format!("{} {key}", channel.strip_prefix("__keyevent@0__:").unwrap_or(channel)));
+        }
+        assert_eq!(events, *expected, "{line}");
+    }
+}
+
+#[test]
+fn both_channels_are_named_after_database_key_and_event() {
+    let server = Server::start();
+    let (mut listener, mut client) = listen(&server, "KEA");
+    client.ok(&["SET", "k", "v"]);
+    assert_eq!(next(&mut listener), "__keyspace@0__:k set");
+    assert_eq!(next(&mut listener), "__keyevent@0__:set k");
+    client.ok(&["SELECT", "7"]);
+    client.int(&["APPEND", "a b", "x"]);
+    assert_eq!(next(&mut listener), "__keyspace@7__:a b append");
+    assert_eq!(next(&mut listener), "__keyevent@7__:append a b");
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", "Kg"]);
+    client.ok(&["SET", "k", "v"]);
+    client.int(&["DEL", "k"]);
+    assert_eq!(next(&mut listener), "__keyspace@7__:k del");
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", "A"]);
+    client.ok(&["SET", "k", "v"]);
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", ""]);
+    client.int(&["DEL", "k"]);
+    listener.expect_silence(Duration::from_millis(50));
+}
+
+#[test]
+fn a_resp3_client_hears_of_its_own_changes() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", "E$"]);
+    client.hello(3);
+    client.cmd(&["SUBSCRIBE", "__keyevent@0__:set"]);
+    let replies = client.pipeline(&[vec!["SET", "k", "v"], vec!["PING"]]);
+    let event = Value::Push(["message", "__keyevent@0__:set", "k"].iter().map(Value::bulk).collect());
+    let mut three = [replies[0].clone(), replies[1].clone(), client.read()];
+    three.sort();
+    let mut expected = [Value::simple("OK"), Value::simple("PONG"), event];
+    expected.sort();
+    assert_eq!(three, expected);
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", ""]);
+}
+
+#[test]
+fn string_commands_say_what_they_did() {
+    let server = Server::start();
+    let (mut listener, mut client) = listen(&server, "EA");
+    check(
+        &mut listener,
+        &mut client,
+        &[
+            ("SET k v", &["set k"]),
+            ("SET k v EX 100", &["set k", "expire k"]),
+            ("SET k v KEEPTTL", &["set k"]),
+            ("SET k v NX", &[]),
+            ("SET k w XX GET", &["set k"]),
+            ("SETNX k v", &[]),
+            ("SETNX n 1", &["set n"]),
+            ("SETEX k 100 v", &["set k", "expire k"]),
+            ("PSETEX k 100000 v", &["set k", "expire k"]),
+            ("GETSET k v", &["set k"]),
+            ("MSET k a l b", &["set k", "set l"]),
+            ("MSETNX k a o b", &[]),
+            ("MSETNX p a o b", &["set p", "set o"]),
+            ("APPEND k x", &["append k"]),
+            ("APPEND new x", &["append new"]),
+            ("SETRANGE k 0 yy", &["setrange k"]),
+            ("SETRANGE k 0 ", &[]),
+            ("INCR n", &["incrby n"]),
+            ("INCRBY n 5", &["incrby n"]),
+            ("DECR n", &["incrby n"]),
+            ("DECRBY n 2", &["incrby n"]),
+            ("INCRBYFLOAT n 1.5", &["incrbyfloat n"]),
+            ("GETEX k", &[]),
+            ("GETEX k EX 100", &["expire k"]),
+            ("GETEX k PERSIST", &["persist k"]),
+            ("GETEX k PERSIST", &[]),
+            ("GETEX k PXAT 1", &["del k"]),
+            ("GETDEL k", &[]),
+            ("GETDEL l", &["del l"]),
+            ("SETBIT bits 7 1", &["setbit bits"]),
+            ("BITFIELD bits SET u8 0 5", &["setbit bits"]),
+            ("BITFIELD bits GET u8 0", &[]),
+            ("BITFIELD longer OVERFLOW FAIL SET u4 0 99", &[]),
+            ("BITFIELD longest SET u8 0 0", &["setbit longest"]),
+            ("BITOP NOT dest bits", &["set dest"]),
+            ("BITOP AND dest none none", &["del dest"]),
+            ("GET n", &[]),
+            ("GET none", &[]),
+        ],
+    );
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", ""]);
+}
+
+#[test]
+fn a_bit_that_stays_as_it_was_is_no_event() {
+    if forgekv_only("Redis 7.0 notifies of it; later versions do not") {
+        return;
+    }
+    let server = Server::start();
+    let (mut listener, mut client) = listen(&server, "EA");
+    let cases: &[(&str, &[&str])] = &[("SETBIT b 7 1", &["setbit b"]), ("SETBIT b 7 1", &[])];
+    check(&mut listener, &mut client, cases);
+}
+
+#[test]
+fn generic_commands_say_what_they_did() {
+    let server = Server::start();
+    let (mut listener, mut client) = listen(&server, "EA");
+    check(
+        &mut listener,
+        &mut client,
+        &[
+            ("MSET a 1 b 2 c 3", &["set a", "set b", "set c"]),
+            ("EXPIRE a 100", &["expire a"]),
+            ("EXPIRE a 100 NX", &[]),
+            ("PEXPIREAT a 99999999999999", &["expire a"]),
+            ("PERSIST a", &["persist a"]),
+            ("PERSIST a", &[]),
+            ("EXPIRE none 100", &[]),
+            ("EXPIRE a -1", &["del a"]),
+            ("RENAME b d", &["rename_from b", "rename_to d"]),
+            ("RENAMENX c d", &[]),
+            ("RENAME c d", &["rename_from c", "rename_to d"]),
+            ("RENAME d d", &[]),
+            ("COPY d e", &["copy_to e"]),
+            ("COPY d e", &[]),
+            ("COPY d e REPLACE", &["copy_to e"]),
+            ("MOVE e 1", &["move_from e", "__keyevent@1__:move_to e"]),
+            ("COPY d e DB 2", &["__keyevent@2__:copy_to e"]),
+            ("DEL d none", &["del d"]),
+            ("MSET a 1 b 2", &["set a", "set b"]),
+            ("UNLINK a b a", &["del a", "del b"]),
+            ("SET a 1", &["set a"]),
+            ("FLUSHALL", &[]),
+        ],
+    );
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", ""]);
+}
+
+#[test]
+fn new_keys_and_misses_are_classes_of_their_own() {
+    let server = Server::start();
+    let (mut listener, mut client) = listen(&server, "Enm");
+    check(
+        &mut listener,
+        &mut client,
+        &[
+            ("SET k v", &["new k"]),
+            ("SET k v", &[]),
+            ("INCR n", &["new n"]),
+            ("APPEND a x", &["new a"]),
+            ("SETBIT b 1 1", &["new b"]),
+            ("RENAME k l", &["new l"]),
+            ("RENAME n l", &["new l"]),
+            ("COPY l m", &["new m"]),
+            ("COPY l m REPLACE", &["new m"]),
+            ("MOVE m 1", &["__keyevent@1__:new m"]),
+            ("GET none", &["keymiss none"]),
+            ("MGET l x y", &["keymiss x", "keymiss y"]),
+            ("EXISTS l x", &["keymiss x"]),
+            ("TTL x", &["keymiss x"]),
+            ("TYPE x", &["keymiss x"]),
+            ("TOUCH x", &["keymiss x"]),
+            ("OBJECT ENCODING x", &[]),
+            ("STRLEN x", &["keymiss x"]),
+            ("GETDEL x", &["keymiss x"]),
+            ("GETEX x", &["keymiss x"]),
+            ("DEL x", &[]),
+            ("EXPIRE x 1", &[]),
+            ("PERSIST x", &[]),
+        ],
+    );
+    check(&mut listener, &mut client, &[("FLUSHALL", &[])]);
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", ""]);
+}
+
+#[test]
+fn a_key_expires_with_an_event_whether_or_not_it_is_looked_at() {
+    let server = Server::start();
+    let (mut listener, mut client) = listen(&server, "Exm");
+    client.ok(&["SET", "seen", "v", "PX", "30"]);
+    client.ok(&["SET", "unseen", "v", "PX", "30"]);
+    let began = Instant::now();
+    let mut events = vec![next(&mut listener), next(&mut listener)];
+    events.sort();
+    assert_eq!(events, ["__keyevent@0__:expired seen", "__keyevent@0__:expired unseen"]);
+    assert!(began.elapsed() >= Duration::from_millis(20));
+    // Read before the sweep comes, perhaps: the event precedes what the reader did.
+    client.ok(&["SET", "lazy", "v", "PX", "1"]);
+    while !client.cmd(&["GET", "lazy"]).is_null() {}
+    assert_eq!(next(&mut listener), "__keyevent@0__:expired lazy");
+    assert_eq!(next(&mut listener), "__keyevent@0__:keymiss lazy");
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", ""]);
+}
+
+#[test]
+fn an_expired_event_comes_at_once_among_many_keys_that_are_not_due() {
+    if forgekv_only("Redis finds due keys by sampling, which takes it longer") {
+        return;
+    }
+    let server = Server::start();
+    let (mut listener, mut client) = listen(&server, "Ex");
+    for batch in 0..20 {
+        let set =
+            |n: i32| vec!["SET".into(), format!("key:{batch}:{n}"), "v".into(), "EX".into(), "1000".into()];
+        client.pipeline(&(0..1000).map(set).collect::<Vec<_>>());
+    }
+    client.ok(&["SET", "due", "v", "PX", "100"]);
+    let began = Instant::now();
+    assert_eq!(next(&mut listener), "__keyevent@0__:expired due");
+    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+}
+
+#[test]
+fn eviction_is_an_event() {
+    if forgekv_only("the limit fits ForgeKV's memory") {
+        return;
+    }
+    let server = Server::with_args(&["--maxmemory-policy", "allkeys-lru", "--maxmemory", "1mb"]);
+    let (mut listener, mut client) = listen(&server, "Ee");
+    let value = "x".repeat(1000);
+    for n in 0..3_000 {
+        client.ok(&["SET", &format!("key:{n}"), &value]);
+    }
+    let event = next(&mut listener);
+    let key = event.strip_prefix("__keyevent@0__:evicted ").unwrap_or_else(|| panic!("{event}")).to_owned();
+    client.null(&["GET", &key]);
+}
+
+#[test]
+fn events_depend_on_their_change_being_durable() {
+    if forgekv_only("wal_sync_mode") {
+        return;
+    }
+    let server = Server::with_args(&["--wal_sync_mode", "always", "--workers", "4"]);
+    let (mut listener, mut client) = listen(&server, "E$");
+    for n in 0..200 {
+        client.ok(&["SET", &format!("k{n}"), "v"]);
+        assert_eq!(next(&mut listener), format!("__keyevent@0__:set k{n}"));
+        assert_eq!(client.int(&["PUBLISH", "__keymark__:end", ""]), 1);
+        assert_eq!(next(&mut listener), "__keymark__:end ");
+    }
+}
