@@ -25,6 +25,7 @@ mod hash_expiry;
 mod hashes;
 mod hyperloglog;
 mod introspection;
+mod job_queue;
 mod keys;
 mod libraries;
 mod linearizability;
