@@ -81,7 +81,7 @@ const ALLOWED: &[Allowed] = &[
         ..ANYWHERE
     },
     Allowed {
-        commands: &["object|help", "xgroup|help", "xinfo|help"],
+        commands: &["object|help", "pubsub|help", "xgroup|help", "xinfo|help"],
         reason: "help is made from the rows, in words of our own, between Redis's first and last lines",
         same: |a, b| help_frame(a).is_some() && help_frame(a) == help_frame(b),
         ..ANYWHERE

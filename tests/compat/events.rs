@@ -172,7 +172,7 @@ fn random_commands_cause_the_events_and_invalidations_that_redis_causes() {
     let mut oracle = Listening::new(Live::new(redis().start()));
     let mut tested = Listening::new(Live::new(subject().start()));
     // What they say about clients is other than without a listener.
-    let tells_of_clients = ["server", "config", "limits"];
+    let tells_of_clients = ["server", "config", "limits", "pubsub"];
     let chosen = std::env::var("FORGEKV_COMPAT_FAMILIES").unwrap_or_default();
     let is_chosen = |family: &&Family| {
         let is_named = chosen.is_empty() || chosen.split(',').any(|name| name == family.name);

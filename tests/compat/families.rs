@@ -9,6 +9,7 @@ pub mod hyperloglog;
 pub mod keys;
 pub mod limits;
 pub mod lists;
+pub mod pubsub;
 pub mod server;
 pub mod sets;
 pub mod sort;
@@ -46,6 +47,7 @@ pub const FAMILIES: &[&Family] = &[
     &hyperloglog::FAMILY,
     &streams::FAMILY,
     &keys::FAMILY,
+    &pubsub::FAMILY,
     &server::FAMILY,
     &config::FAMILY,
     &limits::FAMILY,
