@@ -124,9 +124,8 @@ impl Call<'_> {
             }
         }
         let protocol = self.client.protocol;
-        let otherwise = wait.nothing.text(protocol);
         if self.is_nested {
-            self.reply.raw(otherwise);
+            self.reply.raw(wait.nothing.text(protocol));
             return Ok(());
         }
         let db = self.db.index();
@@ -141,7 +140,7 @@ impl Call<'_> {
         let want = Want { serve: wait.serve, protocol, client: self.client.id(), at: waiter(self.client) };
         let blocked = Blocked::new(keys, also, Box::new(want));
         self.db.wait(&blocked);
-        let otherwise = Otherwise::Reply(otherwise);
+        let otherwise = Otherwise::Reply(Nothing::NullArray.text(protocol));
         self.client.begin_wait(Waiting { blocked, timeout_ms: wait.timeout_ms, otherwise });
         Ok(())
     }

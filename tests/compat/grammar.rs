@@ -53,7 +53,7 @@ impl Grammar {
         let count = 1 + rng.below(length.max(1) * 2 - 1);
         let mut sequence = Sequence { protocol, commands: (0..count).map(|_| self.command(rng)).collect() };
         // A SCAN has to be followed from its beginning to its end, which needs its replies.
-        let hidden = sequence.hides_replies();
+        let hidden = sequence.hides_replies() || sequence.commands.iter().any(|argv| is(argv, 0, "MULTI"));
         sequence.commands.retain(|argv| cursor_of_scan(argv).is_none() || !(hidden || starts_inside(argv)));
         // What chance takes is another member on each server.
         sequence.commands.retain(|argv| !(is(argv, 0, "SPOP") && takes_some(argv)));
@@ -140,6 +140,11 @@ fn waits_long(argv: &Argv) -> bool {
     let timeout = match argv[0].to_ascii_uppercase().as_slice() {
         b"BLMPOP" | b"BZMPOP" => argv.get(1),
         b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BRPOPLPUSH" | b"BZPOPMIN" | b"BZPOPMAX" => argv.last(),
+        b"WAIT" => return argv.get(1).is_some_and(|replicas| !replicas.starts_with(b"0")),
+        b"XREAD" | b"XREADGROUP" => {
+            let at = argv.iter().position(|arg| arg.eq_ignore_ascii_case(b"BLOCK"));
+            return at.is_some_and(|at| argv.get(at + 1).is_none_or(|ms| ms != b"1"));
+        }
         _ => return false,
     };
     let text = String::from_utf8_lossy(timeout.map_or(&[][..], Vec::as_slice)).to_lowercase();
