@@ -19,6 +19,7 @@
 
 mod differences;
 mod dumps;
+mod events;
 mod families;
 mod grammar;
 mod scripts;

@@ -121,6 +121,8 @@ fn string_commands_say_what_they_did() {
             ("SETBIT bits 7 1", &["setbit bits"]),
             ("BITFIELD bits SET u8 0 5", &["setbit bits"]),
             ("BITFIELD bits GET u8 0", &[]),
+            ("BITFIELD longer OVERFLOW FAIL SET u4 0 99", &[]),
+            ("BITFIELD longest SET u8 0 0", &["setbit longest"]),
             ("BITOP NOT dest bits", &["set dest"]),
             ("BITOP AND dest none none", &["del dest"]),
             ("GET n", &[]),

@@ -58,6 +58,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/store/lock.rs",
     "src/store/pages.rs",
     "src/script/stack.rs",
+    "src/util/allocations.rs",
 ];
 
 /// A module may also be one file: `src/resp.rs` is bound as `src/resp/` is.

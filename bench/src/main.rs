@@ -1,7 +1,7 @@
 //! Measures forgekv beside redis-server, in one run on one machine.
 //!
 //! Reading order: `cases` (what is measured), `measure` (how), `load` (the clients), `workload` (requests and checked
-//! replies), `process` (the servers), `report`; `tiers` and `collections` (scenarios). The server is pinned to CPU 0 and the clients to another, so
+//! replies), `process` (the servers), `report`; `tiers`, `collections` and `big_keys` (scenarios). The server is pinned to CPU 0 and the clients to another, so
 //! neither takes time from the other; the figure to compare is processor time per request, which no slow client
 //! can distort.
 //!
@@ -10,6 +10,7 @@
 //!
 //! Deliberately absent: open-loop load. Latency here is for comparison under the same load, not a service level.
 
+mod big_keys;
 mod cases;
 mod collections;
 mod floor;
@@ -35,6 +36,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("tiers-cold", tiers::cold),
     ("collections-memory", collections::memory),
     ("collections-big", collections::big),
+    ("big-keys", big_keys::scenario),
 ];
 
 fn main() -> ExitCode {

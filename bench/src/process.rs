@@ -156,6 +156,19 @@ impl Process {
         Ok(time)
     }
 
+    /// The file that says how long the thread that executes commands has run and waited for a core.
+    pub fn schedstat_of_worker(&self) -> io::Result<PathBuf> {
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.child.id()));
+        for task in fs::read_dir(&tasks)? {
+            let task = task?.path();
+            if fs::read_to_string(task.join("comm"))?.starts_with("forgekv-worker") {
+                return Ok(task.join("schedstat"));
+            }
+        }
+        // Redis executes in its first thread.
+        Ok(tasks.join(self.child.id().to_string()).join("schedstat"))
+    }
+
     /// Resident memory in bytes (VmRSS).
     pub fn rss(&self) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

@@ -310,15 +310,18 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
     }
     let key = call.key(1);
     let slot = call.db.find(&key);
-    let (replies, is_changed) = call.db.edit_string(&key, slot, |value| {
+    let (replies, is_event) = call.db.edit_string(&key, slot, |value| {
         let old_len = value.len();
         grow(value, bitfield::required_len(&operations));
         let outcome = bitfield::execute(value, &operations);
-        // Growth is a change even when every write then failed: the string is longer, and that must be logged.
-        let changes = outcome.changes.max(u64::from(value.len() != old_len));
-        ((outcome.replies, changes > 0), changes)
+        // Growth is a change even when every write then failed: the string is longer, and that must be logged. It is no event.
+        let has_grown = value.len() != old_len;
+        let changes = outcome.changes.max(u64::from(has_grown));
+        let is_event =
+            outcome.changes > 0 || has_grown && bitfield::has_written(&operations, &outcome.replies);
+        ((outcome.replies, is_event), changes)
     })?;
-    if is_changed {
+    if is_event {
         call.db.notify(NotifyFlags::STRING, "setbit", key.bytes);
     }
     reply_fields(&mut call.reply, &replies);

@@ -110,7 +110,7 @@ fn xack(call: &mut Call<'_>) -> CommandResult {
     };
     ids.iter().try_for_each(|word| id_of(word).map(|_| ()))?;
     let acknowledged = call.db.edit_quietly(&key, slot, |stream: &mut Stream| {
-        let Some(group) = stream.groups.get_mut(name) else { return (0, 0) };
+        let Some(mut group) = stream.groups.get_mut(name) else { return (0, 0) };
         let ids = ids.iter().filter_map(|word| StreamId::parse(word, 0));
         let acknowledged = ids.filter(|id| group.acknowledge(*id)).count();
         (acknowledged, acknowledged as u64)
@@ -301,7 +301,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     let reply = &mut call.reply;
     let (done, position) = call.db.edit_quietly(&key, slot, |stream: &mut Stream| {
         let Stream { entries, groups } = stream;
-        let group = groups.get_mut(name).expect("the group was looked up");
+        let mut group = groups.get_mut(name).expect("the group was looked up");
         let mut done = Done::default();
         if let Some(last) = options.last_id.filter(|last| *last > group.last_id) {
             group.last_id = last;
@@ -332,7 +332,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
             group.date(id, happened, active);
         }
         let changes = done.changes();
-        ((done, Position::of(group)), changes)
+        ((done, Position::of(&group)), changes)
     });
     let worker = Worker { key: key.bytes, group: name, consumer };
     log(call, &worker, &done, delivered, position);
@@ -391,7 +391,7 @@ fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
     let reply = &mut call.reply;
     let (done, position) = call.db.edit_quietly(&key, slot, |stream: &mut Stream| {
         let Stream { entries, groups } = stream;
-        let group = groups.get_mut(name).expect("the group was looked up");
+        let mut group = groups.get_mut(name).expect("the group was looked up");
         let (id, has_created) = group.visit(consumer, now);
         let mut done = Done { has_created, ..Done::default() };
         let claimed = group.auto_claim(entries, id, &options, now, |entry, pending| {
@@ -410,7 +410,7 @@ fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
         reply.array(done.gone.len());
         done.gone.iter().for_each(|id| reply_id(reply, *id));
         let changes = done.changes();
-        ((done, Position::of(group)), changes)
+        ((done, Position::of(&group)), changes)
     });
     let worker = Worker { key: key.bytes, group: name, consumer };
     log(call, &worker, &done, now, position);

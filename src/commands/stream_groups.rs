@@ -153,10 +153,14 @@ fn create(call: &mut Call<'_>) -> CommandResult {
         (b"$", None) => StreamId::MIN,
         (word, _) => id_of(word)?,
     };
-    let is_new = call.db.edit_or_create(&key, slot, Stream::default, |stream| {
+    let edit = |stream: &mut Stream| {
         let is_new = stream.groups.create(name, last_id, options.entries_read).is_some();
         (is_new, u64::from(is_new))
-    });
+    };
+    let is_new = match slot {
+        Some(slot) => call.db.edit_quietly(&key, slot, edit),
+        None => call.db.edit_or_create(&key, None, Stream::default, edit),
+    };
     if !is_new {
         return Err(CommandError::GROUP_EXISTS);
     }
@@ -170,7 +174,7 @@ fn create_consumer(call: &mut Call<'_>) -> CommandResult {
     let (group, consumer) = (call.arg(3), call.arg(4));
     let is_new = call.db.edit_quietly(&key, slot, |stream: &mut Stream| {
         let group = stream.groups.get_mut(group);
-        let is_new = group.is_some_and(|group| group.create(consumer, now).is_some());
+        let is_new = group.is_some_and(|mut group| group.create(consumer, now).is_some());
         (is_new, u64::from(is_new))
     });
     if is_new {
@@ -185,7 +189,7 @@ fn delete_consumer(call: &mut Call<'_>) -> CommandResult {
     let (slot, key) = (group_slot(call)?, call.key(2));
     let (group, consumer) = (call.arg(3), call.arg(4));
     let pending = call.db.edit_quietly(&key, slot, |stream: &mut Stream| {
-        let pending = stream.groups.get_mut(group).and_then(|group| group.remove(consumer));
+        let pending = stream.groups.get_mut(group).and_then(|mut group| group.remove(consumer));
         (pending, u64::from(pending.is_some()))
     });
     if pending.is_some() {
@@ -222,7 +226,7 @@ fn set_id(call: &mut Call<'_>) -> CommandResult {
     call.db.edit_quietly(&key, slot, |stream: &mut Stream| {
         let group = stream.groups.get_mut(name);
         let changes = u64::from(group.is_some());
-        if let Some(group) = group {
+        if let Some(mut group) = group {
             (group.last_id, group.entries_read) = (last_id, options.entries_read);
         }
         ((), changes)

@@ -363,13 +363,13 @@ impl Reader<'_> {
         let now = db.now();
         let read = db.edit_quietly(key, slot, |stream: &mut Stream| {
             let Stream { entries, groups } = stream;
-            let group = groups.get_mut(self.group).expect("the group was looked up");
+            let mut group = groups.get_mut(self.group).expect("the group was looked up");
             let (consumer, has_created) = group.visit(self.consumer, now);
             let mut read = Read { has_created, taken: Vec::new(), position: None };
             if let Some(after) = after {
                 replies.start(reply, key.bytes);
-                read.taken = self.read_pending(entries, group, consumer, after, reply, now);
-            } else if has_new(entries, group) {
+                read.taken = self.read_pending(entries, &mut group, consumer, after, reply, now);
+            } else if has_new(entries, &group) {
                 replies.start(reply, key.bytes);
                 let array = reply.begin();
                 let len = group.read_new(entries, consumer, self.count, self.noack, now, |entry| {
@@ -379,7 +379,7 @@ impl Reader<'_> {
                     }
                 });
                 reply.end_array(array, len);
-                read.position = Some(Position::of(group));
+                read.position = Some(Position::of(&group));
             }
             let changes = read.taken.len() as u64 + u64::from(read.position.is_some());
             (read, changes + u64::from(has_created))

@@ -22,6 +22,7 @@ use storage::{Counts, Engine, Entry, Epoch, Error, Facts, NamespaceId};
 use super::entry::Parity;
 use super::image::Slice;
 use super::keyspace::{Garbage, Keyspace};
+use super::object::Object;
 use super::residence::position;
 use super::{SHARD_BITS, SHARD_COUNT, ShardId, ShardSet};
 use crate::sys;
@@ -115,7 +116,7 @@ impl Keyspace {
             let builder = thread::Builder::new().name("forgekv-build".to_owned());
             let builder = builder.spawn_scoped(scope, || {
                 sys::yield_to_others();
-                build(captured.iter(), push)
+                build(captured.iter(), push, |object| self.discard(Garbage::Object(object)))
             });
             let builder = builder.map_err(|error| Error::Io {
                 op: "start the thread",
@@ -164,7 +165,8 @@ impl Keyspace {
 
     fn end_round(&self) {
         for id in ShardSet::ALL.iter() {
-            let flushed = self.locks().lock_one(id).shard_mut(id).end_round();
+            let (flushed, ahead) = self.locks().lock_one(id).shard_mut(id).end_round();
+            drop(ahead);
             if !flushed.is_empty() {
                 self.discard(Garbage::Tables(flushed));
             }
@@ -172,10 +174,12 @@ impl Keyspace {
     }
 }
 
-/// Pushes what was captured.
+/// Pushes what was captured. What was shared for it goes to who frees what is big: this thread lets others go before it, also
+/// while it holds what they need of the allocator.
 fn build(
     slices: impl Iterator<Item = (NamespaceId, Slice)>,
     mut push: impl FnMut(&Entry<'_>) -> Result<(), Error>,
+    mut discard: impl FnMut(Object),
 ) -> Result<Captured, Error> {
     let mut captured = Captured::default();
     for (namespace, mut slice) in slices {
@@ -185,6 +189,7 @@ fn build(
             captured.bytes += (key.len() + entry.value_bytes()) as u64;
             push(&entry)
         })?;
+        slice.take_used().for_each(&mut discard);
     }
     Ok(captured)
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use storage::Content;
+use storage::{Content, memory};
 
 use super::entry::{INLINE_MAX, NewValue, Value};
 use super::object::Object;
@@ -13,6 +13,9 @@ use super::table::Entry;
 use crate::rdb::Malformed;
 use crate::rdb::image::{self as codec, ImageValue};
 use crate::types::string::encoding::EMBSTR_MAX;
+
+/// A buffer that grew beyond this for one big value is given back.
+const KEPT_CAPACITY: usize = 1 << 20;
 
 /// A key's state at one moment.
 #[derive(Debug)]
@@ -117,6 +120,8 @@ pub fn type_name(bytes: &[u8]) -> Result<&'static str, Malformed> {
 pub struct Slice {
     bytes: Vec<u8>,
     items: Vec<Item>,
+    /// What was shared and is done with.
+    used: Vec<Object>,
 }
 
 struct Item {
@@ -138,7 +143,11 @@ enum ItemValue {
 impl Slice {
     /// A slice with room for so many keys and bytes.
     pub fn with_room(keys: usize, bytes: usize) -> Self {
-        Slice { bytes: Vec::with_capacity(bytes + bytes / 2), items: Vec::with_capacity(keys + keys / 2) }
+        Slice {
+            bytes: Vec::with_capacity(bytes + bytes / 2),
+            items: Vec::with_capacity(keys + keys / 2),
+            used: Vec::new(),
+        }
     }
 
     /// Bytes of its keys and small values.
@@ -184,29 +193,41 @@ impl Slice {
         self.items.len()
     }
 
+    /// What was shared of values that were handed out: to be dropped by who has the time.
+    pub fn take_used(&mut self) -> impl Iterator<Item = Object> {
+        std::mem::take(&mut self.used).into_iter()
+    }
+
     /// Hands out hash, key and content of each in the order of runs, and forgets them. An error of `each` ends it.
     pub fn drain<E>(
         &mut self,
         mut each: impl FnMut(u64, &[u8], Content<&[u8]>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Self { bytes, items } = self;
+        let Self { bytes, items, used } = self;
         items.sort_unstable_by_key(|item| (item.hash, &bytes[item.key.0..item.key.1]));
         let mut scratch = Vec::new();
         let result = items.drain(..).try_for_each(|Item { hash, key, times, value }| {
-            let value = match &value {
+            let content = match &value {
                 ItemValue::Tombstone => None,
                 ItemValue::Encoded(end) => Some(&bytes[key.1..*end]),
                 ItemValue::Apart(bytes) => Some(&bytes[..]),
                 ItemValue::Shared(access, object) => {
                     scratch.clear();
+                    // At once: a buffer that doubles is moved again and again.
+                    scratch.reserve(object.memory_bytes());
                     encode(&mut scratch, *access, Value::Object(object));
                     Some(&scratch[..])
                 }
             };
             let Times { expire: expiry_ms, due: due_ms } = times;
             let content =
-                value.map_or(Content::Tombstone, |bytes| Content::Value { bytes, expiry_ms, due_ms });
-            each(hash, &bytes[key.0..key.1], content)
+                content.map_or(Content::Tombstone, |bytes| Content::Value { bytes, expiry_ms, due_ms });
+            let result = each(hash, &bytes[key.0..key.1], content);
+            if let ItemValue::Shared(_, object) = value {
+                used.push(object);
+            }
+            memory::shrink(&mut scratch, KEPT_CAPACITY);
+            result
         });
         self.items.clear();
         self.bytes.clear();

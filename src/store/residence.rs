@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
-use storage::{Content, NamespaceId, Position};
+use storage::{Content, NamespaceId, Position, memory};
 
 use super::effect::Before;
 use super::entry::NewValue;
@@ -126,7 +126,11 @@ impl Keyspace {
     }
 
     fn read(&self, wanted: &Wanted) {
-        self.hand_out(wanted, &self.look_up(wanted), |id| Some(self.locks().lock_one(id)));
+        let found = self.look_up(wanted);
+        self.hand_out(wanted, &found, |id| Some(self.locks().lock_one(id)));
+        if let Ok(Content::Value { bytes, .. }) = found {
+            memory::release(bytes);
+        }
     }
 
     /// Does at once what an [`Errand::Load`] asks for, if it takes neither the disk nor a wait: the page cache has it, and the

@@ -392,13 +392,14 @@ impl Shard {
         next.filter(|_| table.dirty(old) > 0)
     }
 
-    /// Ends the round for the shard, after every database was settled. Returns the tables that were kept for it.
-    pub fn end_round(&mut self) -> Vec<Table> {
+    /// Ends the round for the shard, after every database was settled. Returns the tables that were kept for it, and what writers
+    /// have captured for a round that failed: both may be big, and are freed without the lock.
+    pub fn end_round(&mut self) -> (Vec<Table>, impl Sized + use<>) {
         let old = Parity::of(self.round.epoch).other();
         self.round.progress = END;
-        self.round.ahead.clear();
         self.spaces.iter_mut().for_each(|space| space.table.is_settled(old));
-        self.round.flushed.drain(..).map(|space| space.table).collect()
+        let tables = self.round.flushed.drain(..).map(|space| space.table).collect();
+        (tables, std::mem::take(&mut self.round.ahead))
     }
 
     /// Lets the clock hand pass one bucket of a database from `from` on. Returns where to go on.

@@ -1,5 +1,7 @@
 //! Leaf functions that know nothing of the rest of the server.
 
+#[cfg(test)]
+pub mod allocations;
 pub mod capacity;
 pub mod double;
 pub mod file;

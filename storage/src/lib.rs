@@ -72,6 +72,7 @@ mod error;
 pub mod fs;
 mod identity;
 pub mod log;
+pub mod memory;
 pub mod merge;
 mod options;
 pub mod record;

@@ -1,5 +1,6 @@
 //! Comparing two transcripts, and the one list of differences that are allowed.
 
+use super::events;
 use super::target::{Argv, Transcript, cursor_of_scan, is};
 use crate::support::{Value, show};
 use std::collections::BTreeMap;
@@ -584,6 +585,9 @@ fn is_allowed(expected: &Transcript, actual: &Transcript, index: usize) -> bool 
     let follows = |cause: fn(&Argv, &Value, &Value) -> bool| {
         earlier.clone().any(|((argv, a), (_, b))| argv.is_empty() || cause(argv, a, b))
     };
+    if argv.first().is_some_and(|name| name.starts_with(events::OF)) {
+        return events::is_allowed(expected, actual, index);
+    }
     // Where CLIENT REPLY made it unknown which command a reply belongs to, it may be any.
     let applies = |allowed: &&Allowed| argv.is_empty() || allowed.commands.iter().any(is_name);
     ALLOWED

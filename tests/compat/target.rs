@@ -170,7 +170,7 @@ fn argv(line: &str) -> Argv {
 }
 
 /// Empties the server and gives the session its defaults.
-fn reset(client: &mut Client, protocol: u8) -> io::Result<()> {
+pub fn reset(client: &mut Client, protocol: u8) -> io::Result<()> {
     let mut lines = vec![
         format!("HELLO {protocol} AUTH default {PASSWORD}"),
         "SELECT 0".to_owned(),
@@ -225,7 +225,7 @@ pub fn cursor_of_scan(argv: &Argv) -> Option<usize> {
 
 /// Repeats a scan until its cursor is zero and puts all elements, sorted and each once, into the first reply: of a hash or a
 /// sorted set, pairs.
-fn follow_scan(client: &mut Client, (argv, reply): &mut (Argv, Value)) -> io::Result<()> {
+pub fn follow_scan(client: &mut Client, (argv, reply): &mut (Argv, Value)) -> io::Result<()> {
     let mut all = Vec::new();
     let mut page = reply.clone();
     for _ in 0..MAX_SCAN_CALLS {

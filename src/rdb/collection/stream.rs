@@ -120,7 +120,8 @@ pub(super) fn take<'a, S: Source<'a>>(object_type: u8, source: &mut S) -> Result
             _ => Some(length::take(source)?).filter(|&read| read != UNKNOWN),
         };
         let group = stream.groups.create(&name, last_id, entries_read);
-        take_group(object_type, source, group.ok_or(Malformed::Value(DAMAGED))?)?;
+        let mut group = group.ok_or(Malformed::Value(DAMAGED))?;
+        take_group(object_type, source, &mut group)?;
     }
     Ok(stream)
 }

@@ -114,7 +114,7 @@ fn stream(random: &mut Random) -> Stream {
     }
     for name in [&b"g"[..], b"12", b"\xff\0"].iter().take(random.below(4)) {
         let read = (random.below(2) == 0).then(|| random.below(100) as u64);
-        let group = stream.groups.create(name, StreamId::MIN, read).unwrap();
+        let mut group = stream.groups.create(name, StreamId::MIN, read).unwrap();
         for name in [&b"alice"[..], b"bob", b"3"] {
             let now = UnixMs(1000 + random.below(1000) as u64);
             let (consumer, _) = group.visit(name, now);

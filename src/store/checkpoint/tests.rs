@@ -1,6 +1,7 @@
 //! Random histories: commands, rounds that commit or fail, keys that leave RAM and come back, in any interleaving of their
 //! steps, against a plain model. The disk is a map that a committed round is applied to.
 
+mod big;
 mod collections;
 
 use std::collections::BTreeMap;

@@ -71,7 +71,13 @@ impl Db<'_> {
 
     /// What was done stays.
     pub fn keep_changes(&mut self) {
-        self.work.undo = None;
+        let kept = self.work.undo.take().into_iter().flat_map(|undo| undo.keys.into_values());
+        // Of a big value that the operation took apart this is all that there still is of it.
+        let objects = kept.filter_map(|was| match was.before {
+            Some((Kept::Object(object), ..)) => Some(object),
+            _ => None,
+        });
+        self.work.garbage.extend(objects);
     }
 
     /// Keeps what a key is before its first change. `slot`: where it is; `None`: it does not exist.

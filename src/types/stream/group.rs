@@ -40,12 +40,44 @@ impl From<&[u8]> for Name {
 
 /// The groups of a stream, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Groups(Map<Name, Group>);
+pub struct Groups {
+    groups: Map<Name, Group>,
+    /// What the groups take. Kept, because every change of a stream asks for its memory, and there may be thousands.
+    bytes: usize,
+}
+
+/// A group that is being changed.
+pub struct GroupMut<'a> {
+    group: &'a mut Group,
+    /// What all groups take but this.
+    others: usize,
+    bytes: &'a mut usize,
+}
+
+impl std::ops::Deref for GroupMut<'_> {
+    type Target = Group;
+
+    fn deref(&self) -> &Group {
+        self.group
+    }
+}
+
+impl std::ops::DerefMut for GroupMut<'_> {
+    fn deref_mut(&mut self) -> &mut Group {
+        self.group
+    }
+}
+
+impl Drop for GroupMut<'_> {
+    fn drop(&mut self) {
+        *self.bytes = self.others + self.group.memory_bytes();
+    }
+}
 
 impl Groups {
     /// The number of groups.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.groups.len()
     }
 
     /// Whether there is none.
@@ -55,12 +87,14 @@ impl Groups {
 
     /// The group of this name.
     pub fn get(&self, name: &[u8]) -> Option<&Group> {
-        self.0.get(name)
+        self.groups.get(name)
     }
 
     /// The group of this name, to be changed.
-    pub fn get_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
-        self.0.get_mut(name)
+    pub fn get_mut(&mut self, name: &[u8]) -> Option<GroupMut<'_>> {
+        let Self { groups, bytes } = self;
+        let group = groups.get_mut(name)?;
+        Some(GroupMut { others: *bytes - group.memory_bytes(), group, bytes })
     }
 
     /// Creates a group that has read up to `last_id`. `None`: there is one of this name,
@@ -70,27 +104,31 @@ impl Groups {
         name: &[u8],
         last_id: StreamId,
         entries_read: Option<u64>,
-    ) -> Option<&mut Group> {
+    ) -> Option<GroupMut<'_>> {
         if self.get(name).is_some() {
             return None;
         }
-        self.0.insert(name.into(), Group { last_id, entries_read, ..Group::default() });
+        let group = Group { last_id, entries_read, ..Group::default() };
+        self.bytes += group.memory_bytes();
+        self.groups.insert(name.into(), group);
         self.get_mut(name)
     }
 
     /// Removes a group. Dropping it takes a while if much is pending.
     pub fn remove(&mut self, name: &[u8]) -> Option<Group> {
-        self.0.remove(name)
+        let group = self.groups.remove(name)?;
+        self.bytes -= group.memory_bytes();
+        Some(group)
     }
 
     /// All groups with their names, in the order of these.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Group)> {
-        self.0.iter().map(|(name, group)| (name.borrow(), group))
+        self.groups.iter().map(|(name, group)| (name.borrow(), group))
     }
 
-    /// Bytes of heap memory. It adds up the groups.
+    /// Bytes of heap memory.
     pub fn memory_bytes(&self) -> usize {
-        self.0.memory_bytes() + self.0.iter().map(|(_, group)| group.memory_bytes()).sum::<usize>()
+        self.groups.memory_bytes() + self.bytes
     }
 }
 

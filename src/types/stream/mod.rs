@@ -19,7 +19,7 @@ mod trim;
 pub use block::{Entry, Fields, Limits};
 pub use claim::{AutoClaim, AutoClaimed, Claim, Claimed};
 pub use entries::{AddError, Entries, Range, RangeRev, SetIdError};
-pub use group::{Consumer, ConsumerId, Group, Groups, Pending};
+pub use group::{Consumer, ConsumerId, Group, GroupMut, Groups, Pending};
 pub use id::{BoundError, IdText, NewId, StreamId};
 pub use trim::{Bound, Trim};
 
@@ -33,7 +33,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Bytes of heap memory. It adds up the groups.
+    /// Bytes of heap memory.
     pub fn memory_bytes(&self) -> usize {
         self.entries.memory_bytes() + self.groups.memory_bytes()
     }

@@ -365,9 +365,10 @@ fn use_all_of(entries: &mut Entries) {
 #[test]
 fn a_clone_is_not_changed_by_what_follows() {
     let mut stream = Stream { entries: entries(1_000), groups: Groups::default() };
-    let group = stream.groups.create(b"group", StreamId::MIN, None).unwrap();
+    let mut group = stream.groups.create(b"group", StreamId::MIN, None).unwrap();
     let (consumer, _) = group.visit(b"consumer", NOW);
-    read(&stream.entries, group, consumer, 600);
+    read(&stream.entries, &mut group, consumer, 600);
+    drop(group);
     let frozen = stream.clone();
     let describe = |stream: &Stream| {
         let group = stream.groups.get(b"group").unwrap();
@@ -375,9 +376,10 @@ fn a_clone_is_not_changed_by_what_follows() {
         format!("{:?} {pending:?} {}", live(&stream.entries), stream.memory_bytes())
     };
     let before = describe(&frozen);
-    let group = stream.groups.get_mut(b"group").unwrap();
+    let mut group = stream.groups.get_mut(b"group").unwrap();
     (1..500).for_each(|ms| assert!(group.acknowledge(id(ms, 0))));
-    read(&stream.entries, group, consumer, 100);
+    read(&stream.entries, &mut group, consumer, 100);
+    drop(group);
     (1..990).step_by(3).for_each(|ms| assert!(stream.entries.delete(id(ms, 0))));
     stream.entries.trim(&exactly(Bound::Len(300)));
     stream.entries.add(id(2_000, 0), &[b"field", b"value"], &LIMITS).unwrap();

@@ -172,6 +172,14 @@ pub fn execute(value: &mut Vec<u8>, operations: &[Operation]) -> Outcome {
     Outcome { replies, changes }
 }
 
+/// Whether one of the operations that were answered so wrote, be it what was there already.
+pub fn has_written(operations: &[Operation], replies: &[Option<i64>]) -> bool {
+    operations
+        .iter()
+        .zip(replies)
+        .any(|(operation, reply)| operation.action != Action::Get && reply.is_some())
+}
+
 impl FieldType {
     /// Reads `i1` to `i64` or `u1` to `u63`.
     fn parse(text: &[u8]) -> Option<FieldType> {

@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use super::{BlockRef, Compression, Content, Entry, NO_EXPIRY, NamespaceId, Position};
 use crate::checksum::{Place, crc_at, seeded};
 use crate::coding::{put_varint, take_array, take_u16, take_u32, take_u64, take_varint};
+use crate::memory;
 
 /// What stands before a block's contents.
 pub const HEADER_BYTES: usize = 8;
@@ -115,7 +116,7 @@ impl BlockBuilder {
     pub fn clear(&mut self) {
         for buffer in [&mut self.body, &mut self.compressed] {
             buffer.clear();
-            buffer.shrink_to(KEPT_CAPACITY);
+            memory::shrink(buffer, KEPT_CAPACITY);
         }
         self.rows.clear();
         self.least_expiry_ms = NO_EXPIRY;
@@ -188,6 +189,12 @@ impl Column {
     fn at(self, bytes: &[u8], i: usize) -> u64 {
         let word = bytes[self.start + i * self.width..].first_chunk().expect("the tail lies behind a column");
         u64::from_le_bytes(*word) & self.mask
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        memory::release(std::mem::take(&mut self.bytes));
     }
 }
 

@@ -100,7 +100,7 @@ fn change_stream(stream: &mut Stream, count: usize, is_removal: bool, random: &m
     if stream.groups.is_empty() {
         stream.groups.create(b"group", StreamId::MIN, None);
     }
-    let group = stream.groups.get_mut(b"group").unwrap();
+    let mut group = stream.groups.get_mut(b"group").unwrap();
     let (consumer, _) = group.visit(if random.below(2) == 0 { b"alice" } else { b"bob" }, now);
     group.read_new(&stream.entries, consumer, count, false, now, |_| {});
     if let Some((first, _)) = group.pending_ends() {

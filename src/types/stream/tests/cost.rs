@@ -88,7 +88,7 @@ fn times() {
     timed("add after freezing", 1, || add(&mut stream, 1 << 40));
     timed("add again", 1, || add(&mut stream, 2 << 40));
     let acknowledge = |stream: &mut Stream, number: usize| {
-        let group = stream.groups.get_mut(b"group").unwrap();
+        let mut group = stream.groups.get_mut(b"group").unwrap();
         assert!(group.acknowledge(id(number as u64 / 10 + 1, number as u64 % 10)));
     };
     timed("acknowledge after freezing", 1, || acknowledge(&mut stream, 500_000));

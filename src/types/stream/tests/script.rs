@@ -40,7 +40,7 @@ impl Script {
             80..84 => self.xreadgroup_history(),
             84..88 => {
                 let ids = [self.pick(), self.pick(), self.pick()];
-                let group = self.group();
+                let mut group = self.group();
                 number(ids.into_iter().filter(|id| group.acknowledge(*id)).count())
             }
             88..92 => self.xclaim(),
@@ -124,7 +124,7 @@ impl Script {
     fn xreadgroup(&mut self) -> Vec<u8> {
         let (consumer, count) = (self.consumer(), 1 + self.random.below(5));
         let noack = self.random.below(6) == 0;
-        let group = self.stream.groups.get_mut(b"g1").unwrap();
+        let mut group = self.stream.groups.get_mut(b"g1").unwrap();
         let mut out = Vec::new();
         if self.stream.entries.top_id().is_some_and(|top| top > group.last_id) {
             let (consumer, _) = group.visit(consumer, NOW);
@@ -137,7 +137,7 @@ impl Script {
     fn xreadgroup_history(&mut self) -> Vec<u8> {
         let (consumer, count) = (self.consumer(), 1 + self.random.below(5));
         let start = self.pick().next().unwrap();
-        let group = self.stream.groups.get_mut(b"g1").unwrap();
+        let mut group = self.stream.groups.get_mut(b"g1").unwrap();
         let (consumer, _) = group.visit(consumer, NOW);
         let mut out = Vec::new();
         group.read_pending(&self.stream.entries, consumer, start, count, NOW, |id, entry| match entry {
@@ -154,7 +154,7 @@ impl Script {
         let deliveries = (self.random.below(3) == 0).then(|| self.random.below(10) as u64);
         let (force, just_id) = (flags & 1 > 0, flags & 2 > 0);
         let claim = Claim { min_idle_ms: 0, delivered: NOW, deliveries, force, just_id };
-        let group = self.stream.groups.get_mut(b"g1").unwrap();
+        let mut group = self.stream.groups.get_mut(b"g1").unwrap();
         let (consumer, created) = group.visit(name, NOW);
         let mut out = Vec::new();
         for id in ids {
@@ -173,7 +173,7 @@ impl Script {
         let (start, count) = (self.pick(), 1 + self.random.below(6));
         let just_id = self.random.below(2) == 1;
         let options = AutoClaim { start, count, min_idle_ms: 0, just_id };
-        let group = self.stream.groups.get_mut(b"g1").unwrap();
+        let mut group = self.stream.groups.get_mut(b"g1").unwrap();
         let (consumer, created) = group.visit(name, NOW);
         let mut out = Vec::new();
         let visit = |entry: &Entry<'_>, _: &Pending| push_claimed(&mut out, entry, just_id);
@@ -228,7 +228,7 @@ impl Script {
         self.note(&out);
     }
 
-    fn group(&mut self) -> &mut Group {
+    fn group(&mut self) -> GroupMut<'_> {
         self.stream.groups.get_mut(b"g1").unwrap()
     }
 

@@ -1,0 +1,251 @@
+//! What operations on a big key cost while its shard is locked, told by what they ask of the allocator: whatever grows, is copied or is
+//! freed with the size of the value shows there, on a machine of any speed.
+
+use super::*;
+use crate::store::keyspace::Garbage;
+use crate::store::{Edited, Slot};
+use crate::types::hash::{self, Hash};
+use crate::types::list::{self, End, List};
+use crate::types::set::{self, Set};
+use crate::types::stream::{self, NewId, Stream, StreamId};
+use crate::types::zset::{self, Flags, Zset};
+use crate::util::allocations::{Work, counted};
+
+/// Enough that what costs something for each would show a hundredfold.
+const ELEMENTS: usize = 60_000;
+/// Enough to be told from what is freed at once.
+const FEWER: usize = 20_000;
+/// Elements between two rounds.
+const BETWEEN_ROUNDS: usize = 7_000;
+const KINDS: [&str; 5] = ["list", "set", "hash", "zset", "stream"];
+
+/// What one operation may ask for: no element but a fixed number of chunks.
+const BOUND: Work = Work { allocations: 100, longest: 64 << 10, bytes: 128 << 10, frees: 100 };
+
+struct Case {
+    keyspace: Keyspace,
+    garbage: crossbeam_channel::Receiver<Garbage>,
+    kind: usize,
+    random: Random,
+}
+
+const BIG: &[u8] = b"big";
+
+impl Case {
+    fn new(kind: usize) -> Self {
+        let (sender, garbage) = crossbeam_channel::unbounded();
+        let hasher = KeyHasher::new([3; SECRET_LEN]);
+        Case {
+            keyspace: Keyspace::new(1, hasher, Box::new(|_| {}), sender),
+            garbage,
+            kind,
+            random: Random::new(kind as u64),
+        }
+    }
+
+    /// Does something with the key and tells what that cost, the commit included.
+    fn operate<R>(&self, work: impl FnOnce(&mut Db<'_>, &Key<'_>, Option<Slot>) -> R) -> (R, Work) {
+        let clock = AccessClock::lru(NOW);
+        let mut workspace = Workspace::default();
+        let locked = self.keyspace.locks().lock_set(ShardSet::ALL);
+        let mut view = Db::new(&self.keyspace, locked, DbIndex(0), NOW, &clock, &mut workspace);
+        let key = view.key(BIG);
+        let slot = view.find(&key);
+        counted(|| {
+            let result = work(&mut view, &key, slot);
+            view.commit(std::iter::empty(), DbIndex(0));
+            result
+        })
+    }
+
+    /// Adds an element, at the end or anywhere, short or long.
+    fn add(&mut self, n: usize) -> Work {
+        let seed = self.keyspace.member_seed();
+        let number = if n.is_multiple_of(2) { n } else { self.random.below(1 << 30) };
+        let length = if self.random.below(2_000) == 0 { 3_000 } else { 4 + self.random.below(24) };
+        let text = format!("{number:0>length$}").into_bytes();
+        let kind = self.kind;
+        let added = |view: &mut Db<'_>, key: &Key<'_>, slot| match kind {
+            0 => view.edit_or_create(key, slot, List::new, |list| {
+                let limits = list::Limits { listpack_size: -2 };
+                list.push(
+                    if n.is_multiple_of(2) { End::Left } else { End::Right },
+                    std::iter::once(&text[..]),
+                    limits,
+                );
+                ((), 1)
+            }),
+            1 => {
+                let limits = set::Limits {
+                    intset_entries: 8,
+                    listpack_entries: 8,
+                    listpack_value: 64,
+                    hash_seed: seed,
+                };
+                let empty = || Set::for_members(b"a", 1, &limits);
+                view.edit_or_create(key, slot, empty, |set| (_ = set.add(&text, &limits), 1));
+            }
+            2 => view.edit_or_create(key, slot, Hash::new, |hash| {
+                let limits = hash::Limits { listpack_entries: 8, listpack_value: 64, hash_seed: seed };
+                (_ = hash.set(&text, &text, hash::Expiry::Clear, &limits), 1)
+            }),
+            3 => view.edit_or_create(key, slot, Zset::new, |zset| {
+                let limits = zset::Limits { listpack_entries: 8, listpack_value: 64, hash_seed: seed };
+                (_ = zset.add(&text, number as f64, Flags::default(), &limits), 1)
+            }),
+            _ => view.edit_or_create(key, slot, Stream::default, |stream| {
+                let limits = stream::Limits { node_max_bytes: 4096, node_max_entries: 100 };
+                let id = stream.entries.next_id(NewId::Auto, UnixMs(n as u64)).unwrap();
+                stream.entries.add(id, &[b"name", &text], &limits).unwrap();
+                if stream.groups.is_empty() {
+                    stream.groups.create(b"group", StreamId::MIN, None);
+                }
+                let mut group = stream.groups.get_mut(b"group").unwrap();
+                let (consumer, _) = group.visit(if n.is_multiple_of(2) { b"alice" } else { b"bob" }, NOW);
+                group.read_new(&stream.entries, consumer, 1, false, NOW, |_| {});
+                ((), 1)
+            }),
+        };
+        self.operate(added).1
+    }
+
+    /// Makes a big value of the key; its bytes.
+    fn grow(&mut self) -> usize {
+        self.operate(|view, key, slot| slot.map(|slot| view.remove(key, slot)));
+        (0..FEWER).for_each(|n| _ = self.add(n));
+        let bytes = self.operate(|view, _, slot| value_of(view, slot.unwrap()).memory_bytes()).0;
+        assert!(bytes > 2 * BOUND.bytes, "{bytes}");
+        bytes
+    }
+
+    /// What is waiting to be freed.
+    fn garbage_bytes(&self) -> usize {
+        let bytes = |garbage| match garbage {
+            Garbage::Object(object) => object.memory_bytes(),
+            Garbage::Tables(tables) => tables.iter().map(|table| table.used_bytes()).sum(),
+        };
+        self.garbage.try_iter().map(bytes).sum()
+    }
+}
+
+fn value_of<'v>(view: &'v Db<'_>, slot: Slot) -> &'v Object {
+    match view.value(slot) {
+        Value::Object(object) => object,
+        _ => panic!("a big value is an object"),
+    }
+}
+
+fn assert_cheap(what: &str, kind: usize, work: Work) {
+    println!("{:<7} {what}: {work:?}", KINDS[kind]);
+    assert_eq!(work.or_worse(BOUND), BOUND, "{what} of a {}", KINDS[kind]);
+}
+
+#[test]
+fn growth_and_captures_of_a_big_value_cost_the_same_at_any_size() {
+    for kind in 0..KINDS.len() {
+        let mut case = Case::new(kind);
+        let (mut worst, mut capture, mut frozen) = (Work::default(), Work::default(), 0);
+        for n in 0..ELEMENTS {
+            worst = worst.or_worse(case.add(n));
+            if n % BETWEEN_ROUNDS > 0 {
+                continue;
+            }
+            // The first write behind the cut captures the value before the round does, in every other round.
+            case.keyspace.flip();
+            let cut = case.keyspace.visit();
+            if n.is_multiple_of(2 * BETWEEN_ROUNDS) {
+                worst = worst.or_worse(case.add(n + 1));
+            }
+            let mut steps = Steps::over(namespaces(&cut));
+            let mut slices = Vec::new();
+            while let Some((id, namespace, from)) = steps.next() {
+                let mut slice = Slice::with_room(SLICE_KEYS, 0);
+                let step = || case.keyspace.capture_step(id, namespace, from, &mut slice);
+                let (next, work) = counted(step);
+                steps.go_on(next);
+                capture = capture.or_worse(work);
+                frozen += slice.keys();
+                slices.push(slice);
+            }
+            worst = worst.or_worse(case.add(n + 2)).or_worse(case.add(n + 3));
+            case.keyspace.settle(&cut, !n.is_multiple_of(3));
+        }
+        assert!(frozen >= ELEMENTS / BETWEEN_ROUNDS, "{frozen}");
+        assert_cheap("growth", kind, worst);
+        assert_cheap("capture", kind, capture);
+    }
+}
+
+/// What gets rid of a big value.
+type Deed = fn(&mut Db<'_>, &Key<'_>, Slot);
+
+const DEEDS: [(&str, Deed); 6] = [
+    ("deletion", |view, key, slot| view.remove(key, slot)),
+    ("a string over it", |view, key, slot| {
+        view.set(key, Some(slot), NewValue::Int(1), Expiry::Clear);
+    }),
+    ("another key renamed over it", |view, key, slot| {
+        let small = view.key(b"small");
+        let source = view.set(&small, None, NewValue::Bytes(b"text", false), Expiry::Clear);
+        view.rename(&small, source, key, Some(slot));
+    }),
+    ("renaming it", |view, key, slot| {
+        let other = view.key(b"other");
+        view.rename(key, slot, &other, None);
+        let slot = view.find(&other).unwrap();
+        view.remove(&other, slot);
+    }),
+    ("expiry", |view, key, slot| {
+        view.set_expire(key, slot, Some(UnixMs(1)));
+        assert_eq!(view.find(key), None);
+    }),
+    ("a flush", |view, _, _| view.flush(DbIndex(0))),
+];
+
+#[test]
+fn whatever_gets_rid_of_a_big_value_leaves_freeing_it_to_others() {
+    for kind in 0..KINDS.len() {
+        let mut case = Case::new(kind);
+        for (what, deed) in DEEDS {
+            let bytes = case.grow();
+            let (_, work) = case.operate(|view, key, slot| deed(view, key, slot.unwrap()));
+            assert_cheap(what, kind, work);
+            assert!(case.garbage_bytes() >= bytes, "{what}: others get all of it");
+        }
+    }
+}
+
+#[test]
+fn what_a_script_took_apart_and_a_failed_round_kept_is_freed_by_others() {
+    let mut case = Case::new(0);
+    let bytes = case.grow();
+    let limits = list::Limits { listpack_size: -2 };
+    case.operate(|view, key, slot| {
+        view.allow_taking_back();
+        let Edited { is_gone, .. } = view.edit(key, slot.unwrap(), |list: &mut List| {
+            list.remove_range(0..list.len(), limits);
+            ((), 1)
+        });
+        assert!(is_gone);
+        let ((), work) = counted(|| view.keep_changes());
+        assert!(work.frees < 10, "{work:?}");
+    });
+    assert!(case.garbage_bytes() >= bytes);
+
+    let bytes = case.grow();
+    case.keyspace.flip();
+    let cut = case.keyspace.visit();
+    case.operate(|view, key, slot| view.remove(key, slot.unwrap()));
+    assert!(case.garbage_bytes() >= bytes, "it is shared with the round");
+    let mut most = 0;
+    for id in ShardSet::ALL.iter() {
+        let mut locked = case.keyspace.locks().lock_one(id);
+        let (kept, work) = counted(|| locked.shard_mut(id).end_round());
+        most = most.max(work.frees);
+        drop(locked);
+        let (_, work) = counted(|| drop(kept));
+        most = most.max(work.frees.saturating_sub(100_000));
+    }
+    assert!(most < 10, "{most} pieces freed under the lock");
+    drop(cut);
+}
