@@ -163,7 +163,13 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
     let options = Options::read(call, false)?;
     for position in options.keys.clone() {
         let (key, id) = (call.key(position), options.id(call, position));
-        id_after(call.db.read_typed(&key)?, id)?;
+        match id {
+            b"$" | b"+" => drop(call.db.read_typed::<Stream>(&key)?),
+            _ => {
+                call.db.find_typed::<Stream>(&key)?;
+                id_after(None, id)?;
+            }
+        }
     }
     let mut replies = Replies::default();
     for position in options.keys.clone() {
@@ -196,9 +202,11 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
         serve: Box::new(move |serving| {
             let key = serving.key;
             let mut replies = Replies::default();
-            if let Some(stream) = serving.db.read_typed(&key)?
+            // It has been counted that there is nothing.
+            if let Some(slot) = serving.db.find_typed::<Stream>(&key)?
                 && let Some((_, after)) = wanted.iter().find(|(name, _)| name == key.bytes)
             {
+                let stream = serving.db.typed(slot)?;
                 replies.write_after(serving.reply, key.bytes, stream, *after, count);
             }
             Ok(replies.end(serving.reply))

@@ -9,6 +9,7 @@ pub mod hyperloglog;
 pub mod keys;
 pub mod limits;
 pub mod lists;
+pub mod pubsub;
 pub mod scripting;
 pub mod server;
 pub mod sets;
@@ -50,6 +51,7 @@ pub const FAMILIES: &[&Family] = &[
     &streams::FAMILY,
     &keys::FAMILY,
     &transactions::FAMILY,
+    &pubsub::FAMILY,
     &scripting::FAMILY,
     &server::FAMILY,
     &config::FAMILY,
@@ -90,7 +92,10 @@ const NOT_COMPARED: &[(&str, &[&str])] = &[
     ("it writes files or ends something", &["bgrewriteaof", "bgsave", "quit", "save", "shutdown"]),
     ("it connects to another server", &["migrate"]),
     ("it is RESTORE", &["restore-asking"]),
-    ("its replies come when others do something, see `listeners`", &["monitor"]),
+    (
+        "it is answered several times, or when others do something: `events` listens",
+        &["monitor", "psubscribe", "punsubscribe", "ssubscribe", "subscribe", "sunsubscribe", "unsubscribe"],
+    ),
 ];
 
 #[test]
