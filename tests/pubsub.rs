@@ -149,6 +149,11 @@ fn client_reply_off_does_not_silence_messages() {
     assert_eq!(publisher.int(&["PUBLISH", "c", "x"]), 1);
     assert_eq!(subscriber.read(), push(&["message", "c", "x"]));
     subscriber.ok(&["CLIENT", "REPLY", "ON"]);
+    // A confirmation does not take the place of the reply that is skipped, but the skip is over.
+    let mut client = server.connect();
+    client.send(&["CLIENT", "REPLY", "SKIP"]);
+    assert_eq!(client.cmd(&["UNSUBSCRIBE", "c"]), confirmation("unsubscribe", "c", 0));
+    assert_eq!(client.cmd(&["PING"]), Value::simple("PONG"));
 }
 
 #[test]
@@ -339,4 +344,70 @@ fn subscribers_are_never_idle() {
     other.ok(&["CONFIG", "SET", "timeout", "0"]);
     assert_eq!(other.int(&["PUBLISH", "c", "still here"]), 1);
     assert_eq!(client.read(), message(&["message", "c", "still here"]));
+}
+
+#[test]
+fn transactions_and_scripts_publish_when_they_are_over_and_in_order() {
+    let server = start();
+    let (mut subscriber, mut client) = (server.connect(), server.connect());
+    subscriber.cmd(&["SUBSCRIBE", "c"]);
+    client.ok(&["MULTI"]);
+    for line in [&["PUBLISH", "c", "1"][..], &["SET", "k", "v"], &["PUBLISH", "c", "2"], &["GET", "k"]] {
+        client.cmd(line);
+    }
+    subscriber.expect_silence(Duration::from_millis(30));
+    let expected = [Value::Int(1), Value::simple("OK"), Value::Int(1), Value::bulk("v")];
+    assert_eq!(client.array(&["EXEC"]), expected);
+    let script =
+        "for n = 3, 5 do redis.call('publish', KEYS[1], n) end return redis.call('spublish', 'c', 'x')";
+    assert_eq!(client.int(&["EVAL", script, "1", "c"]), 0);
+    // It would have to be told to replicas, so it counts as a write.
+    let refused = client.error(&["EVAL_RO", "return redis.call('publish', 'c', 'no')", "0"]);
+    assert!(refused.starts_with("ERR Write commands are not allowed from read-only scripts"), "{refused}");
+    for n in 1..=5 {
+        assert_eq!(subscriber.read(), message(&["message", "c", &n.to_string()]));
+    }
+    let refused = client.error(&["EVAL", "return redis.call('subscribe', 'c')", "0"]);
+    assert!(refused.starts_with("ERR This Redis command is not allowed from script"), "{refused}");
+}
+
+#[test]
+fn subscribe_may_be_part_of_a_transaction_and_ssubscribe_may_not() {
+    let server = start();
+    let (mut client, mut publisher) = (server.connect(), server.connect());
+    client.ok(&["MULTI"]);
+    for line in
+        [&["SUBSCRIBE", "c", "d"][..], &["PSUBSCRIBE", "x*"], &["SSUBSCRIBE", "s"], &["UNSUBSCRIBE", "d"]]
+    {
+        assert_eq!(client.cmd(line), Value::simple("QUEUED"));
+    }
+    client.send(&["EXEC"]);
+    assert_eq!(client.recv_raw(4), b"*4\r\n");
+    assert_eq!(client.read(), confirmation("subscribe", "c", 1));
+    assert_eq!(client.read(), confirmation("subscribe", "d", 2));
+    assert_eq!(client.read(), confirmation("psubscribe", "x*", 3));
+    let refused = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
+    assert_eq!(client.read().as_error().as_deref(), Some(refused));
+    assert_eq!(client.read(), confirmation("unsubscribe", "d", 2));
+    assert_eq!(publisher.int(&["PUBLISH", "c", "x"]), 1);
+    assert_eq!(client.read(), message(&["message", "c", "x"]));
+}
+
+#[test]
+fn a_reset_ends_everything_that_a_client_listens_to() {
+    let server = start();
+    let (mut client, mut other) = (resp3(server.addr()), server.connect());
+    client.cmd(&["SUBSCRIBE", "c"]);
+    client.cmd(&["PSUBSCRIBE", "*"]);
+    client.cmd(&["SSUBSCRIBE", "s"]);
+    client.ok(&["CLIENT", "TRACKING", "ON"]);
+    client.cmd(&["GET", "k"]);
+    assert_eq!(client.cmd(&["RESET"]), Value::simple("RESET"));
+    other.ok(&["SET", "k", "v"]);
+    assert_eq!((other.int(&["PUBLISH", "c", "x"]), other.int(&["SPUBLISH", "s", "x"])), (0, 0));
+    assert_eq!(client.cmd(&["GET", "k"]), Value::bulk("v"));
+    assert_eq!(client.int(&["CLIENT", "GETREDIR"]), -1);
+    let line = client.text(&["CLIENT", "INFO"]);
+    assert!(line.contains(" sub=0 psub=0 ssub=0 ") && line.contains(" flags=N "), "{line}");
+    assert!(other.text(&["INFO", "clients"]).contains("tracking_clients:0\r\n"));
 }

@@ -29,11 +29,12 @@ use std::sync::atomic::Ordering;
 use super::call::Call;
 use super::error::CommandError;
 use super::residence::waiter;
-use super::spec::CommandResult;
+use super::spec::{CommandResult, flags};
 use super::state::ServerState;
 use super::wait;
 use crate::client::{Client, ClientId, ClientInfo, Letter, Otherwise, Waiting};
 use crate::config::Config;
+use crate::pubsub::Tracker;
 use crate::resp::{Output, Protocol, Reply};
 use crate::store::db::Workspace;
 use crate::store::evict::AccessClock;
@@ -105,6 +106,8 @@ struct Want {
     protocol: Protocol,
     client: ClientId,
     at: Waiter,
+    /// The client tracks what it reads, and the command only reads.
+    tracker: Option<Arc<Tracker>>,
 }
 
 impl Call<'_> {
@@ -138,7 +141,14 @@ impl Call<'_> {
                 keys.push(key);
             }
         }
-        let want = Want { serve: wait.serve, protocol, client: self.client.id(), at: waiter(self.client) };
+        let is_read = self.command.command.has(flags::READONLY) && self.client.listening.tracks_reads();
+        let want = Want {
+            serve: wait.serve,
+            protocol,
+            client: self.client.id(),
+            at: waiter(self.client),
+            tracker: self.client.tracker().filter(|_| is_read).cloned(),
+        };
         let blocked = Blocked::new(keys, also, Box::new(want));
         self.db.wait(&blocked);
         let otherwise = Otherwise::Reply(Nothing::NullArray.text(protocol));
@@ -232,7 +242,12 @@ impl Service<'_, '_> {
             random: &mut *self.random,
         };
         match (want.serve)(&mut serving) {
-            Ok(true) => {}
+            Ok(true) => {
+                // The change that it waited for has made the server forget that it read the key.
+                if let Some(tracker) = &want.tracker {
+                    self.db.track(&key.key(), tracker);
+                }
+            }
             // Another type than the client waits for is nothing.
             Ok(false) | Err(CommandError::WRONG_TYPE) => return false,
             Err(error) => reply.error(error.bytes()),

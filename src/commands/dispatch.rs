@@ -250,8 +250,11 @@ impl Executor {
             self.begin_turn();
         }
         let all_wanted = before == ReplyMode::On && client.reply_mode == ReplyMode::On;
-        if !all_wanted && matches!(outcome, Outcome::Done { .. }) && !is_told(request.row, out, mark) {
-            Self::suppress(client, before, out, mark);
+        if !all_wanted && matches!(outcome, Outcome::Done { .. }) {
+            let is_told = client.multi.is_none() && is_told(request.row, out, mark);
+            if Self::is_unwanted(client, before) && !is_told {
+                out.rollback(mark);
+            }
         }
         self.outbox.put_own(client, out);
         if client.listening.caching && matches!(outcome, Outcome::Done { .. }) {
@@ -267,9 +270,9 @@ impl Executor {
         client.listening.caching = client.multi.is_some() || row.is_some_and(goes_on);
     }
 
-    /// CLIENT REPLY: takes back a reply that the client did not want.
-    fn suppress(client: &mut Client, before: ReplyMode, out: &mut Output, mark: Mark) {
-        let unwanted = match (before, client.reply_mode) {
+    /// CLIENT REPLY: does the client want no reply to what was just executed?
+    fn is_unwanted(client: &mut Client, before: ReplyMode) -> bool {
+        match (before, client.reply_mode) {
             (_, ReplyMode::Off) => true,
             (_, ReplyMode::SkipNext) => {
                 client.reply_mode = ReplyMode::Skipping;
@@ -281,9 +284,6 @@ impl Executor {
                 true
             }
             _ => false,
-        };
-        if unwanted {
-            out.rollback(mark);
         }
     }
 
@@ -348,6 +348,9 @@ impl Executor {
         self.admit_client(client, row, argv)?;
         if self.state.is_loading() && !row.command.has(flags::LOADING) {
             return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::LOADING));
+        }
+        if client.listening.is_monitor() && row.command.flags & USES_KEYS != 0 {
+            return Err(CommandError::MONITOR_USES_KEYS);
         }
         if row.is_write {
             self.admit_write(row)?;
@@ -581,6 +584,9 @@ pub fn invoke(call: &mut Call<'_>) -> CommandResult {
     }
     result
 }
+
+/// What a client that watches all commands may not do: to Redis it is a replica.
+const USES_KEYS: u32 = flags::WRITE | flags::READONLY | flags::MAY_REPLICATE;
 
 /// The only commands of a RESP2 client that is subscribed to something.
 fn is_allowed_to_subscribers(row: &Row) -> bool {

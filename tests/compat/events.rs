@@ -173,7 +173,7 @@ fn random_commands_cause_the_events_and_invalidations_that_redis_causes() {
     let mut tested = Listening::new(Live::new(subject().start()));
     // What they say about clients is other than without a listener. Since 7.2 clients track what a script reads, not what it
     // declares. SORT meets keys in the order of a set.
-    let tells_of_clients = ["server", "config", "limits", "transactions", "scripting", "sort"];
+    let tells_of_clients = ["server", "config", "limits", "transactions", "scripting", "sort", "pubsub"];
     let chosen = std::env::var("FORGEKV_COMPAT_FAMILIES").unwrap_or_default();
     let is_chosen = |family: &&Family| {
         let is_named = chosen.is_empty() || chosen.split(',').any(|name| name == family.name);
