@@ -1,7 +1,7 @@
 //! Publish/subscribe: who gets which message, in which order and shape.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Client, Rng, Server, ServerOptions, Value, forgekv_only, wait_for};
 
@@ -410,4 +410,41 @@ fn a_reset_ends_everything_that_a_client_listens_to() {
     let line = client.text(&["CLIENT", "INFO"]);
     assert!(line.contains(" sub=0 psub=0 ssub=0 ") && line.contains(" flags=N "), "{line}");
     assert!(other.text(&["INFO", "clients"]).contains("tracking_clients:0\r\n"));
+}
+
+#[test]
+fn what_comes_while_a_client_executes_comes_behind_its_replies_and_only_if_it_still_wants_it() {
+    if forgekv_only("Redis executes nothing else meanwhile") {
+        return;
+    }
+    let args = ["--workers", "4", "--enable-debug-command", "yes"];
+    let server = ServerOptions::default().args(&args).start();
+    let (mut client, mut publisher) = (resp3(server.addr()), server.connect());
+    client.cmd(&["SUBSCRIBE", "c"]);
+    client.cmd(&["SUBSCRIBE", "d"]);
+    client.send_raw(
+        b"*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$3\r\n0.3\r\n*2\r\n$11\r\nUNSUBSCRIBE\r\n$1\r\nc\r\n",
+    );
+    let began = Instant::now();
+    let mut sent = 0;
+    while began.elapsed() < Duration::from_millis(150) {
+        publisher.int(&["PUBLISH", "c", "lost"]);
+        publisher.int(&["PUBLISH", "d", &sent.to_string()]);
+        sent += 1;
+    }
+    // The first may have come before the client began.
+    let mut read = 0;
+    let mut is_over = false;
+    while read < sent {
+        match client.read() {
+            Value::Simple(text) => assert_eq!(text, b"OK"),
+            value if value == as_push(confirmation("unsubscribe", "c", 1)) => is_over = true,
+            value if value == push(&["message", "c", "lost"]) => assert!(!is_over, "after {read}"),
+            value => {
+                assert_eq!(value, push(&["message", "d", &read.to_string()]));
+                read += 1;
+            }
+        }
+    }
+    assert!(is_over);
 }

@@ -1,7 +1,8 @@
 //! The path that every request takes.
 //!
 //! In this order, one short function each: lookup, arity, authentication, state of the server, locks, run, log, count.
-//! (ACL rules and notifications join here.) Between MULTI and EXEC `queue` has the word instead.
+//! (ACL rules join here.) What others are to be told of it goes to the [`outbox`] when the locks are released. Between MULTI and
+//! EXEC `queue` has the word instead.
 //!
 //! * L1: a handler runs while all its locks are held, and what it changed is in the log before they are released.
 //! * L3: nothing here waits. A busy shard, a full log or a pause gives an [`Outcome`] that tells the caller to bring the
