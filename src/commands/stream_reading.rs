@@ -163,13 +163,7 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
     let options = Options::read(call, false)?;
     for position in options.keys.clone() {
         let (key, id) = (call.key(position), options.id(call, position));
-        match id {
-            b"$" | b"+" => drop(call.db.read_typed::<Stream>(&key)?),
-            _ => {
-                call.db.find_typed::<Stream>(&key)?;
-                id_after(None, id)?;
-            }
-        }
+        id_after(call.db.read_typed(&key)?, id)?;
     }
     let mut replies = Replies::default();
     for position in options.keys.clone() {
