@@ -493,7 +493,7 @@ fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
         if is_due(IDLE_MS) {
             state.rates.sample_memory(state.memory(None).used());
         }
-        if is_due(IDLE_MS) && config.timeout > 0 {
+        if is_due(IDLE_MS) && (config.timeout > 0 || state.keyspace.pubsub().has_listeners()) {
             seats.iter().for_each(|seat| seat.mailbox.post(Mail::Tick));
         }
     }

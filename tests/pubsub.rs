@@ -331,6 +331,22 @@ fn a_subscriber_that_does_not_read_is_cut_and_the_others_are_served() {
 }
 
 #[test]
+fn a_subscriber_over_the_soft_limit_is_cut_after_its_time_though_nothing_more_is_said() {
+    let server = start();
+    let mut publisher = server.connect();
+    let mut slow: Vec<Client> = (0..4).map(|_| server.connect()).collect();
+    slow.iter_mut().for_each(|client| _ = client.cmd(&["SUBSCRIBE", "c"]));
+    // The limit holds for workers, too, whose clients have not sent anything since.
+    publisher.ok(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 0 1mb 1"]);
+    let text = "x".repeat(1 << 20);
+    for _ in 0..30 {
+        publisher.int(&["PUBLISH", "c", &text]);
+    }
+    wait_for("the slow subscribers to be cut", || publisher.array(&["PUBSUB", "CHANNELS"]).is_empty());
+    publisher.ok(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 8mb 60"]);
+}
+
+#[test]
 fn subscribers_are_never_idle() {
     let server = start();
     let mut client = server.connect();

@@ -168,12 +168,13 @@ impl Executor {
         self.turn_began = self.round_began.1;
     }
 
-    /// Begins a turn: the only place where the configuration is looked at.
+    /// Begins a turn: the configuration stays what it is now, but for what the turn's commands change.
     pub fn begin_turn(&mut self) {
         self.refresh_config();
     }
 
-    fn refresh_config(&mut self) {
+    /// Looks at the configuration. A thread may have had no turn for long.
+    pub fn refresh_config(&mut self) {
         self.config.refresh();
         self.access = AccessClock::of(&self.config, self.now, self.random.fraction());
     }
