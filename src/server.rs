@@ -47,6 +47,8 @@ use crate::util::supervisor::Supervisor;
 use crate::util::{file, log, time};
 
 mod dataset;
+#[cfg(test)]
+mod simulated;
 
 use dataset::DiskThreads;
 
