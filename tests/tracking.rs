@@ -539,3 +539,17 @@ fn what_a_client_waited_for_is_tracked_once_it_has_it() {
     writer.text(&["XADD", "x", "1-2", "f", "v"]);
     assert_eq!(client.read(), invalidation(&["x"]));
 }
+
+#[test]
+fn what_was_flushed_while_nobody_tracked_is_not_told_of_later() {
+    let server = Server::start();
+    let (mut client, mut other) = (server.connect(), server.connect());
+    client.hello(3);
+    client.ok(&["CLIENT", "TRACKING", "ON"]);
+    client.null(&["GET", "k"]);
+    client.ok(&["CLIENT", "TRACKING", "OFF"]);
+    other.ok(&["FLUSHALL"]);
+    client.ok(&["CLIENT", "TRACKING", "ON"]);
+    other.ok(&["SET", "k", "v"]);
+    assert_eq!(client.text(&["PING"]), "PONG");
+}

@@ -41,6 +41,7 @@ use crate::store::evict::AccessClock;
 use crate::store::interest::{Blocked, NamedKey};
 use crate::store::lock::{Locked, ShardSet};
 use crate::store::{Db, DbIndex, Key, Keyspace, ShardId, UnixMs, Waiter};
+use crate::util::long_double::LongDouble;
 use crate::util::random::Random;
 use crate::util::{double, log, time};
 
@@ -157,7 +158,14 @@ impl Call<'_> {
 
     /// Word `position` as a timeout in seconds with a fraction; `None`: 0, for ever.
     pub fn timeout_ms(&self, position: usize) -> Result<Option<u64>, CommandError> {
-        let seconds = double::parse(self.arg(position)).ok_or(CommandError::TIMEOUT_NOT_FLOAT)?;
+        let Some(seconds) = double::parse(self.arg(position)) else {
+            // Redis reads more numbers than a double can be; none of them is a time.
+            return Err(match LongDouble::parse(self.arg(position)) {
+                Some(number) if number.is_negative() => CommandError::TIMEOUT_NEGATIVE,
+                Some(_) => CommandError::TIMEOUT_OUT_OF_RANGE,
+                None => CommandError::TIMEOUT_NOT_FLOAT,
+            });
+        };
         let (ms, now_ms) = ((seconds * 1000.0).ceil(), self.now.0 as f64);
         if ms + now_ms > i64::MAX as f64 {
             return Err(CommandError::TIMEOUT_OUT_OF_RANGE);

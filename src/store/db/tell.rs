@@ -65,7 +65,8 @@ impl Db<'_> {
 
     /// All keys of a database are gone, or of all databases. Redis does not tell databases apart here, either.
     pub fn note_flushed(&mut self) {
-        if self.tracks {
+        // Keys can be known although nobody tracks any just now; who begins again must not hear of them.
+        if self.tracks || self.keyspace.tracking.keys() > 0 {
             self.tell_all_trackers();
         }
     }
