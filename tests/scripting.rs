@@ -272,3 +272,30 @@ fn replies_of_resp3_are_converted_both_ways() {
     assert_eq!(pairs, Some(vec![(Value::bulk("a"), Value::Int(1))]));
     assert_eq!(eval(&mut client, "return {double=1.5}"), Value::Double("1.5".to_owned()));
 }
+
+#[test]
+fn a_busy_script_that_has_written_ends_with_the_server_only_and_leaves_nothing() {
+    if forgekv_only("restarts the server") {
+        return;
+    }
+    let mut server = ServerOptions::default().args(&["--busy-reply-threshold", "50"]).start();
+    let (mut client, mut other) = (server.connect(), server.connect());
+    client.ok(&["SET", "before", "1"]);
+    client.send(&[
+        "EVAL",
+        "redis.call('set', KEYS[1], 1) while true do redis.call('get', KEYS[1]) end",
+        "1",
+        "half",
+    ]);
+    wait_for("the script to be busy", || {
+        other.cmd(&["SCRIPT", "KILL"]).as_error().is_some_and(|error| error.starts_with("UNKILLABLE"))
+    });
+    let busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    assert_eq!(other.error(&["SHUTDOWN"]), busy);
+    assert_eq!(other.error(&["SHUTDOWN", "SAVE"]), busy);
+    other.send(&["SHUTDOWN", "NOSAVE"]);
+    assert!(server.wait_for_exit().success());
+    server.restart();
+    let mut client = server.connect();
+    assert_eq!(client.texts(&["MGET", "before", "half"]), ["1", "(nil)"]);
+}
