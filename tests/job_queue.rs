@@ -345,7 +345,7 @@ fn contended_jobs_are_neither_lost_nor_doubled_by_kill_9() {
     let seed = std::env::var("FORGEKV_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(11);
     eprintln!("FORGEKV_SEED={seed}");
     let args =
-        ["--workers", "4", "--wal_sync_mode", "always", "--wal_segment_mb", "1", "--checkpoint_log_mb", "4"];
+        ["--workers", "4", "--wal_sync_mode", "always", "--wal_segment_mb", "1", "--checkpoint_log_mb", "1"];
     let server = Server::with_args(&args);
     server.connect().ok(&["XGROUP", "CREATE", "q:stream", "workers", "0", "MKSTREAM"]);
     // Where every access goes to the disk each takes several times as long.
