@@ -37,8 +37,8 @@ test: linker ## every test of the workspace, then the commands' tests with the k
 	$(CARGO) test --workspace --locked
 	FORGEKV_TEST_COLD=1 $(CARGO) test --test suite --locked
 
-stress: linker ## the tests of many threads and of random input, twenty times as long
-	FORGEKV_STRESS=20 $(CARGO) test --workspace --release --locked -- contended mutated random
+stress: linker ## the tests of many threads and of random input, long: 1,200 histories each in RAM and on disk, 100,000 queued jobs
+	FORGEKV_STRESS=20 $(CARGO) test --workspace --release --locked -- contended mutated random linearizable
 
 crash: linker ## kill -9 loops (70 rounds in each sync mode) and simulated power loss
 	FORGEKV_CRASH_ROUNDS=70 $(CARGO) test --workspace --release --locked -- crash fault

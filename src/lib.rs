@@ -19,7 +19,8 @@
 //! commands ahead ([`resp::request`]), looks them up ([`commands::table`]) and prefetches their keys. Each is then executed in
 //! order ([`commands::dispatch`]): checks, locks on its keys' shards ([`store::lock`]), handler, one record in the log
 //! ([`store::keyspace`]), locks released. A command whose key is on disk only puts its connection aside until the key is in RAM
-//! ([`store::residence`]), and runs again. The replies ([`resp::reply`]) of the turn leave in one write; with `wal_sync_mode
+//! ([`store::residence`]), and runs again. What others are to be told, who subscribed or track keys ([`pubsub`]), leaves at the end
+//! of the turn for their workers. The replies ([`resp::reply`]) of the turn leave in one write; with `wal_sync_mode
 //! always` not before the log thread has synced what they depend on.
 //!
 //! # Reading order

@@ -47,6 +47,8 @@ use crate::util::supervisor::Supervisor;
 use crate::util::{file, log, time};
 
 mod dataset;
+#[cfg(test)]
+mod simulated;
 
 use dataset::DiskThreads;
 
@@ -493,7 +495,7 @@ fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
         if is_due(IDLE_MS) {
             state.rates.sample_memory(state.memory(None).used());
         }
-        if is_due(IDLE_MS) && config.timeout > 0 {
+        if is_due(IDLE_MS) && (config.timeout > 0 || state.keyspace.pubsub().has_listeners()) {
             seats.iter().for_each(|seat| seat.mailbox.post(Mail::Tick));
         }
     }

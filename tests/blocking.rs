@@ -501,3 +501,17 @@ fn every_element_goes_to_exactly_one_client() {
     expected.sort();
     assert_eq!(taken, expected);
 }
+
+#[test]
+fn a_time_that_is_over_is_a_null_array_and_one_that_is_none_an_error() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for line in ["BLMOVE none to LEFT RIGHT 0.01", "BRPOPLPUSH none to 0.01", "BLPOP none 0.01"] {
+        assert_eq!(client.cmd(&line.split(' ').collect::<Vec<_>>()), Value::NullArray, "{line}");
+    }
+    for (timeout, error) in
+        [("-1e400", "ERR timeout is negative"), ("nan", "ERR timeout is not a float or out of range")]
+    {
+        assert_eq!(client.error(&["BLPOP", "none", timeout]), error);
+    }
+}

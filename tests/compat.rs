@@ -2,6 +2,7 @@
 //!
 //! * `grammar` turns a synopsis such as `SET key value { NX ; XX ; EX seconds }` into valid, edge and wrong commands; each
 //!   family in `families` is a table of synopses. A new family of commands is one new file there.
+//! * `scripts` are the words that are Lua.
 //! * `target` runs a sequence on a fresh dataset, then reads the whole state back.
 //! * `differences` compares; it holds the one list of differences that are allowed, each with its reason.
 //! * `shrink` reduces what differs to a minimal reproduction.
@@ -21,6 +22,7 @@ mod dumps;
 mod events;
 mod families;
 mod grammar;
+mod scripts;
 mod shrink;
 mod target;
 mod words;

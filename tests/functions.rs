@@ -92,3 +92,17 @@ fn libraries_survive_restarts_and_checkpoints() {
     let mut client = server.connect();
     assert_eq!(client.array(&["FUNCTION", "LIST"]), []);
 }
+
+#[test]
+fn a_function_has_its_name_in_any_case_and_not_all_that_scripts_have() {
+    let (_server, mut client) = start();
+    let library = "#!lua name=lib\nredis.register_function('Fn', function() return redis.breakpoint end)";
+    client.cmd(&["FUNCTION", "LOAD", library]);
+    client.null(&["FCALL", "fN", "0"]);
+    let other = "#!lua name=other\nredis.register_function('FN', function() end)";
+    assert_eq!(client.error(&["FUNCTION", "LOAD", other]), "ERR Function FN already exists");
+    assert_eq!(
+        client.cmd(&["EVAL", "return redis.breakpoint()", "0"]),
+        client.cmd(&["EVAL", "return false", "0"])
+    );
+}

@@ -61,11 +61,13 @@ fn passwords_are_not_shown() {
     client.error(&["AUTH", "secret"]);
     client.error(&["AUTH", "user", "secret"]);
     client.cmd(&["HELLO", "2", "AUTH", "user", "secret"]);
+    client.cmd(&["MIGRATE", "127.0.0.1", "1", "none", "0", "10", "COPY", "AUTH2", "user", "secret"]);
     client.cmd(&["PING"]);
     for words in [
         r#""AUTH" "(redacted)""#,
         r#""AUTH" "(redacted)" "(redacted)""#,
         r#""HELLO" "2" "AUTH" "(redacted)" "(redacted)""#,
+        r#""MIGRATE" "127.0.0.1" "1" "none" "0" "10" "COPY" "AUTH2" "(redacted)" "(redacted)""#,
         r#""PING""#,
     ] {
         assert_eq!(next(&mut monitor), format!("[0 {address}] {words}"));
@@ -124,6 +126,10 @@ fn a_monitor_sees_its_own_commands_behind_their_replies() {
     assert_eq!(next(&mut monitor), format!("[0 {address}] \"ECHO\" \"x\""));
     assert!(monitor.text(&["CLIENT", "INFO"]).contains(" flags=O "));
     next(&mut monitor);
+    for line in [&["GET", "k"][..], &["SET", "k", "v"], &["PUBLISH", "c", "x"], &["EVAL", "return 1", "0"]] {
+        let refused = Value::Error(b"ERR Replica can't interact with the keyspace".to_vec());
+        assert_eq!(monitor.cmd(line), refused, "{line:?}");
+    }
     assert_eq!(monitor.cmd(&["RESET"]), Value::simple("RESET"));
     let mut client = server.connect();
     client.ok(&["SET", "k", "v"]);

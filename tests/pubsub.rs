@@ -1,7 +1,7 @@
 //! Publish/subscribe: who gets which message, in which order and shape.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Client, Rng, Server, ServerOptions, Value, forgekv_only, wait_for};
 
@@ -149,6 +149,11 @@ fn client_reply_off_does_not_silence_messages() {
     assert_eq!(publisher.int(&["PUBLISH", "c", "x"]), 1);
     assert_eq!(subscriber.read(), push(&["message", "c", "x"]));
     subscriber.ok(&["CLIENT", "REPLY", "ON"]);
+    // A confirmation does not take the place of the reply that is skipped, but the skip is over.
+    let mut client = server.connect();
+    client.send(&["CLIENT", "REPLY", "SKIP"]);
+    assert_eq!(client.cmd(&["UNSUBSCRIBE", "c"]), confirmation("unsubscribe", "c", 0));
+    assert_eq!(client.cmd(&["PING"]), Value::simple("PONG"));
 }
 
 #[test]
@@ -326,6 +331,22 @@ fn a_subscriber_that_does_not_read_is_cut_and_the_others_are_served() {
 }
 
 #[test]
+fn a_subscriber_over_the_soft_limit_is_cut_after_its_time_though_nothing_more_is_said() {
+    let server = start();
+    let mut publisher = server.connect();
+    let mut slow: Vec<Client> = (0..4).map(|_| server.connect()).collect();
+    slow.iter_mut().for_each(|client| _ = client.cmd(&["SUBSCRIBE", "c"]));
+    // The limit holds for workers, too, whose clients have not sent anything since.
+    publisher.ok(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 0 1mb 1"]);
+    let text = "x".repeat(1 << 20);
+    for _ in 0..30 {
+        publisher.int(&["PUBLISH", "c", &text]);
+    }
+    wait_for("the slow subscribers to be cut", || publisher.array(&["PUBSUB", "CHANNELS"]).is_empty());
+    publisher.ok(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 8mb 60"]);
+}
+
+#[test]
 fn subscribers_are_never_idle() {
     let server = start();
     let mut client = server.connect();
@@ -339,4 +360,107 @@ fn subscribers_are_never_idle() {
     other.ok(&["CONFIG", "SET", "timeout", "0"]);
     assert_eq!(other.int(&["PUBLISH", "c", "still here"]), 1);
     assert_eq!(client.read(), message(&["message", "c", "still here"]));
+}
+
+#[test]
+fn transactions_and_scripts_publish_when_they_are_over_and_in_order() {
+    let server = start();
+    let (mut subscriber, mut client) = (server.connect(), server.connect());
+    subscriber.cmd(&["SUBSCRIBE", "c"]);
+    client.ok(&["MULTI"]);
+    for line in [&["PUBLISH", "c", "1"][..], &["SET", "k", "v"], &["PUBLISH", "c", "2"], &["GET", "k"]] {
+        client.cmd(line);
+    }
+    subscriber.expect_silence(Duration::from_millis(30));
+    let expected = [Value::Int(1), Value::simple("OK"), Value::Int(1), Value::bulk("v")];
+    assert_eq!(client.array(&["EXEC"]), expected);
+    let script =
+        "for n = 3, 5 do redis.call('publish', KEYS[1], n) end return redis.call('spublish', 'c', 'x')";
+    assert_eq!(client.int(&["EVAL", script, "1", "c"]), 0);
+    // It would have to be told to replicas, so it counts as a write.
+    let refused = client.error(&["EVAL_RO", "return redis.call('publish', 'c', 'no')", "0"]);
+    assert!(refused.starts_with("ERR Write commands are not allowed from read-only scripts"), "{refused}");
+    for n in 1..=5 {
+        assert_eq!(subscriber.read(), message(&["message", "c", &n.to_string()]));
+    }
+    let refused = client.error(&["EVAL", "return redis.call('subscribe', 'c')", "0"]);
+    assert!(refused.starts_with("ERR This Redis command is not allowed from script"), "{refused}");
+}
+
+#[test]
+fn subscribe_may_be_part_of_a_transaction_and_ssubscribe_may_not() {
+    let server = start();
+    let (mut client, mut publisher) = (server.connect(), server.connect());
+    client.ok(&["MULTI"]);
+    for line in
+        [&["SUBSCRIBE", "c", "d"][..], &["PSUBSCRIBE", "x*"], &["SSUBSCRIBE", "s"], &["UNSUBSCRIBE", "d"]]
+    {
+        assert_eq!(client.cmd(line), Value::simple("QUEUED"));
+    }
+    client.send(&["EXEC"]);
+    assert_eq!(client.recv_raw(4), b"*4\r\n");
+    assert_eq!(client.read(), confirmation("subscribe", "c", 1));
+    assert_eq!(client.read(), confirmation("subscribe", "d", 2));
+    assert_eq!(client.read(), confirmation("psubscribe", "x*", 3));
+    let refused = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
+    assert_eq!(client.read().as_error().as_deref(), Some(refused));
+    assert_eq!(client.read(), confirmation("unsubscribe", "d", 2));
+    assert_eq!(publisher.int(&["PUBLISH", "c", "x"]), 1);
+    assert_eq!(client.read(), message(&["message", "c", "x"]));
+}
+
+#[test]
+fn a_reset_ends_everything_that_a_client_listens_to() {
+    let server = start();
+    let (mut client, mut other) = (resp3(server.addr()), server.connect());
+    client.cmd(&["SUBSCRIBE", "c"]);
+    client.cmd(&["PSUBSCRIBE", "*"]);
+    client.cmd(&["SSUBSCRIBE", "s"]);
+    client.ok(&["CLIENT", "TRACKING", "ON"]);
+    client.cmd(&["GET", "k"]);
+    assert_eq!(client.cmd(&["RESET"]), Value::simple("RESET"));
+    other.ok(&["SET", "k", "v"]);
+    assert_eq!((other.int(&["PUBLISH", "c", "x"]), other.int(&["SPUBLISH", "s", "x"])), (0, 0));
+    assert_eq!(client.cmd(&["GET", "k"]), Value::bulk("v"));
+    assert_eq!(client.int(&["CLIENT", "GETREDIR"]), -1);
+    let line = client.text(&["CLIENT", "INFO"]);
+    assert!(line.contains(" sub=0 psub=0 ssub=0 ") && line.contains(" flags=N "), "{line}");
+    assert!(other.text(&["INFO", "clients"]).contains("tracking_clients:0\r\n"));
+}
+
+#[test]
+fn what_comes_while_a_client_executes_comes_behind_its_replies_and_only_if_it_still_wants_it() {
+    if forgekv_only("Redis executes nothing else meanwhile") {
+        return;
+    }
+    let args = ["--workers", "4", "--enable-debug-command", "yes"];
+    let server = ServerOptions::default().args(&args).start();
+    let (mut client, mut publisher) = (resp3(server.addr()), server.connect());
+    client.cmd(&["SUBSCRIBE", "c"]);
+    client.cmd(&["SUBSCRIBE", "d"]);
+    client.send_raw(
+        b"*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$3\r\n0.3\r\n*2\r\n$11\r\nUNSUBSCRIBE\r\n$1\r\nc\r\n",
+    );
+    let began = Instant::now();
+    let mut sent = 0;
+    while began.elapsed() < Duration::from_millis(150) {
+        publisher.int(&["PUBLISH", "c", "lost"]);
+        publisher.int(&["PUBLISH", "d", &sent.to_string()]);
+        sent += 1;
+    }
+    // The first may have come before the client began.
+    let mut read = 0;
+    let mut is_over = false;
+    while read < sent {
+        match client.read() {
+            Value::Simple(text) => assert_eq!(text, b"OK"),
+            value if value == as_push(confirmation("unsubscribe", "c", 1)) => is_over = true,
+            value if value == push(&["message", "c", "lost"]) => assert!(!is_over, "after {read}"),
+            value => {
+                assert_eq!(value, push(&["message", "d", &read.to_string()]));
+                read += 1;
+            }
+        }
+    }
+    assert!(is_over);
 }

@@ -421,3 +421,20 @@ fn damaged_runs_are_errors_and_never_wrong_answers() {
     assert_eq!(client.int(&["DBSIZE"]), 2_001);
     client.ok(&["SET", "new", "v"]);
 }
+
+#[test]
+fn a_broken_transaction_with_cold_keys_is_refused_like_any_other() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let (_server, mut client) = cold(&[]);
+    fill(&mut client, (0..200).map(|n| format!("key:{n}")));
+    wait_until_cold(&mut client);
+    for n in 0..20 {
+        client.ok(&["MULTI"]);
+        assert_eq!(client.cmd(&["GET", &format!("key:{n}")]), Value::simple("QUEUED"));
+        client.error(&["GET"]);
+        assert_eq!(client.error(&["EXEC"]), "EXECABORT Transaction discarded because of previous errors.");
+    }
+    assert_eq!(client.text(&["GET", "key:7"]), value_of("key:7"));
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Client, Server, ServerOptions, Value, forgekv_only, wait_for};
+use crate::support::{Client, Server, ServerOptions, Value, forgekv_only, is_cold, wait_for};
 
 fn start() -> Server {
     if std::env::var_os("FORGEKV_TEST_ADDR").is_some() {
@@ -100,8 +100,12 @@ fn expiry_flush_and_rename_invalidate() {
     assert_eq!(client.read(), all_keys());
     writer.ok(&["SET", "c", "forgotten"]);
     expect_silence(&mut client);
+    writer.ok(&["SET", "c", "1"]);
+    writer.ok(&["SELECT", "1"]);
+    writer.ok(&["SET", "c", "1"]);
     client.ok(&["FLUSHALL"]);
     assert_eq!(client.read(), all_keys());
+    expect_silence(&mut client);
 }
 
 #[test]
@@ -138,6 +142,10 @@ fn eviction_and_the_tables_limit_invalidate() {
         line.rsplit_once(':').unwrap().1.parse::<u64>().unwrap()
     };
     wait_for("the table to be within its limit", || total(&mut writer) <= 100);
+    if is_cold() {
+        // Keys that are on disk only do not count to maxmemory.
+        return;
+    }
     let mut other = resp3(&server);
     other.ok(&["CLIENT", "TRACKING", "ON"]);
     other.cmd(&["GET", "first"]);
@@ -416,4 +424,132 @@ fn a_cache_that_follows_the_invalidations_is_never_stale_in_the_end() {
             });
         }
     });
+}
+
+#[test]
+fn reads_of_every_family_are_tracked() {
+    let server = start();
+    let (mut client, mut writer) = (resp3(&server), server.connect());
+    client.ok(&["CLIENT", "TRACKING", "ON"]);
+    let reads = [
+        "GET k",
+        "STRLEN k",
+        "GETRANGE k 0 1",
+        "BITCOUNT k",
+        "BITFIELD_RO k GET u8 0",
+        "LCS k other",
+        "MGET other k",
+        "LLEN k",
+        "LRANGE k 0 1",
+        "LPOS k x",
+        "SCARD k",
+        "SMEMBERS k",
+        "SINTER other k",
+        "SINTERCARD 2 other k",
+        "HGETALL k",
+        "HGET k f",
+        "HSCAN k 0",
+        "ZCARD k",
+        "ZRANGE k 0 1",
+        "ZUNION 2 other k",
+        "ZDIFF 2 k other",
+        "XLEN k",
+        "XRANGE k - +",
+        "XREAD COUNT 1 STREAMS other k 0 0",
+        "XINFO STREAM k",
+        "GEODIST k a b",
+        "GEOSEARCH k FROMLONLAT 1 1 BYRADIUS 1 m",
+        "EXISTS other k",
+        "TYPE k",
+        "TTL k",
+        "DUMP k",
+        "OBJECT ENCODING k",
+        "SORT_RO k",
+        "MEMORY USAGE k",
+        "PFCOUNT other k",
+    ];
+    for line in reads {
+        client.cmd(&line.split(' ').collect::<Vec<_>>());
+        writer.ok(&["SET", "k", "v"]);
+        assert_eq!(client.read(), invalidation(&["k"]), "{line}");
+        writer.int(&["DEL", "k"]);
+    }
+    // Of what a command writes it is told as well, if it read it before, but not because of the write.
+    client.cmd(&["INCR", "k"]);
+    writer.int(&["INCR", "k"]);
+    expect_silence(&mut client);
+}
+
+#[test]
+fn transactions_and_scripts_track_what_they_read_and_invalidate_what_they_write() {
+    let server = start();
+    let (mut client, mut writer) = (resp3(&server), server.connect());
+    client.ok(&["CLIENT", "TRACKING", "ON"]);
+    client.ok(&["MULTI"]);
+    client.cmd(&["GET", "a"]);
+    client.cmd(&["LRANGE", "b", "0", "-1"]);
+    client.array(&["EXEC"]);
+    client.cmd(&["EVAL", "redis.call('get', KEYS[1]) return redis.call('smembers', KEYS[2])", "2", "c", "d"]);
+    writer.ok(&["MULTI"]);
+    writer.cmd(&["SET", "a", "1"]);
+    writer.cmd(&["RPUSH", "b", "1"]);
+    writer.array(&["EXEC"]);
+    assert_eq!(client.read(), invalidation(&["a"]));
+    assert_eq!(client.read(), invalidation(&["b"]));
+    let script = "redis.call('set', KEYS[1], 1) redis.call('sadd', ARGV[1], 1) return 1";
+    writer.cmd(&["EVAL", script, "1", "c", "d"]);
+    // A script that names not all of its keys may be begun twice; who reads hears of both keys in any case.
+    let mut heard = std::collections::BTreeSet::new();
+    while heard.len() < 2 {
+        heard.insert(client.read());
+    }
+    assert_eq!(heard, [invalidation(&["c"]), invalidation(&["d"])].into());
+    // Broadcasts of a transaction are one message.
+    client.ok(&["CLIENT", "TRACKING", "OFF"]);
+    client.ok(&["CLIENT", "TRACKING", "ON", "BCAST"]);
+    writer.ok(&["MULTI"]);
+    writer.cmd(&["SET", "y", "1"]);
+    writer.cmd(&["SET", "x", "1"]);
+    writer.array(&["EXEC"]);
+    assert_eq!(client.read(), invalidation(&["x", "y"]));
+    // Tracking that begins inside a transaction counts for what comes behind it there.
+    client.ok(&["CLIENT", "TRACKING", "OFF"]);
+    client.ok(&["MULTI"]);
+    client.cmd(&["CLIENT", "TRACKING", "ON"]);
+    client.cmd(&["GET", "k"]);
+    client.cmd(&["SET", "k", "1"]);
+    client.array(&["EXEC"]);
+    assert_eq!(client.read(), invalidation(&["k"]));
+}
+
+#[test]
+fn what_a_client_waited_for_is_tracked_once_it_has_it() {
+    if forgekv_only("since 7.2 the command is executed again") {
+        return;
+    }
+    let server = start();
+    let (mut client, mut writer) = (resp3(&server), server.connect());
+    client.ok(&["CLIENT", "TRACKING", "ON"]);
+    client.send(&["XREAD", "BLOCK", "0", "STREAMS", "x", "$"]);
+    wait_for("it to wait", || writer.text(&["INFO", "clients"]).contains("blocked_clients:1\r\n"));
+    writer.text(&["XADD", "x", "1-1", "f", "v"]);
+    let mut both = [client.read(), client.read()];
+    both.sort();
+    assert!(both.contains(&invalidation(&["x"])), "{both:?}");
+    writer.text(&["XADD", "x", "1-2", "f", "v"]);
+    assert_eq!(client.read(), invalidation(&["x"]));
+}
+
+#[test]
+fn what_was_flushed_while_nobody_tracked_is_not_told_of_later() {
+    let server = Server::start();
+    let (mut client, mut other) = (server.connect(), server.connect());
+    client.hello(3);
+    client.ok(&["CLIENT", "TRACKING", "ON"]);
+    client.null(&["GET", "k"]);
+    client.ok(&["CLIENT", "TRACKING", "OFF"]);
+    other.ok(&["FLUSHALL"]);
+    client.ok(&["CLIENT", "TRACKING", "ON"]);
+    other.ok(&["SET", "k", "v"]);
+    assert_eq!(client.text(&["PING"]), "PONG");
 }

@@ -87,6 +87,8 @@ pub struct Client {
     pub last_lsn: u64,
     /// What its next command waits for that is on disk.
     pub waiting: Option<Arc<Ticket>>,
+    /// How many commands the transaction has that is being executed.
+    pub executing: Option<usize>,
     /// What [`ClientInfo::last_command`] will be: the command that runs, or ran last.
     pub last_command: u32,
 }
@@ -112,6 +114,7 @@ impl Client {
             blocked: None,
             last_lsn: 0,
             waiting: None,
+            executing: None,
             last_command: u32::MAX,
         }
     }
@@ -146,7 +149,8 @@ impl Client {
         info.db.store(self.db.0, Ordering::Relaxed);
         info.resp.store(if self.protocol == Protocol::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
         info.last_command.store(self.last_command, Ordering::Relaxed);
-        let queued = self.multi.as_ref().map_or(-1, |multi| multi.commands().len() as i64);
+        let queued = self.multi.as_ref().map(|multi| multi.commands().len()).or(self.executing);
+        let queued = queued.map_or(-1, |count| count as i64);
         info.queued.store(queued, Ordering::Relaxed);
         info.queued_bytes.store(self.queued_bytes() as u64, Ordering::Relaxed);
         info.watched.store(self.watches.len() as u64, Ordering::Relaxed);
@@ -154,7 +158,7 @@ impl Client {
             no_evict: self.no_evict,
             no_touch: self.no_touch,
             closing: self.close_after_reply,
-            in_multi: self.multi.is_some(),
+            in_multi: self.multi.is_some() || self.executing.is_some(),
             watched_changed: self.watches.has_changed(),
         });
     }

@@ -29,17 +29,19 @@ use std::sync::atomic::Ordering;
 use super::call::Call;
 use super::error::CommandError;
 use super::residence::waiter;
-use super::spec::CommandResult;
+use super::spec::{CommandResult, flags};
 use super::state::ServerState;
 use super::wait;
 use crate::client::{Client, ClientId, ClientInfo, Letter, Otherwise, Waiting};
 use crate::config::Config;
+use crate::pubsub::Tracker;
 use crate::resp::{Output, Protocol, Reply};
 use crate::store::db::Workspace;
 use crate::store::evict::AccessClock;
 use crate::store::interest::{Blocked, NamedKey};
 use crate::store::lock::{Locked, ShardSet};
 use crate::store::{Db, DbIndex, Key, Keyspace, ShardId, UnixMs, Waiter};
+use crate::util::long_double::LongDouble;
 use crate::util::random::Random;
 use crate::util::{double, log, time};
 
@@ -104,6 +106,8 @@ struct Want {
     protocol: Protocol,
     client: ClientId,
     at: Waiter,
+    /// The client tracks what it reads, and the command only reads.
+    tracker: Option<Arc<Tracker>>,
 }
 
 impl Call<'_> {
@@ -137,7 +141,14 @@ impl Call<'_> {
                 keys.push(key);
             }
         }
-        let want = Want { serve: wait.serve, protocol, client: self.client.id(), at: waiter(self.client) };
+        let is_read = self.command.command.has(flags::READONLY) && self.client.listening.tracks_reads();
+        let want = Want {
+            serve: wait.serve,
+            protocol,
+            client: self.client.id(),
+            at: waiter(self.client),
+            tracker: self.client.tracker().filter(|_| is_read).cloned(),
+        };
         let blocked = Blocked::new(keys, also, Box::new(want));
         self.db.wait(&blocked);
         let otherwise = Otherwise::Reply(Nothing::NullArray.text(protocol));
@@ -147,7 +158,14 @@ impl Call<'_> {
 
     /// Word `position` as a timeout in seconds with a fraction; `None`: 0, for ever.
     pub fn timeout_ms(&self, position: usize) -> Result<Option<u64>, CommandError> {
-        let seconds = double::parse(self.arg(position)).ok_or(CommandError::TIMEOUT_NOT_FLOAT)?;
+        let Some(seconds) = double::parse(self.arg(position)) else {
+            // Redis reads more numbers than a double can be; none of them is a time.
+            return Err(match LongDouble::parse(self.arg(position)) {
+                Some(number) if number.is_negative() => CommandError::TIMEOUT_NEGATIVE,
+                Some(_) => CommandError::TIMEOUT_OUT_OF_RANGE,
+                None => CommandError::TIMEOUT_NOT_FLOAT,
+            });
+        };
         let (ms, now_ms) = ((seconds * 1000.0).ceil(), self.now.0 as f64);
         if ms + now_ms > i64::MAX as f64 {
             return Err(CommandError::TIMEOUT_OUT_OF_RANGE);
@@ -224,7 +242,12 @@ impl Service<'_, '_> {
             random: &mut *self.random,
         };
         match (want.serve)(&mut serving) {
-            Ok(true) => {}
+            Ok(true) => {
+                // The change that it waited for has made the server forget that it read the key.
+                if let Some(tracker) = &want.tracker {
+                    self.db.track(&key.key(), tracker);
+                }
+            }
             // Another type than the client waits for is nothing.
             Ok(false) | Err(CommandError::WRONG_TYPE) => return false,
             Err(error) => reply.error(error.bytes()),

@@ -1,7 +1,8 @@
 //! The path that every request takes.
 //!
 //! In this order, one short function each: lookup, arity, authentication, state of the server, locks, run, log, count.
-//! (ACL rules and notifications join here.) Between MULTI and EXEC `queue` has the word instead.
+//! (ACL rules join here.) What others are to be told of it goes to the [`outbox`] when the locks are released. Between MULTI and
+//! EXEC `queue` has the word instead.
 //!
 //! * L1: a handler runs while all its locks are held, and what it changed is in the log before they are released.
 //! * L3: nothing here waits. A busy shard, a full log or a pause gives an [`Outcome`] that tells the caller to bring the
@@ -168,12 +169,13 @@ impl Executor {
         self.turn_began = self.round_began.1;
     }
 
-    /// Begins a turn: the only place where the configuration is looked at.
+    /// Begins a turn: the configuration stays what it is now, but for what the turn's commands change.
     pub fn begin_turn(&mut self) {
         self.refresh_config();
     }
 
-    fn refresh_config(&mut self) {
+    /// Looks at the configuration. A thread may have had no turn for long.
+    pub fn refresh_config(&mut self) {
         self.config.refresh();
         self.access = AccessClock::of(&self.config, self.now, self.random.fraction());
     }
@@ -245,8 +247,11 @@ impl Executor {
             self.begin_turn();
         }
         let all_wanted = before == ReplyMode::On && client.reply_mode == ReplyMode::On;
-        if !all_wanted && matches!(outcome, Outcome::Done { .. }) && !is_told(request.row, out, mark) {
-            Self::suppress(client, before, out, mark);
+        if !all_wanted && matches!(outcome, Outcome::Done { .. }) {
+            let is_told = client.multi.is_none() && is_told(request.row, out, mark);
+            if Self::is_unwanted(client, before) && !is_told {
+                out.rollback(mark);
+            }
         }
         self.outbox.put_own(client, out);
         if client.listening.caching && matches!(outcome, Outcome::Done { .. }) {
@@ -262,9 +267,9 @@ impl Executor {
         client.listening.caching = client.multi.is_some() || row.is_some_and(goes_on);
     }
 
-    /// CLIENT REPLY: takes back a reply that the client did not want.
-    fn suppress(client: &mut Client, before: ReplyMode, out: &mut Output, mark: Mark) {
-        let unwanted = match (before, client.reply_mode) {
+    /// CLIENT REPLY: does the client want no reply to what was just executed?
+    fn is_unwanted(client: &mut Client, before: ReplyMode) -> bool {
+        match (before, client.reply_mode) {
             (_, ReplyMode::Off) => true,
             (_, ReplyMode::SkipNext) => {
                 client.reply_mode = ReplyMode::Skipping;
@@ -276,9 +281,6 @@ impl Executor {
                 true
             }
             _ => false,
-        };
-        if unwanted {
-            out.rollback(mark);
         }
     }
 
@@ -343,6 +345,9 @@ impl Executor {
         self.admit_client(client, row, argv)?;
         if self.state.is_loading() && !row.command.has(flags::LOADING) {
             return Err(unknown_subcommand(row, argv).unwrap_or(CommandError::LOADING));
+        }
+        if client.listening.is_monitor() && row.command.flags & USES_KEYS != 0 {
+            return Err(CommandError::MONITOR_USES_KEYS);
         }
         if row.is_write {
             self.admit_write(row)?;
@@ -576,6 +581,9 @@ pub fn invoke(call: &mut Call<'_>) -> CommandResult {
     }
     result
 }
+
+/// What a client that watches all commands may not do: to Redis it is a replica.
+const USES_KEYS: u32 = flags::WRITE | flags::READONLY | flags::MAY_REPLICATE;
 
 /// The only commands of a RESP2 client that is subscribed to something.
 fn is_allowed_to_subscribers(row: &Row) -> bool {

@@ -256,6 +256,9 @@ impl CommandError {
     );
     pub const MONITOR_IN_TRANSACTION: Self =
         Self::Fixed("ERR MONITOR isn't allowed for DENY BLOCKING client");
+    pub const MONITOR_USES_KEYS: Self = Self::Fixed("ERR Replica can't interact with the keyspace");
+    pub const SSUBSCRIBE_IN_TRANSACTION: Self =
+        Self::Fixed("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
     pub const RESP2_UNSUPPORTED: Self = Self::Fixed("ERR RESP2 is not supported by this command");
     pub const STREAM_ID: Self = Self::Fixed("ERR Invalid stream ID specified as stream command argument");
     pub const STREAM_START: Self = Self::Fixed("ERR invalid start ID for the interval");

@@ -171,17 +171,17 @@ fn call_function(call: &mut Call<'_>, is_ro: bool) -> CommandResult {
 }
 
 fn call_with(call: &mut Call<'_>, interpreter: &mut Interpreter, is_ro: bool) -> CommandResult {
-    let name = call.arg(1);
-    let (library, own) = interpreter.find_function(name).ok_or(CommandError::NO_FUNCTION)?;
+    let (library, at) = interpreter.find_function(call.arg(1)).ok_or(CommandError::NO_FUNCTION)?;
+    let function = &library.functions[at];
     let keys = scripting::key_count(call, CommandError::BAD_KEY_COUNT)?;
-    let rules = scripting::rules(call, own, is_ro)?;
+    let rules = scripting::rules(call, function.flags, is_ro)?;
     let is_done = scripting::run(call, rules, keys, interpreter, |interpreter, run| {
-        interpreter.run_function(&library, name, run)
+        interpreter.run_function(&library, at, run)
     })?;
     if is_done {
         return Ok(());
     }
-    library.set_takes_all(name);
+    library.set_takes_all(&function.name);
     Err(CommandError::TakesAllShards)
 }
 

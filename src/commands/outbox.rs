@@ -220,6 +220,14 @@ fn is_secret(call: &Call<'_>, position: usize) -> bool {
             let is_auth = |at: usize| at >= 2 && call.arg(at).eq_ignore_ascii_case(b"AUTH");
             (1..=2).any(|back| position.checked_sub(back).is_some_and(is_auth))
         }
+        "migrate" => {
+            let is_word = |back: usize, word: &[u8]| {
+                position
+                    .checked_sub(back)
+                    .is_some_and(|at| at >= 6 && call.arg(at).eq_ignore_ascii_case(word))
+            };
+            is_word(1, b"AUTH") || is_word(1, b"AUTH2") || is_word(2, b"AUTH2")
+        }
         _ => false,
     }
 }

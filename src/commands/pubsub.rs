@@ -245,6 +245,10 @@ fn publish(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn ssubscribe(call: &mut Call<'_>) -> CommandResult {
+    // As in Redis; SUBSCRIBE and PSUBSCRIBE are allowed there for clients that were written before it.
+    if call.is_nested {
+        return Err(CommandError::SSUBSCRIBE_IN_TRANSACTION);
+    }
     subscribe_to(call, Kind::ShardChannel, "ssubscribe")
 }
 

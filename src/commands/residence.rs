@@ -51,7 +51,9 @@ pub fn secure(
         }
     };
     links.iter().for_each(|key| look_at(key.db, &key.key()));
-    if let Some(transaction) = client.multi.as_deref().filter(|_| row.name() == "exec") {
+    // One that is broken executes nothing, and holds no shard for it.
+    let executes = |transaction: &&Transaction| row.name() == "exec" && !transaction.is_broken;
+    if let Some(transaction) = client.multi.as_deref().filter(executes) {
         for_each_queued(transaction, client.db, keyspace.databases(), |db, bytes| {
             look_at(db, &Key { bytes, hash: keyspace.hasher().hash_of(bytes) });
         });

@@ -224,10 +224,9 @@ fn takes_all(
 ) -> bool {
     let interpreter = interpreter.get_or_insert_with(|| Box::new(Interpreter::new(state.scripting.clone())));
     match row.command.name {
-        "fcall" | "fcall_ro" => {
-            let name = argv.get(1);
-            interpreter.find_function(name).is_some_and(|(library, _)| library.takes_all(name))
-        }
+        "fcall" | "fcall_ro" => interpreter
+            .find_function(argv.get(1))
+            .is_some_and(|(library, at)| library.takes_all(&library.functions[at].name)),
         "evalsha" | "evalsha_ro" => sha::parse(argv.get(1))
             .is_some_and(|sha| interpreter.prepare(&sha).is_some_and(|script| script.takes_all())),
         _ => {

@@ -144,6 +144,7 @@ fn flushdb(call: &mut Call<'_>) -> CommandResult {
     check_flush_type(call)?;
     let index = call.db.index();
     call.db.flush(index);
+    call.db.note_flushed();
     free_disk(call);
     call.reply.ok();
     Ok(())
@@ -167,6 +168,7 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
         }
     }
     call.db.select(selected);
+    call.db.note_flushed();
     free_disk(call);
     call.reply.ok();
     Ok(())

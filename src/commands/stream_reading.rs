@@ -196,9 +196,11 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
         serve: Box::new(move |serving| {
             let key = serving.key;
             let mut replies = Replies::default();
-            if let Some(stream) = serving.db.read_typed(&key)?
+            // It has been counted that there is nothing.
+            if let Some(slot) = serving.db.find_typed::<Stream>(&key)?
                 && let Some((_, after)) = wanted.iter().find(|(name, _)| name == key.bytes)
             {
+                let stream = serving.db.typed(slot)?;
                 replies.write_after(serving.reply, key.bytes, stream, *after, count);
             }
             Ok(replies.end(serving.reply))

@@ -138,7 +138,8 @@ fn check_options(call: &Call<'_>, options: &Options, prefixes: &[&[u8]]) -> Comm
     }
     let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
     for (index, prefix) in prefixes.iter().enumerate() {
-        if let Some(known) = call.client.listening.prefixes.iter().find(|known| overlap(prefix, known)) {
+        let known = call.client.listening.prefixes.iter().filter(|known| overlap(prefix, known));
+        if let Some(known) = known.min() {
             return Err(CommandError::prefix_overlap(prefix, "an existing", known));
         }
         if let Some(other) = prefixes[index + 1..].iter().find(|other| overlap(prefix, other)) {

@@ -98,15 +98,15 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     call.reply.array(transaction.commands().len());
+    call.client.executing = Some(transaction.commands().len());
     for queued in transaction.commands() {
         let row = table().row(queued.row).expect("it was queued with its row");
-        call.client.last_command = row.id as u32;
         if let Err(error) = call.nested(row, queued.argv()) {
             call.reply.set_protocol(call.client.protocol);
             call.reply.error(error.bytes());
         }
     }
-    call.client.last_command = call.command.id as u32;
+    call.client.executing = None;
     Ok(())
 }
 

@@ -415,6 +415,11 @@ impl Connection {
         u64::MAX
     }
 
+    /// Has more been unsent than the soft limit allows, and for too long by now?
+    pub fn is_slow(&mut self, kit: &Kit) -> bool {
+        self.over_soft_limit_since.is_some() && self.exceeds_limits(kit)
+    }
+
     fn exceeds_limits(&mut self, kit: &Kit) -> bool {
         let config = kit.executor.config();
         if self.pending.len() + self.client.queued_bytes() > config.client_query_buffer_limit {

@@ -355,8 +355,15 @@ impl Core {
                 let index = connection.client.info.token.load(Ordering::Relaxed) as usize;
                 self.settle(index, connection, end, kit);
             }
-            Mail::Parcels(parcels) => self.deliver_parcels(&parcels, kit),
-            Mail::Tick => self.close_idle(kit),
+            Mail::Parcels(parcels) => {
+                kit.executor.refresh_config();
+                self.deliver_parcels(&parcels, kit);
+            }
+            Mail::Tick => {
+                kit.executor.refresh_config();
+                self.close_idle(kit);
+                self.close_slow(kit);
+            }
             Mail::Stop => self.stopping = true,
         }
     }
@@ -521,6 +528,18 @@ impl Core {
         transactions::abandon(&self.state, &mut connection.client);
         blocking::hang_up(&self.state, &mut connection.client);
         self.state.clients.remove(connection.client.id());
+    }
+
+    /// Closes connections that have not read for too long. What they are told checks that as well, but it may be over.
+    fn close_slow(&mut self, kit: &Kit) {
+        for (index, place) in &mut self.places {
+            if let Place::Here(connection) = place
+                && connection.is_slow(kit)
+            {
+                connection.client.info.kill();
+                self.ready.push_back(index);
+            }
+        }
     }
 
     /// `timeout`: closes connections that have been silent for too long.

@@ -32,3 +32,12 @@ pub struct Pubsub {
     /// The way to the recipients.
     pub office: Office,
 }
+
+impl Pubsub {
+    /// Is there a client that may be told something it did not ask for?
+    pub fn has_listeners(&self) -> bool {
+        let registry = &self.registry;
+        let has_shard_channels = !registry.shard_channels.is_empty();
+        !registry.is_silent() || has_shard_channels || registry.has_monitors() || self.prefixes.trackers() > 0
+    }
+}

@@ -24,6 +24,9 @@ pub const FUNCTIONS: &[(&str, Body)] = &[
     ("acl_check_cmd", acl_check_cmd),
 ];
 
+/// Those that only scripts have, not functions.
+pub const OF_SCRIPTS: [&str; 3] = ["replicate_commands", "breakpoint", "debug"];
+
 /// What a library may call while it is loaded.
 pub const LOADING: &[(&str, Body)] = &[("register_function", library::register_function), ("log", log)];
 

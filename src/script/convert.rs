@@ -201,7 +201,9 @@ fn reply_with_table(stack: Stack, reply: &mut Reply<'_>, speaks: Protocol) {
                 true
             }
             ("big_number", Kind::String) => {
-                reply.big_number(stack.bytes(-1));
+                let is_end = |byte: u8| byte == b'\r' || byte == b'\n';
+                let in_a_line = |&byte: &u8| if is_end(byte) { b' ' } else { byte };
+                reply.big_number(&stack.bytes(-1).iter().map(in_a_line).collect::<Vec<u8>>());
                 true
             }
             ("verbatim_string", Kind::Table) => reply_with_verbatim(stack, reply),

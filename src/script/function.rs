@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 /// A function of a library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
-    /// Its name, unique among all libraries.
+    /// Its name, unique among all libraries in whatever case.
     pub name: Vec<u8>,
     /// What it says of itself.
     pub description: Option<Vec<u8>>,
@@ -52,16 +52,14 @@ impl Library {
 pub struct Catalog {
     /// By name.
     pub libraries: BTreeMap<Vec<u8>, Arc<Library>>,
-    /// The library of each function.
-    functions: HashMap<Vec<u8>, Arc<Library>>,
+    /// The library of each function, and which of its functions it is; by the name in lower case.
+    functions: HashMap<Vec<u8>, (Arc<Library>, usize)>,
 }
 
 impl Catalog {
-    /// The function and its library.
-    pub fn function(&self, name: &[u8]) -> Option<(&Arc<Library>, &Function)> {
-        let library = self.functions.get(name)?;
-        let at = library.functions.binary_search_by(|function| function.name[..].cmp(name)).ok()?;
-        Some((library, &library.functions[at]))
+    /// The library of a function, whose name may be in any case, and which of its functions it is.
+    pub fn function(&self, name: &[u8]) -> Option<&(Arc<Library>, usize)> {
+        self.functions.get(name).or_else(|| self.functions.get(&name.to_ascii_lowercase()))
     }
 
     /// How many functions there are.
@@ -75,13 +73,13 @@ impl Catalog {
             return Err([b"Library '", &library.name[..], b"' already exists"].concat());
         }
         for function in &library.functions {
-            if self.functions.get(&function.name).is_some_and(|other| other.name != library.name) {
+            if self.function(&function.name).is_some_and(|(other, _)| other.name != library.name) {
                 return Err([b"Function ", &function.name[..], b" already exists"].concat());
             }
         }
         self.remove(&library.name.clone());
-        for function in &library.functions {
-            self.functions.insert(function.name.clone(), library.clone());
+        for (at, function) in library.functions.iter().enumerate() {
+            self.functions.insert(function.name.to_ascii_lowercase(), (library.clone(), at));
         }
         self.libraries.insert(library.name.clone(), library);
         Ok(())
@@ -91,7 +89,7 @@ impl Catalog {
     pub fn remove(&mut self, name: &[u8]) -> bool {
         let Some(old) = self.libraries.remove(name) else { return false };
         for function in &old.functions {
-            self.functions.remove(&function.name);
+            self.functions.remove(&function.name.to_ascii_lowercase());
         }
         true
     }
@@ -152,10 +150,13 @@ mod tests {
         let mut catalog = Catalog::default();
         catalog.add(library(&libraries, "a", &["f", "e"]), false).unwrap();
         assert_eq!(catalog.function(b"e").unwrap().0.name, b"a");
+        assert_eq!(catalog.function(b"E").unwrap().1, 0, "functions are in the order of their names");
         let again = catalog.add(library(&libraries, "a", &["g"]), false);
         assert_eq!(again, Err(b"Library 'a' already exists".to_vec()));
         let other = catalog.add(library(&libraries, "b", &["f"]), false);
         assert_eq!(other, Err(b"Function f already exists".to_vec()));
+        let other = catalog.add(library(&libraries, "b", &["F"]), false);
+        assert_eq!(other, Err(b"Function F already exists".to_vec()));
         catalog.add(library(&libraries, "a", &["g"]), true).unwrap();
         assert!(catalog.function(b"f").is_none() && catalog.function(b"g").is_some());
         assert!(catalog.remove(b"a") && !catalog.remove(b"a"));

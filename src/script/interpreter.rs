@@ -202,11 +202,10 @@ impl Interpreter {
         }
     }
 
-    /// The catalog of this moment, and the function of this name in it.
-    pub fn find_function(&mut self, name: &[u8]) -> Option<(Arc<Library>, u32)> {
+    /// The library of a function in the catalog of this moment, and which of its functions it is.
+    pub fn find_function(&mut self, name: &[u8]) -> Option<(Arc<Library>, usize)> {
         self.refresh();
-        let (library, function) = self.catalog.function(name)?;
-        Some((library.clone(), function.flags))
+        self.catalog.function(name).cloned()
     }
 
     fn refresh(&mut self) {
@@ -226,8 +225,9 @@ impl Interpreter {
         });
     }
 
-    /// Runs a function of a library.
-    pub fn run_function(&mut self, library: &Library, name: &[u8], run: Run<'_, '_>) -> Ran {
+    /// Runs one of the functions of a library.
+    pub fn run_function(&mut self, library: &Library, at: usize, run: Run<'_, '_>) -> Ran {
+        let name = &library.functions[at].name;
         if self.libraries.get(&library.name).is_none_or(|loaded| loaded.id != library.id)
             && let Err(error) = self.load(library)
         {

@@ -121,7 +121,7 @@ pub fn build(stack: Stack, context: &mut Context) -> Answer {
     Ok(0)
 }
 
-/// Functions see what scripts see, but for KEYS and ARGV, which they are given. A library sees next to nothing while it is loaded.
+/// Functions see what scripts see, but for KEYS and ARGV, which they are given, and some of `redis`. A library sees next to nothing while it is loaded.
 fn add_function_worlds(stack: Stack, context: &mut Context, world: i32) {
     stack.push_table(0, 64);
     let functions = stack.top();
@@ -131,6 +131,14 @@ fn add_function_worlds(stack: Stack, context: &mut Context, world: i32) {
         stack.insert(-2);
         stack.set_pair(functions);
     }
+    stack.push_table(0, api::FUNCTIONS.len() + 12);
+    for &(name, body) in api::FUNCTIONS.iter().filter(|(name, _)| !api::OF_SCRIPTS.contains(name)) {
+        stack.push_body(body, 0);
+        stack.set_field(-2, name);
+    }
+    add_constants(stack);
+    push_stand_in(stack, context, None);
+    stack.set_field(functions, "redis");
     push_stand_in(stack, context, Some(missing_global));
     stack.push_copy(-1);
     let behind = context.protected[context.protected.len() - 1].table;

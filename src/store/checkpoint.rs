@@ -28,6 +28,8 @@ use super::{SHARD_BITS, SHARD_COUNT, ShardId, ShardSet};
 use crate::sys;
 
 #[cfg(test)]
+pub mod stepped;
+#[cfg(test)]
 mod tests;
 
 /// Entries captured per lock hold: about ten microseconds.

@@ -193,6 +193,12 @@ const PREFETCH_AHEAD: usize = 64;
 /// Values from this size on are freed by the drop thread.
 const GARBAGE_BYTES: usize = 64 * 1024;
 
+/// The classes of events that somebody wants to know. Of what the log or a file tells again everybody has been told.
+#[inline]
+fn notified(keyspace: &Keyspace, now: UnixMs) -> NotifyFlags {
+    if now.0 == 0 { NotifyFlags::default() } else { keyspace.notifies() }
+}
+
 impl<'a> Db<'a> {
     /// The view of an operation at `now` in database `index`, holding `locked`.
     #[inline]
@@ -217,8 +223,7 @@ impl<'a> Db<'a> {
             before: Before::Unsaid,
             writes: 0,
             depends_on: 0,
-            // Of what the log or a file tells again everybody has been told.
-            notifies: if now.0 == 0 { NotifyFlags::default() } else { keyspace.notifies() },
+            notifies: notified(keyspace, now),
             tracks: keyspace.pubsub().prefixes.trackers() > 0,
             work,
         }

@@ -52,8 +52,12 @@ impl Grammar {
         let protocol = if rng.one_in(2) { 2 } else { 3 };
         let count = 1 + rng.below(length.max(1) * 2 - 1);
         let mut sequence = Sequence { protocol, commands: (0..count).map(|_| self.command(rng)).collect() };
+        if sequence.commands.iter().any(|argv| is(argv, 0, "MULTI")) {
+            // What is refused when it is queued spoils the whole transaction.
+            sequence.commands.retain(|argv| !is_newer_than_7_0(argv));
+        }
         // A SCAN has to be followed from its beginning to its end, which needs its replies.
-        let hidden = sequence.hides_replies();
+        let hidden = sequence.hides_replies() || sequence.commands.iter().any(|argv| is(argv, 0, "MULTI"));
         sequence.commands.retain(|argv| cursor_of_scan(argv).is_none() || !(hidden || starts_inside(argv)));
         // What chance takes is another member on each server.
         sequence.commands.retain(|argv| !(is(argv, 0, "SPOP") && takes_some(argv)));
@@ -140,11 +144,26 @@ fn waits_long(argv: &Argv) -> bool {
     let timeout = match argv[0].to_ascii_uppercase().as_slice() {
         b"BLMPOP" | b"BZMPOP" => argv.get(1),
         b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BRPOPLPUSH" | b"BZPOPMIN" | b"BZPOPMAX" => argv.last(),
+        b"WAIT" => return argv.get(1).is_some_and(|replicas| !replicas.starts_with(b"0")),
+        b"XREAD" | b"XREADGROUP" => {
+            let at = argv.iter().position(|arg| arg.eq_ignore_ascii_case(b"BLOCK"));
+            return at.is_some_and(|at| argv.get(at + 1).is_none_or(|ms| ms != b"1"));
+        }
         _ => return false,
     };
     let text = String::from_utf8_lossy(timeout.map_or(&[][..], Vec::as_slice)).to_lowercase();
     // A hexadecimal number is one, too.
     text.starts_with("0x") || text.parse::<f64>().is_ok_and(|seconds| seconds == 0.0 || seconds >= 0.01)
+}
+
+/// Whether 7.0 refuses a command for its number of arguments, or because it does not know it, which is right since 7.2.
+fn is_newer_than_7_0(argv: &Argv) -> bool {
+    let is_rank = is(argv, 0, "ZRANK") || is(argv, 0, "ZREVRANK");
+    let is_of_client = is(argv, 1, "SETINFO") || is(argv, 1, "NO-TOUCH");
+    let looks_for_keys = is(argv, 1, "GETKEYS") || is(argv, 1, "GETKEYSANDFLAGS");
+    is_rank && argv.len() != 3
+        || is(argv, 0, "CLIENT") && is_of_client
+        || is(argv, 0, "COMMAND") && looks_for_keys && argv.len() < 4
 }
 
 /// Whether it is a number that no double is near to.

@@ -4,6 +4,7 @@
 //!   key of every database used, its type, encoding, value and time to live.
 //! * Commands are pipelined, except that a SCAN is followed to its end, because cursors differ between servers and
 //!   what a whole iteration returns does not.
+//! * What a transaction replies is spread over its commands, so that what may differ of a command may differ there, too.
 //! * A connection that breaks is an answer as well; the next run begins on a new one, after a restart if need be.
 
 use super::families::FAMILIES;
@@ -39,6 +40,35 @@ impl Sequence {
     /// Whether CLIENT REPLY may suppress replies. Nothing tells then when a command has been answered.
     pub fn hides_replies(&self) -> bool {
         hides_replies(&self.commands)
+    }
+}
+
+impl Transcript {
+    /// Puts the replies in an EXEC behind it as replies of the commands that were queued.
+    fn spread_transactions(&mut self) {
+        let mut queued: Option<Vec<Argv>> = None;
+        let mut spread = Vec::with_capacity(self.steps.len());
+        for (argv, reply) in self.steps.drain(..) {
+            let is_queued = reply == Value::simple("QUEUED");
+            match &mut queued {
+                Some(queued) if is_queued => queued.push(argv.clone()),
+                _ if is(&argv, 0, "MULTI") && reply == Value::simple("OK") => queued = Some(Vec::new()),
+                Some(_) if ["EXEC", "DISCARD", "RESET"].iter().any(|name| is(&argv, 0, name)) => {
+                    let queued = queued.take().unwrap_or_default();
+                    if let Value::Array(replies) = &reply
+                        && replies.len() == queued.len()
+                    {
+                        let replies = replies.clone();
+                        spread.push((argv, Value::Int(replies.len() as i64)));
+                        spread.extend(queued.into_iter().zip(replies));
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            spread.push((argv, reply));
+        }
+        self.steps = spread;
     }
 }
 
@@ -127,6 +157,7 @@ impl Target for Live {
             let state = if self.server.is_running() { "it still runs" } else { "THE SERVER DIED" };
             transcript.broken = Some(format!("{error}; {state}"));
         }
+        transcript.spread_transactions();
         if let Some(tamper) = self.tamper {
             transcript.steps.iter_mut().for_each(|(argv, reply)| tamper(argv, reply));
         }
@@ -142,6 +173,8 @@ fn argv(line: &str) -> Argv {
 pub fn reset(client: &mut Client, protocol: u8) -> io::Result<()> {
     let mut lines = vec![
         format!("HELLO {protocol} AUTH default {PASSWORD}"),
+        // Before keys go: that would be told among the replies.
+        "CLIENT TRACKING OFF".to_owned(),
         "SELECT 0".to_owned(),
         "CLIENT SETNAME ''".to_owned(),
         "CONFIG SET requirepass ''".to_owned(),
@@ -162,6 +195,8 @@ pub fn reset(client: &mut Client, protocol: u8) -> io::Result<()> {
 fn pipeline(client: &mut Client, commands: &[Argv], steps: &mut Vec<(Argv, Value)>) -> io::Result<()> {
     let mut bytes: Vec<u8> = commands.iter().flat_map(|argv| encode(argv)).collect();
     let may_be_silent = hides_replies(commands);
+    // A transaction that is still open would take what follows.
+    bytes.extend_from_slice(&encode(&["DISCARD"]));
     bytes.extend_from_slice(&encode(&["AUTH", "default", PASSWORD]));
     if may_be_silent {
         bytes.extend_from_slice(&encode(&["CLIENT", "REPLY", "ON"]));
@@ -169,13 +204,15 @@ fn pipeline(client: &mut Client, commands: &[Argv], steps: &mut Vec<(Argv, Value
     bytes.extend_from_slice(&encode(&[b"ECHO".as_slice(), SENTINEL]));
     client.try_send_raw(&bytes)?;
     let mut names = commands.iter().filter(|_| !may_be_silent).cloned();
-    let mut login = !may_be_silent;
+    let mut own = if may_be_silent { 0 } else { 2 };
     loop {
         match client.try_read()? {
             Value::Bulk(bytes) if bytes == SENTINEL => return Ok(()),
+            // No reply: the client tracks keys that its own commands change.
+            Value::Push(_) => {}
             reply => match names.next() {
                 Some(argv) => steps.push((argv, reply)),
-                None if login => login = false,
+                None if own > 0 => own -= 1,
                 None => steps.push((Argv::new(), reply)),
             },
         }

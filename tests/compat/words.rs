@@ -5,6 +5,7 @@
 //! * Times are far in the future, in the past, or invalid: nothing expires while a sequence runs. Absolute times are
 //!   constants, so a seed repeats the same bytes on any day.
 
+use super::scripts;
 use super::target::PASSWORD;
 use crate::support::Rng;
 
@@ -165,6 +166,12 @@ const WORDS: &[(&str, Word)] = &[
     ("idle", |rng| mostly(rng, &["0", "0", "0", "100000", "500000"], integer_edge)),
     ("distinct", |rng| rng.below(3000).to_string().into_bytes()),
     ("hll", hll),
+    ("script", scripts::script),
+    ("sha", scripts::sha),
+    ("library", scripts::library),
+    ("function", scripts::function),
+    ("libname", scripts::library_name),
+    ("luaarg", scripts::argument_of_script),
     ("sortable", |rng| match rng.below(12) {
         0 => one(rng, &["inf", "-inf", "nan", "1e308", "0x10", " 1", "1 ", "5.", ".5", "+2.5", "1e-7"]),
         1 => one(rng, &["", "a", "b", "ab", "Z", "~", "\u{e9}", "10a"]),
@@ -392,7 +399,8 @@ fn key(rng: &mut Rng) -> Vec<u8> {
     }
 }
 
-fn value(rng: &mut Rng) -> Vec<u8> {
+/// A value of any sort.
+pub fn value(rng: &mut Rng) -> Vec<u8> {
     match rng.below(12) {
         0..4 => one(rng, &["0", "1", "10", "-5", "9999", "10000", "123456789"]),
         4 => integer_edge(rng),

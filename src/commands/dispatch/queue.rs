@@ -99,6 +99,9 @@ impl Executor {
         if let Some(error) = super::unknown_subcommand(row, request.argv) {
             return Err(error);
         }
+        if client.listening.is_monitor() && needs.any_flags & super::USES_KEYS != 0 {
+            return Err(CommandError::MONITOR_USES_KEYS);
+        }
         if row.command.has(flags::NO_MULTI) {
             return Err(CommandError::NOT_IN_TRANSACTION);
         }

@@ -59,6 +59,10 @@ impl<'c, 'a> CommandHost<'c, 'a> {
         if row.command.has(flags::NOSCRIPT) {
             return Err(CommandError::SCRIPT_NOT_ALLOWED);
         }
+        // As in Redis, what may have to be told to replicas counts as a write here.
+        if self.is_read_only && row.command.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0 {
+            return Err(CommandError::SCRIPT_WRITES);
+        }
         if row.is_write {
             self.admit_write(row)?;
         }
@@ -66,9 +70,6 @@ impl<'c, 'a> CommandHost<'c, 'a> {
     }
 
     fn admit_write(&mut self, row: &Row) -> Result<(), CommandError> {
-        if self.is_read_only {
-            return Err(CommandError::SCRIPT_WRITES);
-        }
         if !self.has_written {
             match self.call.state.keyspace.log_health() {
                 LogHealth::Good => {}
@@ -84,9 +85,9 @@ impl<'c, 'a> CommandHost<'c, 'a> {
         Ok(())
     }
 
-    /// Can the command run with the shards that are held? What cannot be taken back (a published message) needs them all.
+    /// Can the command run with the shards that are held?
     fn is_covered(&self, row: &Row, argv: Argv<'_>) -> bool {
-        self.holds_all || row.command.group != "pubsub" && self.call.covers(row, argv)
+        self.holds_all || self.call.covers(row, argv)
     }
 }
 

@@ -106,6 +106,7 @@ fn values_become_replies() {
     check("return {map={a={set={x=true}}}}", "%1\r\n$1\r\na\r\n~1\r\n$1\r\nx\r\n");
     check("return {double=0.5}", ",0.5\r\n");
     check("return {big_number='123'}", "(123\r\n");
+    check("return {big_number='1\\r\\n2'}", "(1  2\r\n");
     check("return {verbatim_string={format='txt',string='hi'}}", "=6\r\ntxt:hi\r\n");
     check("return true", ":1\r\n");
     check("redis.setresp(3) return true", "#t\r\n");
@@ -362,9 +363,10 @@ fn a_library_registers_functions_that_run() {
     let mut catalog = crate::script::Catalog::default();
     catalog.add(library, false).unwrap();
     interpreter.shared.libraries.replace(catalog);
-    let (library, flags) = interpreter.find_function(b"g").unwrap();
-    assert_eq!(flags, crate::script::flags::NO_WRITES);
+    let (library, at) = interpreter.find_function(b"G").unwrap();
+    assert_eq!(library.functions[at].flags, crate::script::flags::NO_WRITES);
     let mut call = |name: &[u8]| {
+        let (library, at) = interpreter.find_function(name).unwrap();
         let (mut host, mut out) = (Scripted(Vec::new()), Output::new());
         let spans = [Span::new(0, 1)];
         let words = Argv::new(b"k", &spans);
@@ -376,7 +378,7 @@ fn a_library_registers_functions_that_run() {
             now: UnixMs(0),
             shards: 0,
         };
-        match interpreter.run_function(&library, name, run) {
+        match interpreter.run_function(&library, at, run) {
             Ran::Done => text_of(&out),
             Ran::Failed(error) => String::from_utf8(error).unwrap(),
             Ran::Stopped => "stopped".into(),

@@ -4,7 +4,7 @@
 //!   is staged, so the operation's commit makes one log record of all parts, in their order.
 //! * Every part has its own `dirty`, and says for itself what its write replaced.
 
-use super::{Before, Db};
+use super::{Before, Db, notified};
 use crate::store::DbIndex;
 use crate::store::effect;
 use crate::store::lock::{Lent, Locked};
@@ -41,8 +41,9 @@ impl<'a> Db<'a> {
             before: Before::Unsaid,
             writes: 0,
             depends_on: 0,
-            notifies: self.notifies,
-            tracks: self.tracks,
+            // A command before it may have changed them.
+            notifies: notified(self.keyspace, self.now),
+            tracks: self.keyspace.pubsub().prefixes.trackers() > 0,
             work: &mut *self.work,
         }
     }

@@ -63,9 +63,16 @@ impl Db<'_> {
         }
     }
 
-    /// All keys of a database are gone, and somebody tracks keys. Redis does not tell databases apart here, either.
+    /// All keys of a database are gone, or of all databases. Redis does not tell databases apart here, either.
+    pub fn note_flushed(&mut self) {
+        // Keys can be known although nobody tracks any just now; who begins again must not hear of them.
+        if self.tracks || self.keyspace.tracking.keys() > 0 {
+            self.tell_all_trackers();
+        }
+    }
+
     #[cold]
-    pub(in crate::store) fn note_flush(&mut self) {
+    fn tell_all_trackers(&mut self) {
         let mut all = Vec::new();
         for id in self.locked.set().iter() {
             all.push(std::mem::take(&mut self.locked.shard_mut(id).tracked));

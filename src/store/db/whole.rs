@@ -45,9 +45,6 @@ impl Db<'_> {
             self.tell_emptied(id, db);
         }
         self.dirty = self.dirty.max(1);
-        if self.tracks {
-            self.note_flush();
-        }
         self.keyspace.discard(Garbage::Tables(tables));
     }
 

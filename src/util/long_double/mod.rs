@@ -60,6 +60,11 @@ impl LongDouble {
         matches!(self.magnitude, Magnitude::Finite { .. })
     }
 
+    /// Whether it is below zero, or minus zero.
+    pub fn is_negative(self) -> bool {
+        self.negative
+    }
+
     /// Appends the text that INCRBYFLOAT stores: plain decimal, at most seventeen digits after the point, no zeros
     /// at the end of the fraction, no `-0`. At most 4,934 bytes. Infinities are `inf` and `-inf`, a NaN is `nan`.
     pub fn push_text(self, out: &mut Vec<u8>) {

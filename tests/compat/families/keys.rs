@@ -14,6 +14,8 @@ pub const FAMILY: Family = Family {
         (4, "KEYS pattern"),
         (6, "SCAN cursor { MATCH pattern ; COUNT count ; TYPE type }"),
         (2, "RANDOMKEY"),
+        (1, "DUMP key"),
+        (1, "RESTORE key ms junk { REPLACE ; ABSTTL ; IDLETIME int ; FREQ small ; junk }"),
         (5, "RENAME key key"),
         (4, "RENAMENX key key"),
         (6, "COPY key key { DB db ; REPLACE }"),

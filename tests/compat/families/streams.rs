@@ -19,6 +19,9 @@ pub const FAMILY: Family = Family {
         (3, "XSETID key sid { ENTRIESADDED few ; MAXDELETEDID sid }"),
         (4, "XREAD { COUNT few } STREAMS key readid"),
         (2, "XREAD { COUNT few } STREAMS key key readid readid"),
+        // Where nothing is there they must not wait.
+        (1, "XREAD { COUNT few } BLOCK 1 STREAMS key readid"),
+        (1, "XREADGROUP GROUP group consumer { COUNT few ; NOACK } BLOCK 1 STREAMS key >"),
         (1, "XREAD { COUNT few ; NOACK ; GROUP group consumer } STREAMS key key readid"),
         (8, "XREADGROUP GROUP group consumer { COUNT few ; NOACK } STREAMS key ( > | > | sid )"),
         (
