@@ -24,6 +24,7 @@ use crate::config::{self, Invocation};
 use crate::resp::{Argv, Output, Span};
 use crate::store::checkpoint::stepped::{Progress, Stepped};
 
+mod hostile;
 mod words;
 
 const DIR: &str = "/data";
