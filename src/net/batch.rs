@@ -6,9 +6,8 @@
 use crate::client::Client;
 use crate::commands::dispatch::Request;
 use crate::commands::table::Row;
-use crate::commands::{BusyShard, Executor, Outcome};
+use crate::commands::{BusyShard, Depth, Executor, Outcome};
 use crate::resp::{Argv, Limits, Output, Parsed, Reply, RequestParser, Span};
-use crate::store::table::Depth;
 
 /// Commands looked ahead.
 const AHEAD: usize = 16;
