@@ -1,6 +1,9 @@
 //! Function libraries: FUNCTION, FCALL and FCALL_RO.
 
-use crate::support::{Client, Server, ServerOptions, forgekv_only};
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Client, Server, ServerOptions, forgekv_only, new_dir};
 
 const LIBRARY: &str = "#!lua name=lib\nredis.register_function('f', function(keys, args) return {keys[1], args[1]} end)\n\
                        redis.register_function{function_name='set', callback=function(keys, args) return redis.call('set', \
@@ -105,4 +108,44 @@ fn a_function_has_its_name_in_any_case_and_not_all_that_scripts_have() {
         client.cmd(&["EVAL", "return redis.breakpoint()", "0"]),
         client.cmd(&["EVAL", "return false", "0"])
     );
+}
+
+#[test]
+fn rdb_files_have_the_libraries() {
+    if forgekv_only("starts servers on files of others") {
+        return;
+    }
+    let server = Server::with_args(&["--rdb-version", "10"]);
+    let mut client = server.connect();
+    client.cmd(&["FUNCTION", "LOAD", LIBRARY]);
+    let long =
+        format!("#!lua name=long\nredis.register_function('l', function() return '{}' end)", "x".repeat(500));
+    client.cmd(&["FUNCTION", "LOAD", &long]);
+    client.ok(&["SET", "k", "v"]);
+    client.ok(&["SAVE"]);
+    let loads = |options: ServerOptions, file: &Path| {
+        let dir = new_dir();
+        fs::copy(file, dir.join("dump.rdb")).unwrap();
+        let mut server = options.dir(&dir).start();
+        for round in 0..2 {
+            let mut client = server.connect();
+            assert_eq!(client.text(&["FCALL_RO", "get", "1", "k"]), "v", "round {round}");
+            assert_eq!(client.bulk(&["FCALL", "l", "0"]).len(), 500, "round {round}");
+            client.ok(&["SAVE"]);
+            server.restart();
+        }
+        dir
+    };
+    let dir = loads(ServerOptions::default(), &server.dir().join("dump.rdb"));
+    fs::remove_dir_all(&dir).unwrap();
+    let program = std::env::var("FORGEKV_REDIS").unwrap_or_else(|_| "redis-server".to_owned());
+    if std::process::Command::new(&program).arg("--version").output().is_err() {
+        eprintln!("not compared with redis-server: it is not installed");
+        return;
+    }
+    let redis = ServerOptions::default().program(program).args(&["--save", ""]);
+    let redis_dir = loads(redis, &server.dir().join("dump.rdb"));
+    let dir = loads(ServerOptions::default(), &redis_dir.join("dump.rdb"));
+    fs::remove_dir_all(redis_dir).unwrap();
+    fs::remove_dir_all(dir).unwrap();
 }

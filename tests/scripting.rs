@@ -208,13 +208,55 @@ fn hostile_scripts_end_in_an_error_with_the_server_healthy() {
     let (_server, mut client) = start();
     client.set_timeout(Duration::from_secs(60));
     for script in [
-        "local function f() return f() + 1 end return f()",
-        "return cjson.decode(('['):rep(100000))",
+        // Memory.
+        "local t = {} for i = 1, 1e9 do t[i] = {} end",
+        "local s = 'x' while true do s = s .. s end",
+        "return #string.rep('x', 2000000000)",
+        "return #string.format('%99999d', 1)",
         "return unpack({}, 1, 1e8)",
+        // Depth.
+        "local function f() return f() + 1 end return f()",
+        "local function f(s) return (s:gsub('.', f)) end return f('x')",
+        "return loadstring(('('):rep(1e6))()",
+        "local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k] end return t.x",
+        "return cjson.decode(('['):rep(100000))",
+        "local t = {} t[1] = t return cjson.encode(t)",
+        // Coroutines.
+        "local function f() coroutine.wrap(f)() end f()",
+        "coroutine.yield(1)",
+        // Errors that are no texts, and the world.
+        "error(setmetatable({}, {__tostring = function() while true do end end, __index = error}))",
+        "error({err = {}})",
+        "error(nil)",
+        "setmetatable(_G, {__index = function() end})",
+        "getmetatable(_G).__index = nil return x",
         "return loadstring(string.dump(function() end))()",
+        "return struct.pack('>' .. ('I16'):rep(1e5))",
     ] {
         assert!(eval(&mut client, script).as_error().is_some(), "{script}");
         assert_eq!(eval(&mut client, "return 1"), Value::Int(1));
+    }
+}
+
+#[test]
+fn a_reply_that_holds_itself_ends() {
+    let server = Server::start();
+    for (script, protocol) in [
+        ("local t = {} t[1] = t return t", 2),
+        ("local t = {} t.map = {a = t} return t", 3),
+        ("local t = {} t.set = {[t] = true} return t", 3),
+        ("local t = {} for i = 1, 100000 do t = {t} end return t", 2),
+    ] {
+        let mut client = server.connect();
+        client.hello(protocol);
+        client.send(&["EVAL", script, "0"]);
+        // Byte by byte: the reply is deeper than a reader that calls itself likes.
+        let (mut reply, end) = (Vec::new(), b"-ERR reached lua stack limit\r\n");
+        while !reply.ends_with(end) {
+            reply.extend(client.recv_raw(1));
+            assert!(reply.len() < 1 << 20, "{script}");
+        }
+        assert_eq!(eval(&mut server.connect(), "return 1"), Value::Int(1));
     }
 }
 
@@ -229,4 +271,31 @@ fn replies_of_resp3_are_converted_both_ways() {
     let pairs = client.cmd(&["EVAL", "return {map={a=1}}", "0"]).pairs();
     assert_eq!(pairs, Some(vec![(Value::bulk("a"), Value::Int(1))]));
     assert_eq!(eval(&mut client, "return {double=1.5}"), Value::Double("1.5".to_owned()));
+}
+
+#[test]
+fn a_busy_script_that_has_written_ends_with_the_server_only_and_leaves_nothing() {
+    if forgekv_only("restarts the server") {
+        return;
+    }
+    let mut server = ServerOptions::default().args(&["--busy-reply-threshold", "50"]).start();
+    let (mut client, mut other) = (server.connect(), server.connect());
+    client.ok(&["SET", "before", "1"]);
+    client.send(&[
+        "EVAL",
+        "redis.call('set', KEYS[1], 1) while true do redis.call('get', KEYS[1]) end",
+        "1",
+        "half",
+    ]);
+    wait_for("the script to be busy", || {
+        other.cmd(&["SCRIPT", "KILL"]).as_error().is_some_and(|error| error.starts_with("UNKILLABLE"))
+    });
+    let busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    assert_eq!(other.error(&["SHUTDOWN"]), busy);
+    assert_eq!(other.error(&["SHUTDOWN", "SAVE"]), busy);
+    other.send(&["SHUTDOWN", "NOSAVE"]);
+    assert!(server.wait_for_exit().success());
+    server.restart();
+    let mut client = server.connect();
+    assert_eq!(client.texts(&["MGET", "before", "half"]), ["1", "(nil)"]);
 }

@@ -711,7 +711,7 @@ fn a_file_that_cannot_be_imported_refuses_to_start_and_says_why() {
         ("in the key \"a module\": objects of type 7 (module value) cannot be read", &module),
         ("it has keys in database 16: `databases` must be higher than that", &beyond),
         ("the key \"twice\" is there twice", &twice),
-        ("it has function libraries", &functions),
+        ("can't be imported: the function libraries: ", &functions),
     ];
     for (what, bytes) in cases {
         let dir = new_dir();

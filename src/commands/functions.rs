@@ -232,6 +232,12 @@ fn catalog_of<'c>(shared: &Arc<Shared>, codes: impl Iterator<Item = &'c [u8]>) -
     Ok(catalog)
 }
 
+/// Whether libraries of an RDB file, by their codes, are good ones.
+pub fn check(state: &ServerState, codes: &[Vec<u8>]) -> Result<(), String> {
+    let catalog = catalog_of(&state.scripting, codes.iter().map(Vec::as_slice));
+    catalog.map(|_| ()).map_err(|what| format!("the function libraries: {what}"))
+}
+
 /// Makes the libraries those of the image that recovery starts from.
 pub fn recover(state: &ServerState) -> Result<(), String> {
     let attachment = state.keyspace.attachment(u64::MAX);

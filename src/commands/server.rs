@@ -196,6 +196,12 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
     if abort {
         return Err(CommandError::NO_SHUTDOWN);
     }
+    // Nobody knows when it ends, and what it has done so far must not be saved.
+    if !options.nosave
+        && let Some(kind) = call.state.scripting.running.busy_kind()
+    {
+        return Err(CommandError::busy(kind));
+    }
     // While it is loaded the dataset is not one to save.
     options.save &= !call.state.is_loading();
     if options.save && snapshot::saved(call)?.is_err() && !options.force {

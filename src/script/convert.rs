@@ -22,6 +22,10 @@ use crate::util::number::parse_i64;
 /// The fields that make a table something else than an array, in the order in which they are looked for.
 const MARKS: [&str; 7] = ["err", "ok", "double", "map", "set", "big_number", "verbatim_string"];
 
+/// Places of Lua's stack beyond which no further table is replied: a table may hold itself, and each level takes some of the
+/// thread's stack, too, which ends before Lua's does.
+const PLACES_MAX: i32 = 1000;
+
 /// Pushes a reply as Lua sees it. Returns how many bytes it took. It comes from a command, so it is well-formed.
 pub fn push_reply(stack: Stack, reply: &[u8]) -> usize {
     if !stack.has_room(4) {
@@ -151,7 +155,7 @@ fn push_verbatim(stack: Stack, reply: &[u8], line: &[u8], next: usize) -> usize 
 ///
 /// Booleans are what they are only for a script that speaks RESP3 itself (`speaks`).
 pub fn reply_with_top(stack: Stack, reply: &mut Reply<'_>, speaks: Protocol) {
-    if !stack.has_room(4) {
+    if stack.top() > PLACES_MAX || !stack.has_room(4) {
         reply.error("ERR reached lua stack limit");
         return stack.pop(1);
     }

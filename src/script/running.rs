@@ -160,11 +160,9 @@ impl Running {
         result
     }
 
-    /// Tells all runs to end, whatever they have done: the process is about to.
-    pub fn kill_all(&self) {
-        for slot in self.slots.lock().expect("no panic happens under this leaf lock").iter() {
-            slot.killed.store(true, Ordering::Relaxed);
-        }
+    /// What is busy, if something is.
+    pub fn busy_kind(&self) -> Option<RunKind> {
+        self.busy().iter().map(|slot| slot.kind()).find(|&kind| kind != RunKind::Idle)
     }
 
     /// A function that is busy, and since when.

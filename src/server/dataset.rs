@@ -61,6 +61,7 @@ pub fn start(
     let patience = Patience::default();
     load(state, recovery, seats, &patience)?;
     import(state, &config, &patience)?;
+    functions::recover(state)?;
     let (errands_sender, errands) = unbounded();
     for n in 0..config.disk_threads {
         let (state, errands) = (state.clone(), errands.clone());
@@ -109,6 +110,12 @@ impl DiskThreads {
     /// Ends the threads, makes a last round and closes the log. Nobody else may be using the dataset any more.
     pub fn stop(self, state: &ServerState) -> Result<(), String> {
         drop(self.cache_stop);
+        let options = state.shutdown_options.get().copied().unwrap_or_default();
+        if options.nosave && state.scripting.running.busy_kind().is_some() {
+            // A script holds shards, for ever perhaps, and these threads may wait for one. What it has done is not in the log,
+            // so it has not happened.
+            return state.keyspace.log().map_or(Ok(()), close);
+        }
         // First what waits for rounds, then what makes them.
         state.snapshots.stop();
         join(self.snapshots);
@@ -116,7 +123,6 @@ impl DiskThreads {
         join(self.cache);
         join(self.checkpoint);
         let Some(engine) = state.keyspace.log() else { return Ok(()) };
-        let options = state.shutdown_options.get().copied().unwrap_or_default();
         // Without it the next start replays the log, and nothing is lost.
         if !options.nosave
             && engine.log_bytes_since_cut() > 0
@@ -126,9 +132,12 @@ impl DiskThreads {
         }
         let saved =
             if options.save { state.snapshots.save_at_stop(&state.keyspace, &plan(state)) } else { Ok(()) };
-        let closed = engine.close().map_err(|error| format!("The log could not be closed cleanly: {error}"));
-        closed.and(saved.map_err(|sentence| format!("Saving the DB failed: {sentence}")))
+        close(engine).and(saved.map_err(|sentence| format!("Saving the DB failed: {sentence}")))
     }
+}
+
+fn close(engine: &Engine) -> Result<(), String> {
+    engine.close().map_err(|error| format!("The log could not be closed cleanly: {error}"))
 }
 
 fn join(thread: JoinHandle<()>) {
@@ -180,6 +189,7 @@ fn import(state: &ServerState, config: &Config, patience: &Patience) -> Result<(
         limits: limits::all(config, state.keyspace.member_seed()),
         clock: AccessClock::of(config, now, 0.0),
         now,
+        libraries: &|codes| functions::check(state, codes),
         progress: &state.load,
         pause: &|| patience.look(),
     }

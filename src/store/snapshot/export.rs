@@ -1,5 +1,6 @@
 //! Writes a version as an RDB file: what BGSAVE, SAVE and SHUTDOWN SAVE leave behind.
 //!
+//! * It has the function libraries, too.
 //! * The version is pinned, so the file is the dataset at one cut, whatever is written meanwhile.
 //! * No shard is locked, and memory is bounded by the largest value.
 //! * Values go from a run's block to the file: they are decoded only as far as their encoding in a file differs.
@@ -17,7 +18,7 @@ use storage::{Content, Error, NamespaceId, Position, Version};
 
 use crate::config::Config;
 use crate::rdb::writer::{Header, Writer};
-use crate::rdb::{Access, Format, Malformed, image};
+use crate::rdb::{Access, Format, Malformed, functions, image};
 use crate::store::evict::{self, AccessClock};
 use crate::store::{SHARD_COUNT, UnixMs};
 use crate::util::file::Draft;
@@ -162,6 +163,9 @@ pub fn write<W: Write>(
         used_memory_bytes: options.used_memory_bytes,
         aof_base: false,
     })?;
+    let libraries = functions::codes(version.attachment())
+        .map_err(|what| io::Error::other(format!("the function libraries on disk: {what}")))?;
+    libraries.iter().try_for_each(|code| writer.function(code))?;
     for (&db, &namespace) in version.databases() {
         write_database(version, db, namespace, &mut writer, options, progress)?;
     }

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use storage::Engine;
 
-use crate::rdb::Limits;
 use crate::rdb::reader::{Entry, Item, Reader};
+use crate::rdb::{Limits, functions};
 use crate::store::cache::Hand;
 use crate::store::db::Workspace;
 use crate::store::evict::AccessClock;
@@ -56,6 +56,9 @@ pub struct Progress {
     pub keys_expired: AtomicU64,
 }
 
+/// Looks at the codes of function libraries.
+pub type Check<'a> = dyn Fn(&[Vec<u8>]) -> Result<(), String> + 'a;
+
 /// What to import, and how.
 pub struct Import<'a> {
     /// The data directory.
@@ -72,6 +75,8 @@ pub struct Import<'a> {
     pub clock: AccessClock,
     /// Keys that expired before are dropped.
     pub now: UnixMs,
+    /// Whether the file's function libraries, by their codes, are good ones; the error is a sentence.
+    pub libraries: &'a Check<'a>,
     /// What is told of it.
     pub progress: &'a Progress,
     /// Called every few milliseconds of work; for whoever may have to end the process.
@@ -140,10 +145,11 @@ impl Import<'_> {
         let mut reader = Reader::new(stream, self.limits);
         let (mut work, mut hand) = (Workspace::default(), Hand::default());
         let (mut keys, mut next_bytes, mut reported) = (0, 0, Monotonic::now());
+        let mut libraries = Vec::new();
         while let Some(item) = reader.next() {
             match item.map_err(|error| error.to_string())? {
                 Item::Aux(name, value) => self.note(&name, &value),
-                Item::Function(_) => return Err("it has function libraries, which are not supported".into()),
+                Item::Function(code) => libraries.push(code),
                 Item::Entry(entry) => self.put(entry, &mut work)?,
             }
             keys += 1;
@@ -159,6 +165,18 @@ impl Import<'_> {
                 self.report();
             }
         }
+        self.put_libraries(&libraries)
+    }
+
+    /// Puts the libraries into the dataset; who runs functions reads them from there.
+    fn put_libraries(&self, codes: &[Vec<u8>]) -> Result<(), String> {
+        (self.libraries)(codes)?;
+        let body = functions::body(codes.iter().map(Vec::as_slice));
+        let (mut work, locked) = (Workspace::default(), self.keyspace.locks().lock_set(ShardSet::ALL));
+        let mut db = Db::new(self.keyspace, locked, DbIndex(0), UnixMs(0), &self.clock, &mut work);
+        db.keep_unlogged();
+        db.attach(body.into());
+        db.commit(std::iter::empty(), DbIndex(0));
         Ok(())
     }
 
