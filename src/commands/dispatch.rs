@@ -30,6 +30,7 @@ use crate::store::db::{Committed, Workspace};
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::lock::ShardSet;
 use crate::store::notify::Event;
+use crate::store::table::Depth;
 use crate::store::{Db, DbIndex, ShardId, UnixMs, Waiter};
 use crate::util::random::Random;
 use crate::util::time;
@@ -231,16 +232,10 @@ impl Executor {
         self.state.keyspace.exceeds_caches() && !self.hotness.is_hot()
     }
 
-    /// Begins to fetch the bucket that a key's lookup will read.
+    /// Begins to fetch a part of what a key's lookup will read.
     #[inline]
-    pub fn prefetch_bucket(&self, client: &Client, hash: u64) {
-        self.state.keyspace.prefetch_bucket(client.db, hash);
-    }
-
-    /// Begins to fetch the entry that a key's lookup will read.
-    #[inline]
-    pub fn prefetch_entry(&self, client: &Client, hash: u64) {
-        self.state.keyspace.prefetch_entry(client.db, hash);
+    pub fn prefetch(&self, client: &Client, hash: u64, depth: Depth) {
+        self.state.keyspace.prefetch(client.db, hash, depth);
     }
 
     /// Executes a request and writes its reply, or says why it must come again.

@@ -64,6 +64,7 @@ pub mod transactions;
 pub mod wait;
 pub mod zsets;
 
+pub use crate::store::table::Depth;
 pub use dispatch::{BusyShard, Executor, Outcome};
 pub use error::CommandError;
 pub use state::ServerState;

@@ -79,6 +79,8 @@ pub struct Row {
     pub full_name: String,
     /// The argument that is its only key, when it has exactly one at a fixed place.
     pub only_key: Option<usize>,
+    /// Are the values of its keys usually outside their entries?
+    pub reads_objects: bool,
     /// Does the name describe a write?
     pub is_write: bool,
     /// Do clients call it by another name than the declared one? (`rename-command`)
@@ -198,7 +200,18 @@ fn add(rows: &mut Vec<Row>, command: &'static Command, parent: Option<usize>) ->
     };
     let (is_write, only_key) = (command.has(flags::WRITE), only_key(command));
     let subcommands = Vec::new();
-    rows.push(Row { id, command, parent, subcommands, full_name, only_key, is_write, is_renamed: false });
+    let reads_objects = !matches!(command.group, "string" | "bitmap" | "hyperloglog" | "generic");
+    rows.push(Row {
+        id,
+        command,
+        parent,
+        subcommands,
+        full_name,
+        only_key,
+        reads_objects,
+        is_write,
+        is_renamed: false,
+    });
     for subcommand in command.subcommands {
         let child = add(rows, subcommand, Some(id));
         rows[id].subcommands.push(child);

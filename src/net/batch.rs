@@ -6,7 +6,7 @@
 use crate::client::Client;
 use crate::commands::dispatch::Request;
 use crate::commands::table::Row;
-use crate::commands::{BusyShard, Executor, Outcome};
+use crate::commands::{BusyShard, Depth, Executor, Outcome};
 use crate::resp::{Argv, Limits, Output, Parsed, Reply, RequestParser, Span};
 
 /// Commands looked ahead.
@@ -174,11 +174,20 @@ impl Batch {
             }
         };
         if prefetches && self.ahead.len() > 1 {
-            for hash in self.ahead.iter().filter_map(|command| command.hash) {
-                executor.prefetch_entry(client, hash);
+            self.prefetch(executor, client, Depth::Entry);
+            if self.ahead.iter().any(|command| command.row.is_some_and(|row| row.reads_objects)) {
+                self.prefetch(executor, client, Depth::Object);
+                self.prefetch(executor, client, Depth::Elements);
             }
         }
         more
+    }
+
+    #[inline]
+    fn prefetch(&self, executor: &Executor, client: &Client, depth: Depth) {
+        for hash in self.ahead.iter().filter_map(|command| command.hash) {
+            executor.prefetch(client, hash, depth);
+        }
     }
 
     #[inline]
@@ -195,7 +204,7 @@ impl Batch {
         }
         let Request { row, hash, .. } = executor.look_up(parser.argv(input, &self.current));
         if let Some(hash) = hash.filter(|_| executor.prefetches()) {
-            executor.prefetch_bucket(client, hash);
+            executor.prefetch(client, hash, Depth::Bucket);
         }
         let first = self.spans.len();
         self.spans.extend_from_slice(&self.current);

@@ -25,7 +25,7 @@ use super::lock::{Locked, ShardSet};
 use super::notify::Event;
 use super::object::Object;
 use super::shard::Shard;
-use super::table::{Entry, Table};
+use super::table::{Depth, Entry, Table};
 use super::{DbIndex, ShardId, UnixMs};
 use crate::config::values::NotifyFlags;
 
@@ -282,8 +282,8 @@ impl<'a> Db<'a> {
     pub fn prefetch(&self, hashes: &[u64]) {
         for batch in hashes.chunks(PREFETCH_AHEAD) {
             let keys = || batch.iter().filter(|&&hash| hash != 0);
-            keys().for_each(|&hash| self.table(ShardId::of(hash)).prefetch(hash));
-            keys().for_each(|&hash| self.table(ShardId::of(hash)).prefetch_entry(hash));
+            keys().for_each(|&hash| self.table(ShardId::of(hash)).prefetch(hash, Depth::Bucket));
+            keys().for_each(|&hash| self.table(ShardId::of(hash)).prefetch(hash, Depth::Entry));
         }
     }
 

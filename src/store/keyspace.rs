@@ -22,7 +22,7 @@ use super::notify::Announce;
 use super::object::Object;
 use super::residence::Errand;
 use super::shard::{Load, Shard, SpaceFacts};
-use super::table::{Memory, Table};
+use super::table::{Depth, Memory, Table};
 use super::tracked::Tracking;
 use super::{DbIndex, SHARD_COUNT, ShardId, UnixMs};
 use crate::config::values;
@@ -457,21 +457,12 @@ impl Keyspace {
         self.exceeds_caches.store(keys > CACHED_KEYS, Ordering::Relaxed);
     }
 
-    /// Begins fetching the memory that a lookup of this hash will read first. Skipped when the shard is busy.
+    /// Begins fetching a part of the memory that a lookup of this hash will probably read. Skipped when the shard is busy.
     #[inline]
-    pub fn prefetch_bucket(&self, db: DbIndex, hash: u64) {
+    pub fn prefetch(&self, db: DbIndex, hash: u64, depth: Depth) {
         let id = ShardId::of(hash);
         if let Some(locked) = self.locks.try_lock_now(id) {
-            locked.shard(id).table(db).prefetch(hash);
-        }
-    }
-
-    /// Begins fetching the entry that a lookup of this hash will probably read. Skipped when the shard is busy.
-    #[inline]
-    pub fn prefetch_entry(&self, db: DbIndex, hash: u64) {
-        let id = ShardId::of(hash);
-        if let Some(locked) = self.locks.try_lock_now(id) {
-            locked.shard(id).table(db).prefetch_entry(hash);
+            locked.shard(id).table(db).prefetch(hash, depth);
         }
     }
 

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use super::entry::Value;
 use crate::rdb::{Collection, CollectionRef, ObjectRef};
+use crate::sys::prefetch;
 use crate::types::hash::Hash;
-use crate::types::list::{self, List};
+use crate::types::list::List;
 use crate::types::set::Set;
 use crate::types::stream::Stream;
 use crate::types::string::encoding::Encoding;
@@ -91,12 +92,25 @@ impl Object {
 
     /// Is it a few bytes in one piece, so that a clone copies all of it?
     pub fn is_small(&self) -> bool {
+        self.small_bytes().is_some()
+    }
+
+    /// The bytes of a collection that is one piece of memory.
+    fn small_bytes(&self) -> Option<&[u8]> {
         match self {
-            Self::String(_) | Self::Stream(_) => false,
-            Self::List(list) => list.encoding() == list::Encoding::Listpack,
-            Self::Set(set) => set.small_bytes().is_some(),
-            Self::Hash(hash) => hash.small_bytes().is_some(),
-            Self::Zset(zset) => zset.small_bytes().is_some(),
+            Self::String(_) | Self::Stream(_) => None,
+            Self::List(list) => list.small_bytes(),
+            Self::Set(set) => set.small_bytes(),
+            Self::Hash(hash) => hash.small_bytes(),
+            Self::Zset(zset) => zset.small_bytes(),
+        }
+    }
+
+    /// Asks for the first bytes of a collection that is one piece of memory; the rest follows in order.
+    #[inline]
+    pub fn prefetch(&self) {
+        if let Some(bytes) = self.small_bytes() {
+            bytes.iter().step_by(64).take(2).for_each(prefetch);
         }
     }
 

@@ -107,6 +107,19 @@ pub struct Entry<'a> {
     bytes: &'a [u8],
 }
 
+/// What the lookup of a key reads, in this order; the place of each part is in the one before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Depth {
+    /// The bucket of its hash.
+    Bucket,
+    /// Header, key, and a small string.
+    Entry,
+    /// The root of a value of another kind.
+    Object,
+    /// The first bytes of a collection that is one piece of memory.
+    Elements,
+}
+
 impl<'a> Entry<'a> {
     /// Where it is.
     pub fn handle(&self) -> Handle {
@@ -239,21 +252,20 @@ impl Table {
         [&self.expires, &self.inner_expires].into_iter().flatten().map(|index| index.memory()).sum()
     }
 
-    /// Asks for the bucket of `hash`.
+    /// Asks for a part of what `hash` most likely means. Reads the parts before it: prefetch those some time before.
     #[inline]
-    pub fn prefetch(&self, hash: u64) {
-        if let Some((segment, home)) = self.route_to(hash) {
-            sys::prefetch(segment.bucket(home));
+    pub fn prefetch(&self, hash: u64, depth: Depth) {
+        let Some((segment, home)) = self.route_to(hash) else { return };
+        if depth == Depth::Bucket {
+            return sys::prefetch(segment.bucket(home));
         }
-    }
-
-    /// Asks for the entry that `hash` most likely means. Reads the bucket: prefetch that some time before.
-    #[inline]
-    pub fn prefetch_entry(&self, hash: u64) {
-        if let Some((segment, home)) = self.route_to(hash)
-            && let Some(handle) = segment.bucket(home).first_match(tag_of(hash))
-        {
-            self.arena.prefetch(handle);
+        let Some(handle) = segment.bucket(home).first_match(tag_of(hash)) else { return };
+        if depth == Depth::Entry {
+            return self.arena.prefetch(handle);
+        }
+        if let Stored::Object(index) = entry::value(self.arena.bytes(handle)) {
+            let object = &self.objects[index];
+            if depth == Depth::Object { sys::prefetch(object) } else { object.prefetch() }
         }
     }
 

@@ -4,6 +4,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::*;
 use crate::store::hash::SECRET_LEN;
+use crate::store::object::Object;
+use crate::types::hash::Hash;
+
+const DEPTHS: [Depth; 4] = [Depth::Bucket, Depth::Entry, Depth::Object, Depth::Elements];
 
 /// All of the hash but the shard's bits: every key is of shard 0.
 const ONE_SHARD: u64 = u64::MAX >> SHARD_BITS;
@@ -395,8 +399,7 @@ fn an_empty_table_is_small_and_has_no_heap() {
     assert_eq!(table.random(3), None);
     assert_eq!(table.next_due(), None);
     assert_eq!(table.scan(&KeyHasher::new([0; SECRET_LEN]), 0, |_, _| panic!("nothing to visit")), None);
-    table.prefetch(1);
-    table.prefetch_entry(1);
+    DEPTHS.iter().for_each(|&depth| table.prefetch(1, depth));
 }
 
 #[test]
@@ -423,9 +426,11 @@ fn the_prefetches_and_the_random_key_work_in_any_shard() {
         let key = n.to_le_bytes();
         let hash = hasher.hash_of(&key);
         let table = &mut tables[usize::from(crate::store::ShardId::of(hash).0)];
-        table.prefetch(hash);
-        table.prefetch_entry(hash);
-        table.insert(&hasher, hash, &key, NewValue::Int(n.into()), (None, 0, State::NEW));
+        DEPTHS.iter().for_each(|&depth| table.prefetch(hash, depth));
+        let value =
+            if n % 2 == 0 { NewValue::Int(n.into()) } else { NewValue::Object(Object::Hash(Hash::new())) };
+        table.insert(&hasher, hash, &key, value, (None, 0, State::NEW));
+        DEPTHS.iter().for_each(|&depth| table.prefetch(hash, depth));
     }
     for (shard, table) in tables.iter().enumerate() {
         let mut at = Some((shard as u64) << 58);

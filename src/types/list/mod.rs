@@ -109,6 +109,14 @@ enum Repr {
 }
 
 impl List {
+    /// The bytes of a list that is one listpack.
+    pub fn small_bytes(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Repr::Listpack(listpack) => Some(listpack.as_bytes()),
+            Repr::Quicklist(_) => None,
+        }
+    }
+
     /// Without elements.
     pub fn new() -> Self {
         List(Repr::Listpack(Listpack::new()))
