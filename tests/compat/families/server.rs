@@ -50,7 +50,6 @@ pub const FAMILY: Family = Family {
         (1, "CLIENT ( HELP | TRACKINGINFO | CACHING YES | CACHING junk | TRACKING OFF | TRACKING junk )"),
         (1, "COMMAND HELP"),
         (1, "CONFIG ( HELP | RESETSTAT )"),
-        (1, "PFSELFTEST"),
         (1, "LASTSAVE"),
         (1, "WAIT ( 0 | -1 | 0 | junk ) ( 0 | -1 | junk )"),
         (1, "RESET"),
