@@ -98,6 +98,13 @@ struct Desk {
     is_stopping: bool,
 }
 
+impl Desk {
+    /// The job that is done before the others that are wanted.
+    fn next(&self) -> Option<Job> {
+        [Job::Save, Job::Rewrite].into_iter().find(|&job| self.wanted[job as usize].is_some())
+    }
+}
+
 /// See the module.
 pub struct Snapshots {
     desk: Mutex<Desk>,
@@ -148,15 +155,14 @@ impl Snapshots {
     /// What was done so far.
     pub fn history(&self) -> History {
         let desk = self.lock();
+        // The thread has not seen yet what it is asked for: that counts as running.
+        let next = desk.next().filter(|_| desk.running.is_none());
         let record = |job: Job| {
             let running = desk.running.filter(|&(running, _)| running == job);
-            let is_wanted = desk.wanted[job as usize].is_some();
             Record {
                 running_s: running
-                    .map_or((is_wanted && desk.running.is_none()).then_some(0), |(_, began)| {
-                        Some(began.elapsed().as_secs())
-                    }),
-                is_scheduled: is_wanted && desk.running.is_some(),
+                    .map_or((next == Some(job)).then_some(0), |(_, began)| Some(began.elapsed().as_secs())),
+                is_scheduled: desk.wanted[job as usize].is_some() && next != Some(job),
                 ..desk.records[job as usize].clone()
             }
         };
@@ -217,11 +223,10 @@ impl Snapshots {
             if desk.is_stopping {
                 return None;
             }
-            for job in [Job::Save, Job::Rewrite] {
-                if let Some(then) = desk.wanted[job as usize].take() {
-                    desk.running = Some((job, Monotonic::now()));
-                    return Some((job, then));
-                }
+            if let Some(job) = desk.next() {
+                let then = desk.wanted[job as usize].take().unwrap_or_default();
+                desk.running = Some((job, Monotonic::now()));
+                return Some((job, then));
             }
             desk = self.called.wait(desk).unwrap_or_else(PoisonError::into_inner);
         }
