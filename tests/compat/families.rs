@@ -68,6 +68,7 @@ impl Family {
 
 /// Commands that are in no family, and why.
 const NOT_COMPARED: &[(&str, &[&str])] = &[
+    ("Redis stands still for two minutes", &["pfselftest"]),
     (
         "Redis 7.0 does not have it",
         &[
