@@ -1,9 +1,9 @@
 //! Expiry of what is on disk only: keys are deleted soon after their time although nobody asks for them, and so are fields of
 //! hashes.
 //!
-//! * Every block on disk knows when the first of its entries expires, or is due: something inside the value expires. [`DueBlocks`] orders the blocks by that, run by run, so a sweep
-//!   reads only blocks with something due. Of a block that was read it remembers the least expiry still to come: it is not
-//!   read again before that.
+//! * Every block on disk knows when the first of its entries expires, or is due: something inside the value expires.
+//!   [`DueBlocks`] orders the blocks by that, run by run, so a sweep reads only blocks with something due. Of a block that was
+//!   read it remembers the first such time still to come: it is not read again before that.
 //! * An entry of a block counts only when it is the latest state of its key: no newer run knows the key, RAM says nothing of
 //!   it, and the version is still the current one, all of which is looked at while the key's shard is held. Otherwise the key
 //!   is the business of the newer entry, or of the sweep of RAM.
