@@ -176,7 +176,7 @@ const SUBCOMMANDS: &[Command] = &[
     },
 ];
 
-/// One confirmation.
+/// One confirmation: a message, not a reply.
 fn confirm(call: &mut Call<'_>, what: &str, name: Option<&[u8]>, count: usize) {
     call.reply.push(3);
     call.reply.bulk(what.as_bytes());
@@ -185,6 +185,7 @@ fn confirm(call: &mut Call<'_>, what: &str, name: Option<&[u8]>, count: usize) {
         None => call.reply.null(),
     }
     call.reply.integer(count as i64);
+    call.client.was_told = call.client.reply_mode.suppresses();
 }
 
 fn subscribe_to(call: &mut Call<'_>, kind: Kind, what: &str) -> CommandResult {

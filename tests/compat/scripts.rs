@@ -36,6 +36,15 @@ pub fn sha(rng: &mut Rng) -> Vec<u8> {
     }
 }
 
+/// Whether this text of a script or library, or the script of this name, looks at the members of a set.
+pub fn lists_a_set(text_or_sha: &[u8]) -> bool {
+    let lists = |text: &[u8]| text.windows(8).any(|word| word == b"smembers");
+    let seeds = (0..SEEDS as u64).map(|seed| body(&mut Rng::new(seed)).into_bytes());
+    lists(text_or_sha)
+        || text_or_sha.len() == 40
+            && seeds.filter(|text| lists(text)).any(|text| sha1_hex(&text).eq_ignore_ascii_case(text_or_sha))
+}
+
 fn shebang(rng: &mut Rng) -> String {
     let line = rng.pick(&[
         "#!lua",

@@ -1,6 +1,8 @@
 //! What may differ of scripts and functions.
 
-use super::{ANYWHERE, Allowed};
+use super::{ANYWHERE, Allowed, sorted};
+use crate::compat::scripts::lists_a_set;
+use crate::compat::target::is;
 use crate::support::Value;
 
 pub(super) const ALLOWED: &[Allowed] = &[
@@ -16,7 +18,33 @@ pub(super) const ALLOWED: &[Allowed] = &[
         same: |a, b| [a, b].iter().all(|reply| is_taken(reply)),
         ..ANYWHERE
     },
+    Allowed {
+        commands: &["eval", "eval_ro", "evalsha", "evalsha_ro"],
+        reason: "the members of a set that a script returns come in the order of a server's own hash table",
+        only: |argv| argv.get(1).is_some_and(|script| lists_a_set(script)),
+        same: same_but_for_the_order_of_members,
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: &["fcall", "fcall_ro"],
+        reason: "the members of a set that a function returns come in the order of a server's own hash table",
+        after: Some(|argv, _, _| is(argv, 0, "FUNCTION") && argv.iter().any(|library| lists_a_set(library))),
+        same: same_but_for_the_order_of_members,
+        ..ANYWHERE
+    },
 ];
+
+/// Whether two replies of a script are equal when arrays of nothing but strings, which may be members of a set, have no order.
+fn same_but_for_the_order_of_members(a: &Value, b: &Value) -> bool {
+    let is_members = |items: &[Value]| items.iter().all(|item| matches!(item, Value::Bulk(_)));
+    match (a, b) {
+        (Value::Array(one), Value::Array(other)) if !(is_members(one) && is_members(other)) => {
+            let mut pairs = one.iter().zip(other);
+            one.len() == other.len() && pairs.all(|(a, b)| same_but_for_the_order_of_members(a, b))
+        }
+        _ => sorted(a) == sorted(b),
+    }
+}
 
 fn is_taken(value: &Value) -> bool {
     let text = value.as_error().unwrap_or_default();
@@ -39,4 +67,15 @@ fn in_order(value: &Value) -> Value {
         }
         other => other.clone(),
     }
+}
+
+#[test]
+fn what_a_script_returns_may_differ_in_the_order_of_members_only() {
+    let bulks = |words: &[&str]| Value::Array(words.iter().map(Value::bulk).collect());
+    let nested = |members: &[&str], last: i64| Value::Array(vec![bulks(members), Value::Int(last)]);
+    assert!(same_but_for_the_order_of_members(&nested(&["a", "b"], 1), &nested(&["b", "a"], 1)));
+    assert!(!same_but_for_the_order_of_members(&nested(&["a", "b"], 1), &nested(&["b", "b"], 1)));
+    assert!(!same_but_for_the_order_of_members(&nested(&["a", "b"], 1), &nested(&["a", "b"], 2)));
+    let reversed = Value::Array(vec![Value::Int(1), bulks(&["a", "b"])]);
+    assert!(!same_but_for_the_order_of_members(&nested(&["a", "b"], 1), &reversed));
 }
