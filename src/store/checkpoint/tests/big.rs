@@ -204,7 +204,7 @@ fn a_big_value_is_written_in_pieces_and_is_the_same_on_disk() {
     let scratch = Scratch::new();
     let recovery = Engine::recover(Arc::new(Os), &scratch.0, Options::default()).unwrap();
     let engine = recovery.start(Box::new(|_| {})).unwrap();
-    for kind in 0..KINDS.len() {
+    for (kind, name) in KINDS.into_iter().enumerate() {
         let mut case = Case::new(kind);
         case.grow();
         let mut expected = Vec::new();
@@ -223,7 +223,7 @@ fn a_big_value_is_written_in_pieces_and_is_the_same_on_disk() {
             slices.push((namespace, slice));
         }
         let (built, work) = counted(|| build(slices.into_iter(), &mut round, std::mem::forget));
-        println!("{:<7} write: {work:?}", KINDS[kind]);
+        println!("{:<7} write: {work:?}", name);
         assert!(work.longest <= PIECE && work.bytes < expected.len(), "{work:?} of {}", expected.len());
         assert_eq!(built.unwrap().bytes, (BIG.len() + expected.len()) as u64);
 
@@ -238,13 +238,13 @@ fn a_big_value_is_written_in_pieces_and_is_the_same_on_disk() {
         let version = round.commit(facts).unwrap();
         let scan = version.scan(Position::MIN).unwrap();
         let Some(Entry { content: Content::Value { bytes, .. }, .. }) = scan.entry() else { panic!() };
-        assert!(bytes[0] == expected[0] && bytes[4..] == expected[4..], "{}", KINDS[kind]);
+        assert!(bytes[0] == expected[0] && bytes[4..] == expected[4..], "{}", name);
 
         let mut length = Length(0);
         let format = Format::default();
         let export = || image::to_object(bytes, format).unwrap().1.put_payload(&mut length, format).unwrap();
         let ((), work) = counted(export);
-        println!("{:<7} export: {work:?}", KINDS[kind]);
+        println!("{:<7} export: {work:?}", name);
         assert!(work.longest <= PIECE && length.0 > 2 * PIECE, "{work:?} of {}", length.0);
     }
     engine.close().unwrap();
@@ -287,6 +287,25 @@ fn whatever_gets_rid_of_a_big_value_leaves_freeing_it_to_others() {
             assert!(case.garbage_bytes() >= bytes, "{what}: others get all of it");
         }
     }
+}
+
+#[test]
+fn a_group_that_is_destroyed_leaves_what_is_pending_to_others() {
+    let mut case = Case::new(4);
+    case.grow();
+    let bytes = |view: &mut Db<'_>, slot: Option<Slot>| {
+        view.typed::<Stream>(slot.unwrap()).unwrap().groups.memory_bytes()
+    };
+    let before = case.operate(|view, _, slot| bytes(view, slot)).0;
+    assert!(before > 2 * BOUND.bytes);
+    let (after, work) = case.operate(|view, key, slot| {
+        let gone = view.edit(key, slot.unwrap(), |stream: &mut Stream| (stream.groups.remove(b"group"), 1));
+        let groups = gone.result.unwrap();
+        view.discard(Stream { groups, ..Stream::default() });
+        bytes(view, slot)
+    });
+    assert_cheap("the end of a group", 4, work);
+    assert!(after == 0 && case.garbage_bytes() >= before);
 }
 
 #[test]
