@@ -6,7 +6,7 @@
 //!                   └── Scripts, Libraries: texts, shared by all threads
 //! ```
 //!
-//! * [`stack`] is the boundary to C. [`sandbox`] builds what scripts see; `api` is `redis.*`, [`cjson`], [`cmsgpack`], [`structs`] and [`bit`] are
+//! * [`stack`] is the boundary to C, [`heap`] its memory. [`sandbox`] builds what scripts see; `api` is `redis.*`, [`cjson`], [`cmsgpack`], [`structs`] and [`bit`] are
 //!   the libraries; [`convert`] turns replies into Lua values and back.
 //! * [`interpreter`] compiles and runs; [`cache`] has the scripts that all threads know, [`function`] the libraries, [`running`] what
 //!   other threads may see and stop.
@@ -21,6 +21,7 @@ pub mod cmsgpack;
 pub mod context;
 pub mod convert;
 pub mod function;
+pub mod heap;
 pub mod interpreter;
 pub mod library;
 pub mod random;
@@ -30,6 +31,7 @@ pub mod sha;
 pub mod shebang;
 pub mod stack;
 pub mod structs;
+pub mod words;
 
 pub use cache::{Script, Scripts};
 pub use context::{End, Host};

@@ -59,7 +59,7 @@ impl Db<'_> {
 
     pub(super) fn insert(&mut self, key: &Key<'_>, value: NewValue<'_>, expiry: Expiry) -> Slot {
         let shard = key.shard();
-        if self.work.undo.is_some() {
+        if self.work.undo.is_on {
             self.remember(self.index, key.hash, Some(key.bytes), None);
         }
         let expire = if let Expiry::At(at) = expiry { Some(at.0) } else { None };
@@ -82,7 +82,7 @@ impl Db<'_> {
     /// The table of a key that is about to be changed: it has been captured if a round needs it as it was, and it is dirty.
     #[inline]
     pub(super) fn changing(&mut self, hash: u64, slot: Slot) -> &mut Table {
-        if self.work.undo.is_some() {
+        if self.work.undo.is_on {
             self.remember(slot.db, hash, None, Some(slot));
         }
         let shard = self.locked.shard_mut(slot.shard);
@@ -194,7 +194,7 @@ impl Db<'_> {
 
     pub(super) fn take_out(&mut self, slot: Slot, key: &Key<'_>) {
         self.signal(slot.db, key);
-        if self.work.undo.is_some() {
+        if self.work.undo.is_on {
             self.remember(slot.db, key.hash, None, Some(slot));
         }
         let hasher = self.keyspace.hasher();
