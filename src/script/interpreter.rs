@@ -351,6 +351,7 @@ impl Interpreter {
         if self.state.context().end.is_some() {
             self.state.watch(INSTRUCTIONS);
         }
+        self.state.context().strings.end_run();
         if self.state.memory() > self.easy {
             let stack = self.state.stack();
             words::forget_all(stack, self.state.context());
