@@ -1,8 +1,8 @@
 //! What may differ of scripts and functions.
 
-use super::{ANYWHERE, Allowed, sorted};
-use crate::compat::scripts::lists_a_set;
-use crate::compat::target::is;
+use super::{ANYWHERE, Allowed, same_numbers, sorted};
+use crate::compat::scripts::contains;
+use crate::compat::target::{Argv, is};
 use crate::support::Value;
 
 pub(super) const ALLOWED: &[Allowed] = &[
@@ -19,20 +19,68 @@ pub(super) const ALLOWED: &[Allowed] = &[
         ..ANYWHERE
     },
     Allowed {
-        commands: &["eval", "eval_ro", "evalsha", "evalsha_ro"],
+        commands: SCRIPTS,
         reason: "the members of a set that a script returns come in the order of a server's own hash table",
-        only: |argv| argv.get(1).is_some_and(|script| lists_a_set(script)),
+        only: reads_members,
         same: same_but_for_the_order_of_members,
         ..ANYWHERE
     },
     Allowed {
-        commands: &["fcall", "fcall_ro"],
+        commands: FUNCTIONS,
         reason: "the members of a set that a function returns come in the order of a server's own hash table",
-        after: Some(|argv, _, _| is(argv, 0, "FUNCTION") && argv.iter().any(|library| lists_a_set(library))),
+        after: Some(|argv, _, _| is(argv, 0, "FUNCTION") && reads_members(argv)),
         same: same_but_for_the_order_of_members,
         ..ANYWHERE
     },
+    Allowed {
+        commands: SCRIPTS,
+        reason: "before 7.2 scores are printed with 17 digits, however few say the same",
+        only: reads_scores,
+        same: same_numbers,
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: FUNCTIONS,
+        reason: "before 7.2 scores are printed with 17 digits, however few say the same",
+        after: Some(|argv, _, _| is(argv, 0, "FUNCTION") && reads_scores(argv)),
+        same: same_numbers,
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: SCRIPTS,
+        reason: "in Lua any border is the length of an array with holes, and nulls of RESP3 are such",
+        only: measures_an_array_with_holes,
+        same: |a, b| a.as_int().is_some() && b.as_int().is_some(),
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: FUNCTIONS,
+        reason: "in Lua any border is the length of an array with holes, and nulls of RESP3 are such",
+        after: Some(|argv, _, _| is(argv, 0, "FUNCTION") && measures_an_array_with_holes(argv)),
+        same: |a, b| a.as_int().is_some() && b.as_int().is_some(),
+        ..ANYWHERE
+    },
 ];
+
+const SCRIPTS: &[&str] = &["eval", "eval_ro", "evalsha", "evalsha_ro"];
+const FUNCTIONS: &[&str] = &["fcall", "fcall_ro"];
+
+/// Whether a word of a command is a text, or the name of one, that contains all of these.
+fn has(argv: &Argv, words: &[&str]) -> bool {
+    argv.iter().any(|text| words.iter().all(|word| contains(text, word)))
+}
+
+fn reads_members(argv: &Argv) -> bool {
+    has(argv, &["smembers"])
+}
+
+fn reads_scores(argv: &Argv) -> bool {
+    has(argv, &["withscores"]) || has(argv, &["zscore"])
+}
+
+fn measures_an_array_with_holes(argv: &Argv) -> bool {
+    has(argv, &["setresp(3)", "mget", "#r"])
+}
 
 /// Whether two replies of a script are equal when arrays of nothing but strings, which may be members of a set, have no order.
 fn same_but_for_the_order_of_members(a: &Value, b: &Value) -> bool {
