@@ -3,6 +3,7 @@
 //! * Every change of an entry goes through [`Db::changing`] or the shard's own `delete`: capture before write, then the
 //!   dirty mark, then the change (C1).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Db, Expiry, Key, Slot, WrongType};
@@ -52,6 +53,10 @@ impl Db<'_> {
     ) -> Slot {
         match object {
             rdb::Object::Int(number) => self.set(key, slot, NewValue::Int(number), expiry),
+            // No copy under the lock of what need not be one.
+            rdb::Object::String(Cow::Owned(bytes)) if bytes.len() > INLINE_MAX => {
+                self.set(key, slot, NewValue::Shared(Arc::new(bytes)), expiry)
+            }
             rdb::Object::String(bytes) => self.set(key, slot, NewValue::Bytes(&bytes, false), expiry),
             rdb::Object::Collection(value) => self.set(key, slot, NewValue::Object(value.into()), expiry),
         }
