@@ -158,6 +158,7 @@ impl Keyspace {
         });
         let key = Key { bytes: &wanted.key, hash: wanted.hash };
         let Some(mut locked) = lock(key.shard()) else { return false };
+        // What was not needed is freed at the end.
         let installed = decoded.map(|loaded| self.put(&mut locked, wanted, loaded));
         let tickets = locked.shard_mut(key.shard()).loading.done(wanted.namespace, &key);
         drop(locked);
@@ -193,24 +194,29 @@ impl Keyspace {
     pub(super) fn install(&self, wanted: &Wanted, content: &Content<Vec<u8>>) -> Result<(), String> {
         let mut scratch = Vec::new();
         let loaded = image::decode(content, self.member_seed(), &mut scratch).map_err(unintelligible)?;
-        self.put(&mut self.locks().lock_one(ShardId::of(wanted.hash)), wanted, loaded);
+        let mut locked = self.locks().lock_one(ShardId::of(wanted.hash));
+        let unused = self.put(&mut locked, wanted, loaded);
+        drop(locked);
+        drop(unused);
         Ok(())
     }
 
-    /// Installs a value that was read, unless somebody has changed the key meanwhile or its database is gone.
-    fn put(&self, locked: &mut Locked<'_>, wanted: &Wanted, loaded: Loaded<'_>) {
+    /// Installs a value that was read, unless somebody has changed the key meanwhile or its database is gone. Then it is given
+    /// back: freeing a big one takes long, and the shard is held.
+    pub(super) fn put<'v>(&self, locked: &mut Locked<'_>, wanted: &Wanted, loaded: Loaded<'v>) -> Loaded<'v> {
         let Wanted { namespace, hash, key } = wanted;
         let id = ShardId::of(*hash);
         let shard = locked.shard_mut(id);
         let is_old = shard.loading.is_overtaken(*namespace, &Key { bytes: key, hash: *hash });
-        let Some(space) = shard.space_of_mut(*namespace) else { return };
+        let Some(space) = shard.space_of_mut(*namespace) else { return loaded };
         if is_old || !matches!(space.table.look_up(*hash, key), Presence::Unknown) {
-            return;
+            return loaded;
         }
         space.install(self.hasher(), *hash, key, loaded);
         if self.limits_memory() {
             self.publish_memory(id, shard.load().bytes);
         }
+        None
     }
 }
 

@@ -297,7 +297,11 @@ impl Block {
         let mut contents = checked;
         let (bytes, body) = match take_u32(&mut contents).ok_or(NONSENSE)? {
             0 => (without_checksum(stored), HEADER_BYTES),
-            IN_PIECES => (join(contents).ok_or(NONSENSE)?, 0),
+            IN_PIECES => {
+                let body = join(contents).ok_or(NONSENSE)?;
+                memory::release(stored);
+                (body, 0)
+            }
             body_bytes => (decompress(contents, body_bytes as usize).ok_or(NONSENSE)?, 0),
         };
         let block = Self::open(bytes, body).ok_or(NONSENSE)?;

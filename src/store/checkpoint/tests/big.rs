@@ -344,6 +344,31 @@ fn a_long_string_that_a_round_needs_is_edited_without_a_copy_under_the_lock() {
 }
 
 #[test]
+fn a_value_that_comes_from_disk_too_late_is_not_freed_under_the_lock() {
+    for kind in 0..KINDS.len() {
+        let mut case = Case::new(kind);
+        case.grow();
+        let object = case.operate(|view, _, slot| value_of(view, slot.unwrap()).clone()).0;
+        case.operate(|view, key, slot| _ = view.set(key, slot, NewValue::Int(1), Expiry::Clear));
+        case.garbage_bytes();
+        // Nobody else has the value any more.
+        let hash = case.keyspace.hasher().hash_of(BIG);
+        let id = ShardId::of(hash);
+        let namespace = case.keyspace.locks().lock_one(id).shard(id).space(DbIndex(0)).namespace;
+        let mut loaded = Some((NewValue::Object(object), None, 0));
+        // The key was written meanwhile, or its database flushed.
+        for namespace in [namespace, NamespaceId(77)] {
+            let wanted = Wanted { namespace, hash, key: Box::from(BIG) };
+            let mut locked = case.keyspace.locks().lock_one(id);
+            let (unused, work) = counted(|| case.keyspace.put(&mut locked, &wanted, loaded.take()));
+            assert_cheap("a late load", kind, work);
+            assert!(unused.is_some(), "{}", KINDS[kind]);
+            loaded = unused;
+        }
+    }
+}
+
+#[test]
 fn what_a_script_took_apart_and_a_failed_round_kept_is_freed_by_others() {
     let mut case = Case::new(0);
     let bytes = case.grow();
