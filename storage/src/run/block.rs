@@ -4,8 +4,8 @@
 //!
 //! * A block is about [`BLOCK_BYTES`] before compression. An entry that is longer makes a block of its own, of
 //!   whatever length; so does a crowd of entries of the same position.
-//! * A long body goes out in pieces while it is put together, so that a value of any length takes one piece of memory.
-//!   It is read back as a whole.
+//! * A long body goes out in pieces while it is put together, and comes in piece by piece, so that writing a value of any
+//!   length takes the memory of a piece, and reading one that of the body.
 //! * [`Block::decode`] checks everything once, the checksum first; what it returns can be read without errors.
 
 use std::cmp::Ordering;
@@ -24,12 +24,16 @@ const HEADER_BYTES: usize = 4;
 const CHECKSUM_BYTES: usize = 4;
 /// What a block has besides its contents.
 pub const FRAME_BYTES: usize = HEADER_BYTES + CHECKSUM_BYTES;
+/// What follows the last piece of a long body before the checksum.
+const LENGTH_BYTES: usize = 8;
+/// What stands before a piece.
+const PIECE_HEADER_BYTES: usize = 8;
 /// In the place of a body's length: the contents are pieces.
 const IN_PIECES: u32 = u32::MAX;
 /// The longest body, or piece of one, that is in one piece.
 pub const PIECE_BYTES: usize = 32 << 10;
 /// No compression makes a byte of more bytes than so many.
-const RATIO_MAX: usize = 255;
+const RATIO_MAX: u64 = 255;
 /// The size of the body's tail.
 const TAIL_BYTES: usize = 20;
 /// A block takes no further entry once its body would pass this size.
@@ -183,7 +187,10 @@ impl BlockBuilder {
         self.put_columns();
         if self.gone.is_some() || self.body.len() > PIECE_BYTES {
             self.put_pieces(place, compression, &mut out)?;
-            let gone = self.gone.take().expect("a piece has just gone");
+            let mut gone = self.gone.take().expect("a piece has just gone");
+            let length = gone.body_bytes.to_le_bytes();
+            gone.crc.update(&length);
+            out(&length)?;
             return out(&gone.crc.finalize().to_le_bytes());
         }
         let (header, contents) = match compress(&self.body, compression, &mut self.compressed) {
@@ -244,6 +251,30 @@ fn width_of(value: u64) -> usize {
     (u64::BITS - value.leading_zeros()).div_ceil(8) as usize
 }
 
+const BAD_CHECKSUM: &str = "the checksum of a block is wrong";
+const NONSENSE: &str = "a block that this server cannot have written";
+
+/// Why there is no block.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// It is damaged.
+    Damaged(&'static str),
+    /// It can't be read.
+    Unread(Error),
+}
+
+impl From<&'static str> for Refused {
+    fn from(what: &'static str) -> Self {
+        Self::Damaged(what)
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Unread(error)
+    }
+}
+
 /// A block in memory, checked.
 pub struct Block {
     bytes: Vec<u8>,
@@ -285,30 +316,44 @@ impl Drop for Block {
 
 impl Block {
     /// Checks the bytes that lie at `place`, and opens the block that `expected` promises there.
-    pub(super) fn decode(stored: Vec<u8>, place: Place, expected: &BlockRef) -> Result<Self, &'static str> {
-        const NONSENSE: &str = "a block that this server cannot have written";
+    pub(super) fn decode(stored: Vec<u8>, place: Place, expected: &BlockRef) -> Result<Self, Refused> {
         let Some((checked, crc)) = stored.split_last_chunk().filter(|(checked, _)| !checked.is_empty())
         else {
-            return Err("a block without a header");
+            return Err("a block without a header".into());
         };
         if u32::from_le_bytes(*crc) != crc_at(place, checked) {
-            return Err("the checksum of a block is wrong");
+            return Err(BAD_CHECKSUM.into());
         }
         let mut contents = checked;
         let (bytes, body) = match take_u32(&mut contents).ok_or(NONSENSE)? {
             0 => (without_checksum(stored), HEADER_BYTES),
             IN_PIECES => {
-                let body = join(contents).ok_or(NONSENSE)?;
-                memory::release(stored);
-                (body, 0)
+                let read = |into: &mut [u8], at: u64| {
+                    into.copy_from_slice(&stored[at as usize..][..into.len()]);
+                    Ok(())
+                };
+                (join(stored.len() as u64, place, read)?, 0)
             }
             body_bytes => (decompress(contents, body_bytes as usize).ok_or(NONSENSE)?, 0),
         };
+        Self::checked(bytes, body, expected)
+    }
+
+    /// As [`Block::decode`], of a long block, which `read` reads from anywhere in it.
+    pub(super) fn decode_long(
+        place: Place,
+        expected: &BlockRef,
+        read: impl FnMut(&mut [u8], u64) -> Result<(), Error>,
+    ) -> Result<Self, Refused> {
+        Self::checked(join(expected.length, place, read)?, 0, expected)
+    }
+
+    fn checked(bytes: Vec<u8>, body: usize, expected: &BlockRef) -> Result<Self, Refused> {
         let block = Self::open(bytes, body).ok_or(NONSENSE)?;
         block.check_entries().ok_or(NONSENSE)?;
         match block.first == expected.first {
             true => Ok(block),
-            false => Err("a block begins elsewhere than its index says"),
+            false => Err("a block begins elsewhere than its index says".into()),
         }
     }
 
@@ -450,35 +495,69 @@ fn decompress_into(contents: &[u8], body: &mut [u8]) -> Option<()> {
     (length == body.len()).then_some(())
 }
 
-/// The body whose pieces these are.
-fn join(pieces: &[u8]) -> Option<Vec<u8>> {
-    let (mut length, mut rest) = (0, pieces);
-    while !rest.is_empty() {
-        let (piece, piece_bytes) = take_piece(&mut rest)?;
-        length += piece_bytes.unwrap_or(piece.len());
+/// The body of a block in pieces, which has `length` bytes and which `read` reads from anywhere in it.
+fn join(
+    length: u64,
+    place: Place,
+    mut read: impl FnMut(&mut [u8], u64) -> Result<(), Error>,
+) -> Result<Vec<u8>, Refused> {
+    const TRAILER_BYTES: usize = LENGTH_BYTES + CHECKSUM_BYTES;
+    let end =
+        length.checked_sub((HEADER_BYTES + TRAILER_BYTES) as u64).ok_or(NONSENSE)? + HEADER_BYTES as u64;
+    let (mut header, mut trailer) = ([0; HEADER_BYTES], [0; TRAILER_BYTES]);
+    read(&mut header, 0)?;
+    read(&mut trailer, end)?;
+    let (body_bytes, checksum) = trailer.split_first_chunk().expect("it has these two");
+    let body_len = u64::from_le_bytes(*body_bytes);
+    if u32::from_le_bytes(header) != IN_PIECES || body_len > length.saturating_mul(RATIO_MAX) {
+        return Err(NONSENSE.into());
     }
-    let (mut body, mut rest) = (vec![0; length], pieces);
-    let mut room = &mut body[..];
-    while !rest.is_empty() {
-        let (piece, piece_bytes) = take_piece(&mut rest)?;
-        let (now, later) = room.split_at_mut(piece_bytes.unwrap_or(piece.len()));
-        match piece_bytes {
-            Some(_) => decompress_into(piece, now)?,
-            None => now.copy_from_slice(piece),
+    let mut body = Vec::new();
+    let body_len = usize::try_from(body_len).map_err(|_| NONSENSE)?;
+    body.try_reserve_exact(body_len).map_err(|_| "a block that is too long for memory")?;
+    let mut crc = seeded(place);
+    crc.update(&header);
+    let (mut at, mut piece) = (HEADER_BYTES as u64, vec![0; PIECE_HEADER_BYTES + PIECE_BYTES]);
+    while at < end {
+        let (header, rest) = piece.split_at_mut(PIECE_HEADER_BYTES);
+        if end - at < PIECE_HEADER_BYTES as u64 {
+            return Err(NONSENSE.into());
         }
-        room = later;
+        read(header, at)?;
+        at += PIECE_HEADER_BYTES as u64;
+        let (stored, len) = lengths(header).ok_or(NONSENSE)?;
+        let grown = if len == 0 { stored } else { len };
+        if stored as u64 > end - at || grown > body_len - body.len() {
+            return Err(NONSENSE.into());
+        }
+        read(&mut rest[..stored], at)?;
+        at += stored as u64;
+        crc.update(&piece[..PIECE_HEADER_BYTES + stored]);
+        take_piece(&piece[PIECE_HEADER_BYTES..][..stored], len, &mut body).ok_or(NONSENSE)?;
     }
-    Some(body)
+    crc.update(body_bytes);
+    match (checksum == crc.finalize().to_le_bytes(), body.len() == body_len) {
+        (true, true) => Ok(body),
+        (false, _) => Err(BAD_CHECKSUM.into()),
+        (true, false) => Err(NONSENSE.into()),
+    }
 }
 
-/// Takes a piece as it is stored, and how long it was before compression, if it is compressed. Neither is longer than what
-/// follows from the bytes that are there.
-fn take_piece<'b>(rest: &mut &'b [u8]) -> Option<(&'b [u8], Option<usize>)> {
-    let (stored, length) = (take_u32(rest)? as usize, take_u32(rest)? as usize);
-    let (piece, behind) = rest.split_at_checked(stored)?;
-    *rest = behind;
-    let sensible = length <= PIECE_BYTES.min(stored.saturating_mul(RATIO_MAX));
-    sensible.then_some((piece, Some(length).filter(|&length| length > 0)))
+/// How long a piece is as it is stored, and how long it was before compression; 0: it is stored as it was.
+fn lengths(mut header: &[u8]) -> Option<(usize, usize)> {
+    let (stored, len) = (take_u32(&mut header)? as usize, take_u32(&mut header)? as usize);
+    (stored.max(len) <= PIECE_BYTES).then_some((stored, len))
+}
+
+/// Adds a piece to a body that has room for it.
+fn take_piece(stored: &[u8], len: usize, body: &mut Vec<u8>) -> Option<()> {
+    if len == 0 {
+        body.extend_from_slice(stored);
+        return Some(());
+    }
+    let start = body.len();
+    body.resize(start + len, 0);
+    decompress_into(stored, &mut body[start..])
 }
 
 #[cfg(test)]
@@ -504,7 +583,7 @@ mod tests {
         stored
     }
 
-    fn decode(stored: &[u8], place: Place, hash: u64) -> Result<Block, &'static str> {
+    fn decode(stored: &[u8], place: Place, hash: u64) -> Result<Block, Refused> {
         let first = Position { namespace: NamespaceId(7), hash };
         let expected = BlockRef { number: 0, first, offset: 0, length: 0, least_expiry_ms: None };
         Block::decode(stored.to_vec(), place, &expected)
@@ -564,11 +643,8 @@ mod tests {
         let elsewhere =
             [Place { dataset_id: 4, ..PLACE }, Place { segment: 5, ..PLACE }, Place { offset: 1, ..PLACE }];
         for place in elsewhere {
-            assert_eq!(
-                decode(&stored, place, 10).err(),
-                Some("the checksum of a block is wrong"),
-                "{place:?}"
-            );
+            let refused = decode(&stored, place, 10).err();
+            assert!(matches!(refused, Some(Refused::Damaged(BAD_CHECKSUM))), "{place:?}");
         }
         assert!(decode(&stored, PLACE, 11).is_err(), "a block that begins elsewhere than the index says");
     }

@@ -11,6 +11,7 @@
 //!   0  body length        u32, 0: the contents are the body; 2³² − 1: they are pieces of it, back to back; otherwise they are
 //!                         LZ4 of a body of this length
 //!   4  contents
+//!      body length        u64, only behind pieces
 //!      checksum           u32, of everything before it, seeded with dataset id, run id and offset in the file
 //!
 //! piece

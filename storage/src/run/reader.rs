@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use crc32fast::Hasher;
 
+use super::block::Refused;
 use super::filter::{Filter, LINE_BYTES};
 use super::footer::{self, FOOTER_BYTES, Sections};
 use super::index::Index;
@@ -24,6 +25,8 @@ use crate::merge::Source;
 
 /// How much of a long section is read at once.
 const WINDOW_BYTES: usize = 1 << 20;
+/// Longer blocks are in pieces, and read piece by piece.
+const LONG_BYTES: usize = 256 << 10;
 /// Longer blocks, which hold one long value, are left to threads that nobody waits for: copying and checking them takes time.
 const CACHED_BYTES_MAX: usize = 64 << 10;
 
@@ -113,9 +116,22 @@ impl Run {
     pub fn read_block(&self, block: &BlockRef) -> Result<Block, Error> {
         // The index was checked when it was read: no block reaches beyond the file.
         let length = usize::try_from(block.length).expect("a run that could be written can be addressed");
+        if length > LONG_BYTES {
+            let read =
+                |into: &mut [u8], at: u64| read_exact(&*self.file, &self.path, into, block.offset + at);
+            let decoded = Block::decode_long(self.runs.place(self.info.id, block.offset), block, read);
+            return decoded.map_err(|refused| self.block_error(block, refused));
+        }
         let mut stored = vec![0; length];
         read_exact(&*self.file, &self.path, &mut stored, block.offset)?;
         self.decode_block(block, stored)
+    }
+
+    fn block_error(&self, block: &BlockRef, refused: Refused) -> Error {
+        match refused {
+            Refused::Damaged(what) => Error::corrupt(&self.path, block.offset, what),
+            Refused::Unread(error) => error,
+        }
     }
 
     /// Reads a block of this run if the system has it in memory; `None`: that would take the disk.
@@ -137,7 +153,7 @@ impl Run {
     /// Checks the bytes of a block that the caller has read.
     pub fn decode_block(&self, block: &BlockRef, stored: Vec<u8>) -> Result<Block, Error> {
         Block::decode(stored, self.runs.place(self.info.id, block.offset), block)
-            .map_err(|what| Error::corrupt(&self.path, block.offset, what))
+            .map_err(|refused| self.block_error(block, refused))
     }
 
     /// What the run says of a key, if anything.

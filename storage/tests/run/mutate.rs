@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use storage::Error;
 use storage::fs::sim::Sim;
-use storage::run::{Position, Run, RunDir, RunId};
+use storage::run::{Content, NamespaceId, Position, Run, RunDir, RunId};
 
-use super::{ID, Model, drain, runs, small_run};
+use super::{ID, LZ4, Model, build, drain, runs, small_run};
 use crate::support::{DIR, Random};
 
 fn kept() -> (Vec<u8>, Model) {
@@ -68,6 +68,30 @@ fn any_flipped_byte_is_met() {
         bytes[at] ^= 1 << (at % 8);
         let what = format!("byte {at}");
         assert!(meets_damage(&bytes, &model, &what), "{what} was not noticed");
+    }
+}
+
+#[test]
+fn damage_of_a_long_value_is_met_wherever_it_is() {
+    let mut random = Random(4);
+    let noise: Vec<u8> = (0..300_000).map(|_| random.next() as u8).collect();
+    let position = Position { namespace: NamespaceId(0), hash: 9 };
+    let content = Content::Value { bytes: noise, expiry_ms: None, due_ms: None };
+    let model = Model::from([((position, b"long".to_vec()), content)]);
+    let sim = Sim::new(5);
+    build(&runs(sim.clone()), ID, LZ4, &model).unwrap();
+    let bytes = sim.contents(&runs(sim.clone()).path(ID)).unwrap();
+    assert!(!meets_damage(&bytes, &model, "unchanged"));
+    let piece = 8 + (32 << 10);
+    // The header, those of the first two pieces, and what follows the last one.
+    let block_end = with(&bytes).1.open_run(ID).unwrap().block(0).length as usize;
+    let places = (0..14).chain(4 + piece..14 + piece).chain(block_end - 40..block_end);
+    for at in places.chain((0..40).map(|_| random.below(block_end as u64) as usize)) {
+        for flip in [1, 0x80] {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= flip;
+            assert!(meets_damage(&bytes, &model, "flipped"), "byte {at} was not noticed");
+        }
     }
 }
 

@@ -199,6 +199,9 @@ impl Sink for Length {
 /// The most memory that a round or a file asks for at once to write a big value, a megabyte or a gigabyte.
 const PIECE: usize = 64 << 10;
 
+/// What reading a value asks for beside the value.
+const READ_BESIDE: usize = 300 << 10;
+
 #[test]
 fn a_big_value_is_written_in_pieces_and_is_the_same_on_disk() {
     let scratch = Scratch::new();
@@ -239,6 +242,12 @@ fn a_big_value_is_written_in_pieces_and_is_the_same_on_disk() {
         let scan = version.scan(Position::MIN).unwrap();
         let Some(Entry { content: Content::Value { bytes, .. }, .. }) = scan.entry() else { panic!() };
         assert!(bytes[0] == expected[0] && bytes[4..] == expected[4..], "{}", name);
+
+        let place = scan.entry().unwrap().position;
+        let (found, work) = counted(|| version.get(place, BIG).unwrap().unwrap());
+        println!("{name:<7} read: {work:?} of {}", expected.len());
+        assert!(found.borrowed() == scan.entry().unwrap().content);
+        assert!(work.bytes < expected.len() + READ_BESIDE, "{work:?} of {}", expected.len());
 
         let mut length = Length(0);
         let format = Format::default();
