@@ -14,6 +14,7 @@ pub mod mailbox;
 pub mod monitor;
 mod parcels;
 mod socket;
+mod unsent;
 pub mod worker;
 
 pub use mailbox::{Mail, Mailbox};
