@@ -238,10 +238,18 @@ fn what_is_restored_is_there_after_a_restart() {
     for (name, body) in PAYLOADS {
         client.ok(&[&b"RESTORE"[..], name.as_bytes(), b"5000000", &sealed(body)]);
     }
-    let before = client.text(&["DEBUG", "DIGEST"]);
     let times: Vec<i64> = PAYLOADS.iter().map(|(name, _)| client.int(&["PEXPIRETIME", name])).collect();
     client.ok(&[&b"RESTORE"[..], b"late", b"0", &sealed(PAYLOADS[3].1)]);
     client.int(&["DEL", "late"]);
+    // Long enough to be decoded by another thread, but not in replay.
+    client.ok(&["CONFIG", "SET", "rdbcompression", "no"]);
+    let elements: Vec<String> = (0..3_000).map(|n| format!("{n:0>200}")).collect();
+    let push = ["RPUSH", "list", "long"].into_iter().chain(elements.iter().map(String::as_str));
+    client.cmd(&push.collect::<Vec<_>>());
+    let long = client.bulk(&["DUMP", "list"]);
+    assert!(long.len() > 500_000);
+    client.ok(&[&b"RESTORE"[..], b"long", b"0", &long]);
+    let before = client.text(&["DEBUG", "DIGEST"]);
     for kill in [true, false] {
         if kill {
             server.kill_9();

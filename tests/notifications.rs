@@ -411,6 +411,29 @@ fn transactions_and_scripts_say_in_order_what_their_commands_did() {
 }
 
 #[test]
+fn what_is_told_of_an_event_was_wanted_when_it_happened() {
+    let server = Server::start();
+    let (mut listener, mut client) = listen(&server, "KEA");
+    client.ok(&["MULTI"]);
+    for classes in [Some("E$"), None, Some(""), None, Some("K$"), None] {
+        match classes {
+            Some(classes) => client.cmd(&["CONFIG", "SET", "notify-keyspace-events", classes]),
+            None => client.cmd(&["SET", "k", "1"]),
+        };
+        client.cmd(&["SET", "k", "2"]);
+    }
+    client.array(&["EXEC"]);
+    let (keyspace, keyevent) = ("__keyspace@0__:k set", "__keyevent@0__:set k");
+    for expected in [keyevent, keyevent, keyevent, keyspace, keyspace, keyspace] {
+        assert_eq!(next(&mut listener), expected);
+    }
+    client.int(&["APPEND", "k", "3"]);
+    assert_eq!(next(&mut listener), "__keyspace@0__:k append");
+    listener.expect_silence(Duration::from_millis(30));
+    client.ok(&["CONFIG", "SET", "notify-keyspace-events", ""]);
+}
+
+#[test]
 fn what_waiting_clients_get_is_an_event_behind_its_cause() {
     let server = Server::start();
     let (mut listener, mut client) = listen(&server, "EA");

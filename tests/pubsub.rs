@@ -157,6 +157,44 @@ fn client_reply_off_does_not_silence_messages() {
 }
 
 #[test]
+fn what_client_reply_suppresses_of_a_transaction_is_each_commands_own_reply() {
+    let server = start();
+    for (lines, expected) in [
+        (
+            "CLIENT REPLY OFF|MULTI|SET k v|SUBSCRIBE c|UNSUBSCRIBE|GET k|EXEC",
+            "subscribe c 1|unsubscribe c 0",
+        ),
+        ("CLIENT REPLY OFF|MULTI|PING|CLIENT REPLY ON|SET k v|EXEC", "OK|OK"),
+        ("CLIENT REPLY OFF|MULTI|CLIENT REPLY ON|SET k v|CLIENT REPLY OFF|GET k|EXEC|PING", "OK|OK"),
+        ("CLIENT REPLY OFF|MULTI|NOSUCH|EXEC", ""),
+    ] {
+        let mut client = resp3(server.addr());
+        lines.split('|').for_each(|line| client.send(&line.split(' ').collect::<Vec<_>>()));
+        for text in expected.split('|').filter(|text| !text.is_empty()) {
+            let expected = match text.split(' ').collect::<Vec<_>>()[..] {
+                [what, name, count] => as_push(confirmation(what, name, count.parse().unwrap())),
+                _ => Value::simple(text),
+            };
+            assert_eq!(client.read(), expected, "{lines}");
+        }
+        client.ok(&["CLIENT", "REPLY", "ON"]);
+    }
+    // As in Redis the header was sent before the transaction switches replies off.
+    let mut client = server.connect();
+    client.ok(&["MULTI"]);
+    for line in ["PING", "CLIENT REPLY OFF", "SUBSCRIBE c", "UNSUBSCRIBE c", "PING", "CLIENT REPLY ON"] {
+        assert_eq!(client.cmd(&line.split(' ').collect::<Vec<_>>()), Value::simple("QUEUED"));
+    }
+    client.send(&["EXEC"]);
+    assert_eq!(client.recv_raw(4), b"*6\r\n");
+    assert_eq!(client.read(), Value::simple("PONG"));
+    assert_eq!(client.read(), confirmation("subscribe", "c", 1));
+    assert_eq!(client.read(), confirmation("unsubscribe", "c", 0));
+    assert_eq!(client.read(), Value::simple("OK"));
+    assert_eq!(client.cmd(&["PING"]), Value::simple("PONG"));
+}
+
+#[test]
 fn pubsub_tells_who_is_subscribed_to_what() {
     let server = start();
     let (mut one, mut two, mut client) = (server.connect(), resp3(server.addr()), server.connect());

@@ -60,6 +60,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/sys.rs",
     "src/store/lock.rs",
     "src/store/pages.rs",
+    "src/script/heap.rs",
     "src/script/stack.rs",
     "src/util/allocations.rs",
 ];

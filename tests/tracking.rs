@@ -82,6 +82,33 @@ fn a_clients_own_changes_count_unless_it_says_noloop() {
 }
 
 #[test]
+fn a_client_is_told_in_order_of_very_many_keys_that_it_changes_itself() {
+    let server = start();
+    let mut client = resp3(&server);
+    client.ok(&["CLIENT", "TRACKING", "ON"]);
+    let names: Vec<String> = (0..100_000).map(|n| format!("k{n}")).collect();
+    let words = |name: &'static str| -> Vec<&str> {
+        std::iter::once(name).chain(names.iter().map(String::as_str)).collect()
+    };
+    let pairs: Vec<&str> =
+        std::iter::once("MSET").chain(names.iter().flat_map(|name| [&**name, "v"])).collect();
+    client.ok(&pairs);
+    client.cmd(&words("MGET"));
+    client.send(&words("DEL"));
+    let (mut deleted, mut told) = (None, Vec::new());
+    while deleted.is_none() || told.len() < names.len() {
+        match client.read() {
+            Value::Int(count) => deleted = Some(count),
+            Value::Push(parts) => told.push(parts[1].clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(deleted, Some(names.len() as i64));
+    assert!(told.iter().zip(&names).all(|(key, name)| *key == keys(&[name])));
+    expect_silence(&mut client);
+}
+
+#[test]
 fn expiry_flush_and_rename_invalidate() {
     let server = start();
     let (mut client, mut writer) = (resp3(&server), server.connect());

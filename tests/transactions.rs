@@ -243,9 +243,9 @@ fn a_watched_key_that_expires_unnoticed_makes_exec_reply_null() {
     let server = Server::with_args(&["--enable-debug-command", "local"]);
     let mut c = server.connect();
     c.ok(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
-    c.ok(&["SET", "k", "1", "PX", "10"]);
+    c.ok(&["SET", "k", "1", "PX", "200"]);
     c.ok(&["WATCH", "k"]);
-    let until = std::time::Instant::now() + std::time::Duration::from_millis(15);
+    let until = std::time::Instant::now() + std::time::Duration::from_millis(210);
     wait_for("the time to pass", || std::time::Instant::now() > until);
     assert!(exec(&mut c, &[&["PING"]]).is_null());
 }

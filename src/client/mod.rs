@@ -51,6 +51,14 @@ pub enum ReplyMode {
     Skipping,
 }
 
+impl ReplyMode {
+    /// Does it suppress the reply of the command that runs? Messages it does not.
+    #[inline]
+    pub fn suppresses(self) -> bool {
+        matches!(self, ReplyMode::Off | ReplyMode::Skipping)
+    }
+}
+
 /// A session.
 pub struct Client {
     /// What other threads may see.
@@ -63,6 +71,8 @@ pub struct Client {
     pub authenticated: bool,
     /// CLIENT REPLY.
     pub reply_mode: ReplyMode,
+    /// What the command has written stays, though replies are suppressed: it is a message.
+    pub was_told: bool,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
     /// CLIENT NO-EVICT.
@@ -102,6 +112,7 @@ impl Client {
             protocol: Protocol::Resp2,
             authenticated,
             reply_mode: ReplyMode::On,
+            was_told: false,
             no_touch: false,
             no_evict: false,
             took_long: false,

@@ -23,7 +23,7 @@ use super::table::{Row, table};
 use super::{blocking, keyspecs, residence, scripting};
 use crate::client::{Client, Letter, PauseMode, ReplyMode};
 use crate::config::{Config, ConfigReader};
-use crate::resp::{Argv, Mark, Output, Reply};
+use crate::resp::{Argv, Output, Reply};
 use crate::script::Interpreter;
 use crate::stats::{Stat, ThreadStats};
 use crate::store::db::{Committed, Workspace};
@@ -253,8 +253,8 @@ impl Executor {
         }
         let all_wanted = before == ReplyMode::On && client.reply_mode == ReplyMode::On;
         if !all_wanted && matches!(outcome, Outcome::Done { .. }) {
-            let is_told = client.multi.is_none() && is_told(request.row, out, mark);
-            if Self::is_unwanted(client, before) && !is_told {
+            let was_told = std::mem::take(&mut client.was_told);
+            if Self::is_unwanted(client, before) && !was_told {
                 out.rollback(mark);
             }
         }
@@ -598,11 +598,6 @@ fn is_allowed_to_subscribers(row: &Row) -> bool {
 /// Is the answer a message, not a reply?
 fn confirms_by_push(row: &Row) -> bool {
     row.command.has(flags::PUBSUB) && row.command.has(flags::NOSCRIPT)
-}
-
-/// Is what was written since `mark` a message, which CLIENT REPLY does not suppress?
-fn is_told(row: Option<&Row>, out: &Output, mark: Mark) -> bool {
-    row.is_some_and(confirms_by_push) && out.mark() != mark
 }
 
 /// What refuses a container whose subcommand is unknown before anything else does: its handler, when nothing does.

@@ -2,6 +2,12 @@
 //!
 //! * Payloads are those of Redis. The version that they state, and with it the form that values have, is `rdb-version`.
 //! * RESTORE is logged as it was called, but with the point in time at which the key expires.
+//! * A big value is encoded and decoded by a thread of its own, while no shard is held: DUMP freezes it and replies when it
+//!   comes back, RESTORE looks at the key again when it does. Only inside transactions, scripts and replay nobody else is
+//!   let in.
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::call::{Call, Words, is};
 use super::error::CommandError;
@@ -12,10 +18,14 @@ use super::spec::{Arg, Command, CommandResult, KeySpec, category};
 use crate::config::Config;
 use crate::config::values::NotifyFlags;
 use crate::rdb::dump::{self, DumpError};
-use crate::rdb::{Access, Encodings, Format, ObjectRef};
+use crate::rdb::{Access, Encodings, Format, Limits, Object, ObjectRef};
+use crate::store::entry::Value;
 use crate::store::{Expiry, UnixMs};
 
 const KEYSPACE: Command = Command { group: "generic", categories: category::KEYSPACE, ..Command::NONE };
+
+/// What takes more bytes is big: a thread is started for it.
+const BIG_BYTES: usize = 256 << 10;
 
 /// RESTORE and what a cluster's nodes call it by.
 const RESTORE: Command = Command {
@@ -75,15 +85,32 @@ pub(super) fn format(config: &Config) -> Format {
 }
 
 fn dump(call: &mut Call<'_>) -> CommandResult {
-    let key = call.key(1);
-    match call.db.read(&key) {
-        Some(slot) => {
-            let object = ObjectRef::from(call.db.value(slot));
-            call.reply.bulk(&dump::payload(object, format(call.config)));
-        }
-        None => call.reply.null(),
+    if let Some(payload) = call.answer::<Arc<Vec<u8>>>() {
+        call.reply.bulk_shared(&payload, 0..payload.len());
+        return Ok(());
     }
-    Ok(())
+    let (key, format) = (call.key(1), format(call.config));
+    let Some(slot) = call.db.read(&key) else {
+        call.reply.null();
+        return Ok(());
+    };
+    match call.db.value(slot) {
+        Value::Object(object) if object.memory_bytes() > BIG_BYTES && lets_others_in(call) => {
+            let (frozen, keyspace) = (object.clone(), &call.state.keyspace);
+            let payload = move || Arc::new(dump::payload(Value::Object(&frozen).into(), format));
+            Err(call.ask_for(|promise| promise.work_apart(keyspace, "forgekv-dump", payload)))
+        }
+        value => {
+            call.reply.bulk(&dump::payload(ObjectRef::from(value), format));
+            Ok(())
+        }
+    }
+}
+
+/// May the command release its locks and come back?
+fn lets_others_in(call: &Call<'_>) -> bool {
+    let is_replayed = call.db.now() == UnixMs(0);
+    !call.is_nested && !is_replayed
 }
 
 /// The options of RESTORE.
@@ -128,9 +155,7 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
     if ttl < 0 {
         return Err(CommandError::BAD_RESTORE_TTL);
     }
-    let limits = limits::all(call.config, call.db.member_seed());
-    let payload = call.arg(3);
-    let object = dump::take(payload, Encodings::Within(&limits)).map_err(|error| match error {
+    let object = payload(call)?.map_err(|error| match error {
         DumpError::Footer => CommandError::DUMP_FOOTER,
         DumpError::Object(_) => CommandError::BAD_DATA_FORMAT,
     })?;
@@ -155,6 +180,33 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
     call.db.notify(NotifyFlags::GENERIC, "restore", key.bytes);
     call.reply.ok();
     Ok(())
+}
+
+/// The value in a payload.
+fn payload<'a>(call: &mut Call<'a>) -> Result<Result<Object<'a>, DumpError>, CommandError> {
+    type Taken = Result<Object<'static>, DumpError>;
+
+    if let Some(taken) = call.answer::<Taken>() {
+        return Ok(taken);
+    }
+    let limits = limits::all(call.config, call.db.member_seed());
+    let (payload, keyspace) = (call.arg(3), &call.state.keyspace);
+    if payload.len() <= BIG_BYTES || !lets_others_in(call) {
+        return Ok(dump::take(payload, Encodings::Within(&limits)));
+    }
+    Err(call.ask_for(|promise| {
+        // The locks are released; only now it is copied.
+        let payload = payload.to_vec();
+        promise.work_apart(keyspace, "forgekv-restore", move || -> Taken { take_apart(&payload, &limits) });
+    }))
+}
+
+fn take_apart(payload: &[u8], limits: &Limits) -> Result<Object<'static>, DumpError> {
+    Ok(match dump::take(payload, Encodings::Within(limits))? {
+        Object::Int(number) => Object::Int(number),
+        Object::String(bytes) => Object::String(Cow::Owned(bytes.into_owned())),
+        Object::Collection(value) => Object::Collection(value),
+    })
 }
 
 /// Logs RESTORE with the point in time at which the key expires.

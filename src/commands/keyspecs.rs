@@ -140,6 +140,11 @@ fn for_each_locked(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize)) {
 /// otherwise locks shards itself (SCAN, INFO) or looks for keys that it does not name (SORT).
 pub fn nested_lock_set(row: &Row, argv: Argv<'_>, keyspace: &Keyspace) -> ShardSet {
     let command = row.command;
+    if let Some(key) = row.only_key.and_then(|position| argv.try_get(position))
+        && !command.has(TOUCHES_ARBITRARY_KEYS)
+    {
+        return ShardSet::one(ShardId::of(keyspace.hasher().hash_of(key)));
+    }
     let names_no_key = command.keys.is_empty() && matches!(command.locks, Locks::Keys);
     let looks_at_shards = !NEEDS_NO_SHARD.contains(&command.group) && command.name != "time";
     if command.has(TOUCHES_ARBITRARY_KEYS) || names_no_key && looks_at_shards {

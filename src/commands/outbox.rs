@@ -13,7 +13,7 @@ use super::state::ServerState;
 use super::table::table;
 use crate::client::Client;
 use crate::config::values::NotifyFlags;
-use crate::pubsub::{Message, Parcel, To};
+use crate::pubsub::{Message, Parcel, Registry, To};
 use crate::resp::Output;
 use crate::store::notify::Event;
 use crate::store::{DbIndex, Key, Keyspace};
@@ -31,20 +31,18 @@ impl Outbox {
     /// Takes over what a command of `client` has noted. `depends_on` is the LSN of what it changed or read.
     #[cold]
     pub fn take(&mut self, events: &mut Vec<Event>, state: &ServerState, client: &Client, depends_on: u64) {
-        let first = self.parcels.len();
-        collect(events, &state.keyspace, Some(client), depends_on, &mut self.parcels);
-        let mut at = first;
-        while at < self.parcels.len() {
-            if !self.parcels[at].is_for_sender {
-                at += 1;
-            } else if let To::All(_) = self.parcels[at].to {
-                self.own.push(self.parcels[at].message.clone());
-                self.parcels[at].except = Some(client.id().0);
-                at += 1;
-            } else {
-                self.own.push(self.parcels.remove(at).message);
+        let Outbox { parcels, own } = self;
+        let first = parcels.len();
+        collect(events, &state.keyspace, Some(client), depends_on, parcels);
+        let is_for_nobody_else = |parcel: &mut Parcel| {
+            if !parcel.is_for_sender {
+                return false;
             }
-        }
+            own.push(parcel.message.clone());
+            parcel.except = Some(client.id().0);
+            !matches!(parcel.to, To::All(_))
+        };
+        parcels.extract_if(first.., is_for_nobody_else).for_each(drop);
     }
 
     /// Appends what is for the client itself, behind its reply.
@@ -84,8 +82,8 @@ fn collect(
     let mut changed: Vec<Box<[u8]>> = Vec::new();
     for event in events.drain(..) {
         match event {
-            Event::Key { name, db, key, .. } => {
-                publish_event(keyspace, (db, name, &key), sender, parcels);
+            Event::Key { wanted, name, db, key } => {
+                publish_event(&pubsub.registry, wanted, (db, name, &key), sender, parcels);
             }
             Event::Parcels(more) => parcels.extend(more),
             Event::Changed { key, trackers } => {
@@ -112,14 +110,14 @@ fn collect(
     parcels[first..].iter_mut().for_each(|parcel| parcel.depends_on = depends_on);
 }
 
-/// Publishes one event on the channels of `notify-keyspace-events`.
+/// Publishes one event on the channels that were wanted when it happened.
 fn publish_event(
-    keyspace: &Keyspace,
+    registry: &Registry,
+    wanted: NotifyFlags,
     (db, name, key): (DbIndex, &str, &[u8]),
     sender: Option<&Client>,
     parcels: &mut Vec<Parcel>,
 ) {
-    let (registry, wanted) = (&keyspace.pubsub().registry, keyspace.notifies());
     if registry.is_silent() {
         return;
     }

@@ -6,7 +6,7 @@ use super::help::help_row;
 use super::spec::flags::*;
 use super::spec::key_flags::NOT_KEY;
 use super::spec::{Arg, Command, CommandResult, KeySpec};
-use crate::pubsub::{Channels, Kind};
+use crate::pubsub::{Channels, Kind, Parcel, Registry, Subscriptions};
 
 const GROUP: Command = Command { group: "pubsub", ..Command::NONE };
 const SUBSCRIPTION: Command = Command { flags: PUBSUB | NOSCRIPT | LOADING | STALE | SENTINEL, ..GROUP };
@@ -176,7 +176,7 @@ const SUBCOMMANDS: &[Command] = &[
     },
 ];
 
-/// One confirmation.
+/// One confirmation: a message, not a reply.
 fn confirm(call: &mut Call<'_>, what: &str, name: Option<&[u8]>, count: usize) {
     call.reply.push(3);
     call.reply.bulk(what.as_bytes());
@@ -185,6 +185,7 @@ fn confirm(call: &mut Call<'_>, what: &str, name: Option<&[u8]>, count: usize) {
         None => call.reply.null(),
     }
     call.reply.integer(count as i64);
+    call.client.was_told = call.client.reply_mode.suppresses();
 }
 
 fn subscribe_to(call: &mut Call<'_>, kind: Kind, what: &str) -> CommandResult {
@@ -199,15 +200,11 @@ fn subscribe_to(call: &mut Call<'_>, kind: Kind, what: &str) -> CommandResult {
 
 fn unsubscribe_from(call: &mut Call<'_>, kind: Kind, what: &str) -> CommandResult {
     let pubsub = call.state.keyspace.pubsub();
-    if call.argv.len() > 1 {
-        for position in 1..call.argv.len() {
-            let name = call.arg(position);
-            let count = call.client.unsubscribe(pubsub, kind, name);
-            confirm(call, what, Some(name), count);
-        }
-        return Ok(());
-    }
-    let names = call.client.listening.subscriptions().map(|own| own.names(kind)).unwrap_or_default();
+    let all = match call.argv.len() {
+        1 => call.client.listening.subscriptions().map(|own| own.names(kind)).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let names: Vec<&[u8]> = call.argv.iter().skip(1).chain(all.iter().map(|name| &**name)).collect();
     for name in &names {
         let count = call.client.unsubscribe(pubsub, kind, name);
         confirm(call, what, Some(name), count);
@@ -235,13 +232,20 @@ fn punsubscribe(call: &mut Call<'_>) -> CommandResult {
     unsubscribe_from(call, Kind::Pattern, "punsubscribe")
 }
 
-fn publish(call: &mut Call<'_>) -> CommandResult {
+/// How a registry takes a message to a channel.
+type Publish = fn(&Registry, &[u8], &[u8], Option<&Subscriptions>, &mut Vec<Parcel>) -> usize;
+
+fn publish_by(call: &mut Call<'_>, publish: Publish) -> CommandResult {
     let (channel, text, mut parcels) = (call.arg(1), call.arg(2), Vec::new());
     let own = call.client.listening.subscriptions();
-    let receivers = call.state.keyspace.pubsub().registry.publish(channel, text, own, &mut parcels);
+    let receivers = publish(&call.state.keyspace.pubsub().registry, channel, text, own, &mut parcels);
     call.db.announce(parcels);
     call.reply.integer(receivers as i64);
     Ok(())
+}
+
+fn publish(call: &mut Call<'_>) -> CommandResult {
+    publish_by(call, Registry::publish)
 }
 
 fn ssubscribe(call: &mut Call<'_>) -> CommandResult {
@@ -257,12 +261,7 @@ fn sunsubscribe(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn spublish(call: &mut Call<'_>) -> CommandResult {
-    let (channel, text, mut parcels) = (call.arg(1), call.arg(2), Vec::new());
-    let own = call.client.listening.subscriptions();
-    let receivers = call.state.keyspace.pubsub().registry.publish_to_shard(channel, text, own, &mut parcels);
-    call.db.announce(parcels);
-    call.reply.integer(receivers as i64);
-    Ok(())
+    publish_by(call, Registry::publish_to_shard)
 }
 
 fn monitor(call: &mut Call<'_>) -> CommandResult {

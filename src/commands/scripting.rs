@@ -7,8 +7,6 @@
 //! * `host` executes its commands, `functions` are those of libraries.
 //! * Redis's debugger for scripts is not here: SCRIPT DEBUG refuses, `redis.breakpoint` answers false.
 
-use std::sync::Arc;
-
 use super::call::{Call, is};
 use super::error::CommandError;
 use super::help::help_row;
@@ -227,12 +225,8 @@ fn takes_all(
         "fcall" | "fcall_ro" => interpreter
             .find_function(argv.get(1))
             .is_some_and(|(library, at)| library.takes_all(&library.functions[at].name)),
-        "evalsha" | "evalsha_ro" => sha::parse(argv.get(1))
-            .is_some_and(|sha| interpreter.prepare(&sha).is_some_and(|script| script.takes_all())),
-        _ => {
-            let sha = sha::sha1_hex(argv.get(1));
-            interpreter.prepare(&sha).is_some_and(|script| script.takes_all())
-        }
+        "evalsha" | "evalsha_ro" => interpreter.prepare(argv.get(1)).is_some_and(Script::takes_all),
+        _ => interpreter.prepare_text(argv.get(1)).is_some_and(Script::takes_all),
     }
 }
 
@@ -327,20 +321,14 @@ pub(super) fn run(
     result
 }
 
-fn run_script(
-    call: &mut Call<'_>,
-    script: &Arc<Script>,
-    interpreter: &mut Interpreter,
-    is_ro: bool,
-    keys: usize,
-) -> CommandResult {
-    let rules = rules(call, script.flags, is_ro)?;
-    let is_done =
-        run(call, rules, keys, interpreter, |interpreter, run| interpreter.run_script(script, run))?;
-    if is_done {
+/// Runs the script that the interpreter has looked up.
+fn run_script(call: &mut Call<'_>, interpreter: &mut Interpreter, is_ro: bool, keys: usize) -> CommandResult {
+    let own = interpreter.prepared().ok_or(CommandError::NO_SCRIPT)?.flags;
+    let rules = rules(call, own, is_ro)?;
+    if run(call, rules, keys, interpreter, Interpreter::run_script)? {
         return Ok(());
     }
-    script.set_takes_all();
+    interpreter.prepared().inspect(|script| script.set_takes_all());
     Err(CommandError::TakesAllShards)
 }
 
@@ -348,25 +336,26 @@ fn evaluate(call: &mut Call<'_>, is_ro: bool) -> CommandResult {
     let keys = key_count(call, CommandError::NOT_INTEGER)?;
     let mut interpreter = take_interpreter(call);
     let text = call.arg(1);
-    let script = match interpreter.prepared().filter(|script| *script.text == *text) {
-        Some(script) => Ok(script),
-        None => interpreter.compile(sha::sha1_hex(text), text, true).map_err(CommandError::script),
+    let script = match interpreter.prepare_text(text) {
+        Some(_) => Ok(()),
+        None => interpreter.compile(text, true).map(drop).map_err(CommandError::script),
     };
-    let result = script.and_then(|script| run_script(call, &script, &mut interpreter, is_ro, keys));
+    let result = script.and_then(|()| run_script(call, &mut interpreter, is_ro, keys));
     *call.interpreter = Some(interpreter);
     result
 }
 
 fn evaluate_sha(call: &mut Call<'_>, is_ro: bool) -> CommandResult {
-    let sha = sha::parse(call.arg(1)).ok_or(CommandError::NO_SCRIPT)?;
+    let name = call.arg(1);
+    if name.len() != sha::LENGTH {
+        return Err(CommandError::NO_SCRIPT);
+    }
     let keys = key_count(call, CommandError::NOT_INTEGER)?;
     let mut interpreter = take_interpreter(call);
-    let script = match interpreter.prepared().filter(|script| script.sha == sha) {
-        Some(script) => Some(script),
-        None => interpreter.script(&sha),
+    let result = match interpreter.prepare(name) {
+        Some(_) => run_script(call, &mut interpreter, is_ro, keys),
+        None => Err(CommandError::NO_SCRIPT),
     };
-    let script = script.ok_or(CommandError::NO_SCRIPT);
-    let result = script.and_then(|script| run_script(call, &script, &mut interpreter, is_ro, keys));
     *call.interpreter = Some(interpreter);
     result
 }
@@ -435,10 +424,9 @@ pub(super) fn kill(call: &mut Call<'_>, kind: RunKind) -> CommandResult {
 fn script_load(call: &mut Call<'_>) -> CommandResult {
     let text = call.arg(2);
     let mut interpreter = take_interpreter(call);
-    let loaded = interpreter.compile(sha::sha1_hex(text), text, false);
+    let loaded = interpreter.compile(text, false).map(|script| script.sha);
     *call.interpreter = Some(interpreter);
-    let script = loaded.map_err(CommandError::script)?;
-    call.reply.bulk(&script.sha);
+    call.reply.bulk(&loaded.map_err(CommandError::script)?);
     Ok(())
 }
 

@@ -203,13 +203,16 @@ fn destroy(call: &mut Call<'_>) -> CommandResult {
     let (slot, key, name) = (stream_slot(call)?, call.key(2), call.arg(3));
     // Whoever waits to read by the group is told that it is gone.
     let edited = call.db.edit(&key, slot, |stream: &mut Stream| {
-        let is_gone = stream.groups.remove(name).is_some();
-        (is_gone, u64::from(is_gone))
+        let gone = stream.groups.remove(name);
+        let changes = u64::from(gone.is_some());
+        (gone, changes)
     });
-    if edited.result {
+    let is_gone = edited.result.is_some();
+    if let Some(groups) = edited.result {
+        call.db.discard(Stream { groups, ..Stream::default() });
         call.db.notify(NotifyFlags::STREAM, "xgroup-destroy", key.bytes);
     }
-    call.reply.integer(i64::from(edited.result));
+    call.reply.integer(i64::from(is_gone));
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use super::spec::key_flags::RO;
 use super::spec::{Arg, Command, CommandResult, KeySpec, category};
 use super::state::ServerState;
 use super::table::table;
-use crate::client::Client;
+use crate::client::{Client, ReplyMode};
 use crate::store::interest::NamedKey;
 
 const TRANSACTION: Command = Command {
@@ -97,15 +97,24 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
         call.reply.null_array();
         return Ok(());
     }
-    call.reply.array(transaction.commands().len());
+    // What CLIENT REPLY suppresses is decided here, command by command: one of them may switch replies on or off.
+    let before = call.client.reply_mode;
+    if !before.suppresses() {
+        call.reply.array(transaction.commands().len());
+    }
     call.client.executing = Some(transaction.commands().len());
     for queued in transaction.commands() {
         let row = table().row(queued.row).expect("it was queued with its row");
+        let mark = call.reply.output().mark();
         if let Err(error) = call.nested(row, queued.argv()) {
             call.reply.set_protocol(call.client.protocol);
             call.reply.error(error.bytes());
         }
+        if call.client.reply_mode.suppresses() && !std::mem::take(&mut call.client.was_told) {
+            call.reply.output().rollback(mark);
+        }
     }
+    call.client.was_told = [before, call.client.reply_mode] != [ReplyMode::On; 2];
     call.client.executing = None;
     Ok(())
 }

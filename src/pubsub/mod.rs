@@ -14,6 +14,7 @@ mod audience;
 mod message;
 mod office;
 mod registry;
+mod shared;
 mod tracking;
 
 pub use audience::{Address, Audience, Subscription};

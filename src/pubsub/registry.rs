@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::shared::Shared;
 use super::{Address, Audience, Message, Parcel, Subscription, To};
 use crate::util::glob::{Case, matches};
 
@@ -24,6 +25,10 @@ pub enum Kind {
     Pattern,
     /// SSUBSCRIBE.
     ShardChannel,
+}
+
+impl Kind {
+    const ALL: [Kind; 3] = [Kind::Channel, Kind::Pattern, Kind::ShardChannel];
 }
 
 type Part = HashMap<Box<[u8]>, Arc<Audience>>;
@@ -100,53 +105,46 @@ type PatternList = Vec<(Arc<[u8]>, Arc<Audience>)>;
 /// Patterns, in the order in which they were first subscribed to.
 #[derive(Default)]
 pub struct Patterns {
-    list: Mutex<Arc<PatternList>>,
-    len: AtomicUsize,
+    list: Shared<PatternList>,
 }
 
 impl Patterns {
-    fn change(&self, change: impl FnOnce(&mut PatternList)) {
-        let mut list = self.list.lock().expect("no panic happens under this leaf lock");
-        let list = Arc::make_mut(&mut list);
-        change(list);
-        self.len.store(list.len(), Ordering::Relaxed);
-    }
-
     fn add(&self, pattern: &[u8], subscription: &Arc<Subscription>) {
-        self.change(|list| match list.iter_mut().find(|(known, _)| **known == *pattern) {
-            Some((_, audience)) => Arc::make_mut(audience).add(subscription.clone()),
-            None => {
-                let mut audience = Audience::default();
-                audience.add(subscription.clone());
-                list.push((pattern.into(), Arc::new(audience)));
+        self.list.change(|list| {
+            match list.iter_mut().find(|(known, _)| **known == *pattern) {
+                Some((_, audience)) => Arc::make_mut(audience).add(subscription.clone()),
+                None => {
+                    let mut audience = Audience::default();
+                    audience.add(subscription.clone());
+                    list.push((pattern.into(), Arc::new(audience)));
+                }
             }
+            list.len()
         });
     }
 
     fn remove(&self, pattern: &[u8], subscription: &Arc<Subscription>) {
-        self.change(|list| {
-            let Some(at) = list.iter().position(|(known, _)| **known == *pattern) else { return };
-            let audience = Arc::make_mut(&mut list[at].1);
-            audience.remove(subscription);
-            if audience.is_empty() {
-                list.remove(at);
+        self.list.change(|list| {
+            if let Some(at) = list.iter().position(|(known, _)| **known == *pattern) {
+                let audience = Arc::make_mut(&mut list[at].1);
+                audience.remove(subscription);
+                if audience.is_empty() {
+                    list.remove(at);
+                }
             }
+            list.len()
         });
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed)
+        self.list.len()
     }
 
     /// Is there none?
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn list(&self) -> Arc<PatternList> {
-        self.list.lock().expect("no panic happens under this leaf lock").clone()
+        self.list.is_empty()
     }
 }
 
@@ -159,8 +157,7 @@ pub struct Registry {
     pub shard_channels: Channels,
     /// PSUBSCRIBE.
     pub patterns: Patterns,
-    monitors: Mutex<Arc<Audience>>,
-    monitor_count: AtomicUsize,
+    monitors: Shared<Audience>,
 }
 
 impl Registry {
@@ -198,21 +195,17 @@ impl Registry {
         parcels: &mut Vec<Parcel>,
     ) -> usize {
         let mut receivers = 0;
-        let mut add = |audience: Arc<Audience>, message: Message, is_for_sender: bool| {
-            receivers += audience.len();
-            parcels.push(Parcel { is_for_sender, ..Parcel::new(To::All(audience), message) });
-        };
         if let Some(audience) = self.channels.audience(channel) {
-            let is_own = sender.is_some_and(|own| own.has(Kind::Channel, channel));
-            add(audience, Message::channel(channel, text), is_own);
+            let message = Message::channel(channel, text);
+            receivers += post(audience, message, sender, (Kind::Channel, channel), parcels);
         }
         if self.patterns.is_empty() {
             return receivers;
         }
-        for (pattern, audience) in self.patterns.list().iter() {
+        for (pattern, audience) in self.patterns.list.get().iter() {
             if matches(pattern, channel, Case::Sensitive) {
-                let is_own = sender.is_some_and(|own| own.has(Kind::Pattern, pattern));
-                add(audience.clone(), Message::pattern(pattern, channel, text), is_own);
+                let message = Message::pattern(pattern, channel, text);
+                receivers += post(audience.clone(), message, sender, (Kind::Pattern, pattern), parcels);
             }
         }
         receivers
@@ -227,66 +220,60 @@ impl Registry {
         parcels: &mut Vec<Parcel>,
     ) -> usize {
         let Some(audience) = self.shard_channels.audience(channel) else { return 0 };
-        let receivers = audience.len();
-        let is_for_sender = sender.is_some_and(|own| own.has(Kind::ShardChannel, channel));
         let message = Message::shard_channel(channel, text);
-        parcels.push(Parcel { is_for_sender, ..Parcel::new(To::All(audience), message) });
-        receivers
+        post(audience, message, sender, (Kind::ShardChannel, channel), parcels)
     }
 
     /// Does anybody watch all commands?
     #[inline]
     pub fn has_monitors(&self) -> bool {
-        self.monitor_count.load(Ordering::Relaxed) > 0
+        !self.monitors.is_empty()
     }
 
     /// Who watches all commands.
     pub fn monitors(&self) -> Arc<Audience> {
-        self.monitors.lock().expect("no panic happens under this leaf lock").clone()
+        self.monitors.get()
     }
 
     /// A client begins to watch all commands (MONITOR).
     pub fn add_monitor(&self, subscription: &Arc<Subscription>) {
-        self.change_monitors(|audience| audience.add(subscription.clone()));
+        self.monitors.change(|audience| {
+            audience.add(subscription.clone());
+            audience.len()
+        });
     }
 
     /// A client watches no longer.
     pub fn remove_monitor(&self, subscription: &Arc<Subscription>) {
         subscription.end();
-        self.change_monitors(|audience| audience.remove(subscription));
-    }
-
-    fn change_monitors(&self, change: impl FnOnce(&mut Audience)) {
-        let mut monitors = self.monitors.lock().expect("no panic happens under this leaf lock");
-        let audience = Arc::make_mut(&mut monitors);
-        change(audience);
-        self.monitor_count.store(audience.len(), Ordering::Relaxed);
+        self.monitors.change(|audience| {
+            audience.remove(subscription);
+            audience.len()
+        });
     }
 }
 
-/// What one client is subscribed to.
+/// Makes a parcel for all who are subscribed to one thing and says how many they are.
+fn post(
+    audience: Arc<Audience>,
+    message: Message,
+    sender: Option<&Subscriptions>,
+    (kind, name): (Kind, &[u8]),
+    parcels: &mut Vec<Parcel>,
+) -> usize {
+    let receivers = audience.len();
+    let is_for_sender = sender.is_some_and(|own| own.has(kind, name));
+    parcels.push(Parcel { is_for_sender, ..Parcel::new(To::All(audience), message) });
+    receivers
+}
+
+/// What one client is subscribed to, by kind.
 #[derive(Debug, Default)]
-pub struct Subscriptions {
-    channels: HashMap<Box<[u8]>, Arc<Subscription>>,
-    patterns: HashMap<Box<[u8]>, Arc<Subscription>>,
-    shard_channels: HashMap<Box<[u8]>, Arc<Subscription>>,
-}
+pub struct Subscriptions([HashMap<Box<[u8]>, Arc<Subscription>>; Kind::ALL.len()]);
 
 impl Subscriptions {
     fn of(&self, kind: Kind) -> &HashMap<Box<[u8]>, Arc<Subscription>> {
-        match kind {
-            Kind::Channel => &self.channels,
-            Kind::Pattern => &self.patterns,
-            Kind::ShardChannel => &self.shard_channels,
-        }
-    }
-
-    fn of_mut(&mut self, kind: Kind) -> &mut HashMap<Box<[u8]>, Arc<Subscription>> {
-        match kind {
-            Kind::Channel => &mut self.channels,
-            Kind::Pattern => &mut self.patterns,
-            Kind::ShardChannel => &mut self.shard_channels,
-        }
+        &self.0[kind as usize]
     }
 
     /// Is the client subscribed to that?
@@ -301,7 +288,7 @@ impl Subscriptions {
 
     /// To nothing at all?
     pub fn is_empty(&self) -> bool {
-        self.channels.is_empty() && self.patterns.is_empty() && self.shard_channels.is_empty()
+        self.0.iter().all(HashMap::is_empty)
     }
 
     /// The names of a kind.
@@ -316,20 +303,20 @@ impl Subscriptions {
         }
         let subscription = Subscription::new(address);
         registry.add(kind, name, &subscription);
-        self.of_mut(kind).insert(name.into(), subscription);
+        self.0[kind as usize].insert(name.into(), subscription);
     }
 
     /// Ends a subscription, if there is one.
     pub fn remove(&mut self, registry: &Registry, kind: Kind, name: &[u8]) {
-        if let Some(subscription) = self.of_mut(kind).remove(name) {
+        if let Some(subscription) = self.0[kind as usize].remove(name) {
             registry.remove(kind, name, &subscription);
         }
     }
 
     /// Ends all subscriptions: the client is reset or gone.
     pub fn clear(&mut self, registry: &Registry) {
-        for kind in [Kind::Channel, Kind::Pattern, Kind::ShardChannel] {
-            for (name, subscription) in self.of_mut(kind).drain() {
+        for kind in Kind::ALL {
+            for (name, subscription) in self.0[kind as usize].drain() {
                 registry.remove(kind, &name, &subscription);
             }
         }

@@ -5,9 +5,10 @@
 //! * In broadcasting mode nothing is remembered of keys: [`Prefixes`] says who is told of every change.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::shared::Shared;
 use super::{Address, Message, Parcel, To};
 
 /// How CLIENT TRACKING was called.
@@ -111,27 +112,19 @@ type ByPrefix = BTreeMap<Box<[u8]>, Vec<Arc<Tracker>>>;
 /// The prefixes that clients in broadcasting mode have asked for, and all clients that track.
 #[derive(Default)]
 pub struct Prefixes {
-    by_prefix: Mutex<Arc<ByPrefix>>,
-    len: AtomicUsize,
-    trackers: Mutex<Vec<Arc<Tracker>>>,
-    tracking: AtomicUsize,
+    by_prefix: Shared<ByPrefix>,
+    trackers: Shared<Vec<Arc<Tracker>>>,
 }
 
 impl Prefixes {
-    fn change(&self, change: impl FnOnce(&mut ByPrefix)) {
-        let mut by_prefix = self.by_prefix.lock().expect("no panic happens under this leaf lock");
-        let by_prefix = Arc::make_mut(&mut by_prefix);
-        change(by_prefix);
-        self.len.store(by_prefix.len(), Ordering::Release);
-    }
-
     /// A client wants to know of all keys with a prefix.
     pub fn add(&self, prefix: &[u8], tracker: &Arc<Tracker>) {
-        self.change(|by_prefix| {
+        self.by_prefix.change(|by_prefix| {
             let trackers = by_prefix.entry(prefix.into()).or_default();
             if !trackers.iter().any(|known| Arc::ptr_eq(known, tracker)) {
                 trackers.push(tracker.clone());
             }
+            by_prefix.len()
         });
     }
 
@@ -140,7 +133,7 @@ impl Prefixes {
         if prefixes.is_empty() {
             return;
         }
-        self.change(|by_prefix| {
+        self.by_prefix.change(|by_prefix| {
             for prefix in prefixes {
                 let Some(trackers) = by_prefix.get_mut(prefix) else { continue };
                 trackers.retain(|known| !Arc::ptr_eq(known, tracker));
@@ -148,24 +141,24 @@ impl Prefixes {
                     by_prefix.remove(prefix);
                 }
             }
+            by_prefix.len()
         });
     }
 
     /// How many prefixes there are.
     pub fn len(&self) -> usize {
-        self.len.load(Ordering::Acquire)
+        self.by_prefix.len()
     }
 
     /// Is there none?
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.by_prefix.is_empty()
     }
 
     /// Makes parcels of the keys, sorted and each once, that `writer` has changed.
     pub fn tell(&self, keys: &[&[u8]], writer: Option<u64>, parcels: &mut Vec<Parcel>) {
-        let by_prefix = self.by_prefix.lock().expect("no panic happens under this leaf lock").clone();
-        for (prefix, trackers) in by_prefix.iter() {
+        for (prefix, trackers) in self.by_prefix.get().iter() {
             let with: Vec<&[u8]> = keys.iter().copied().filter(|key| key.starts_with(prefix)).collect();
             if with.is_empty() {
                 continue;
@@ -178,27 +171,28 @@ impl Prefixes {
 
     /// A client begins to track.
     pub fn join(&self, tracker: &Arc<Tracker>) {
-        let mut trackers = self.trackers.lock().expect("no panic happens under this leaf lock");
-        trackers.push(tracker.clone());
-        self.tracking.store(trackers.len(), Ordering::Release);
+        self.trackers.change(|trackers| {
+            trackers.push(tracker.clone());
+            trackers.len()
+        });
     }
 
     /// A client tracks no longer.
     pub fn leave(&self, tracker: &Arc<Tracker>) {
-        let mut trackers = self.trackers.lock().expect("no panic happens under this leaf lock");
-        trackers.retain(|known| !Arc::ptr_eq(known, tracker));
-        self.tracking.store(trackers.len(), Ordering::Release);
+        self.trackers.change(|trackers| {
+            trackers.retain(|known| !Arc::ptr_eq(known, tracker));
+            trackers.len()
+        });
     }
 
     /// How many clients track.
     pub fn trackers(&self) -> usize {
-        self.tracking.load(Ordering::Acquire)
+        self.trackers.len()
     }
 
     /// Makes parcels for all who track: all keys are gone.
     pub fn tell_flushed(&self, writer: Option<u64>, parcels: &mut Vec<Parcel>) {
-        let trackers = self.trackers.lock().expect("no panic happens under this leaf lock").clone();
-        parcels.extend(trackers.iter().filter_map(|tracker| tracker.tell_flushed(writer)));
+        parcels.extend(self.trackers.get().iter().filter_map(|tracker| tracker.tell_flushed(writer)));
     }
 }
 

@@ -40,7 +40,8 @@ use crate::types::list::List;
 use crate::types::set::Set;
 use crate::types::stream::Stream;
 use crate::types::zset::Zset;
-pub(super) use transcode::transcode;
+pub(super) use transcode::rewrite;
+pub use transcode::{NotPut, Rewritten};
 
 /// A value that is not a string.
 #[derive(Clone)]

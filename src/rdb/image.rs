@@ -13,10 +13,10 @@
 
 use std::borrow::Cow;
 
-use super::collection::{self, Collection, CollectionRef, Encodings};
+use super::collection::{self, Collection, CollectionRef, Encodings, Rewritten};
 use super::object::{self, Object, ObjectRef};
 use super::string::{self, Encoded};
-use super::{Format, Malformed, object_type};
+use super::{Format, Malformed, Sink, object_type};
 use crate::types::list;
 use crate::types::string::encoding::int_encodable;
 
@@ -61,47 +61,38 @@ impl<'a> From<ImageValue<'a>> for Object<'a> {
     }
 }
 
-/// Appends the image of a string held as bytes. Of `access` the low 24 bits are kept.
-pub fn put_string(out: &mut Vec<u8>, access: u32, raw: bool, bytes: &[u8]) {
-    put_header(out, u8::from(raw) * RAW, access, object_type::STRING);
-    let Ok(()) = string::put_plain(out, bytes);
+/// Puts the image of a string held as bytes. Of `access` the low 24 bits are kept.
+pub fn put_string<S: Sink>(out: &mut S, access: u32, raw: bool, bytes: &[u8]) -> Result<(), S::Error> {
+    put_header(out, u8::from(raw) * RAW, access, object_type::STRING)?;
+    string::put_plain(out, bytes)
 }
 
-/// Appends the image of a string held as an integer. Of `access` the low 24 bits are kept.
-pub fn put_int(out: &mut Vec<u8>, access: u32, number: i64) {
-    let start = out.len();
-    put_header(out, 0, access, object_type::STRING);
-    let Ok(encoded) = string::put_int(out, number);
-    if !encoded {
-        out[start] = INT_TEXT;
-    }
+/// Puts the image of a string held as an integer. Of `access` the low 24 bits are kept.
+pub fn put_int<S: Sink>(out: &mut S, access: u32, number: i64) -> Result<(), S::Error> {
+    let flags = if string::is_encoded(number) { 0 } else { INT_TEXT };
+    put_header(out, flags, access, object_type::STRING)?;
+    string::put_int(out, number)
 }
 
-/// Appends the image of anything but a string. Of `access` the low 24 bits are kept.
-pub fn put_collection(out: &mut Vec<u8>, access: u32, value: CollectionRef<'_>) {
+/// Puts the image of anything but a string. Of `access` the low 24 bits are kept.
+pub fn put_collection<S: Sink>(out: &mut S, access: u32, value: CollectionRef<'_>) -> Result<(), S::Error> {
     let flags = match value {
         CollectionRef::List(list) if list.encoding() == list::Encoding::Quicklist => QUICKLIST,
         _ => 0,
     };
     let object = ObjectRef::Collection(value);
-    put_header(out, flags, access, object::type_of(object, Format::EXACT));
-    let Ok(()) = object::put_payload(out, object, Format::EXACT);
+    put_header(out, flags, access, object::type_of(object, Format::EXACT))?;
+    object::put_payload(out, object, Format::EXACT)
 }
 
-/// Appends the object of an image in another format, type byte and payload, and gives the access information. What differs
-/// is rewritten part by part: no value is made of it.
-pub fn to_object(bytes: &[u8], format: Format, out: &mut Vec<u8>) -> Result<u32, Malformed> {
-    let (&[_, low, middle, high, object_type], mut rest) =
-        bytes.split_first_chunk().ok_or(Malformed::CutOff)?;
-    if object_type == object_type::STRING {
-        let Ok(()) = object::put(out, Object::from(take(bytes, 0)?.value).as_ref(), format);
-    } else {
-        collection::transcode(object_type, &mut rest, format, out)?;
-        if !rest.is_empty() {
-            return Err(Malformed::Trailing);
-        }
-    }
-    Ok(u32::from_le_bytes([low, middle, high, 0]))
+/// The object of an image as it is written elsewhere, and the access information.
+pub fn to_object(bytes: &[u8], format: Format) -> Result<(u32, Rewritten<'_>), Malformed> {
+    let (&[_, low, middle, high, object_type], rest) = bytes.split_first_chunk().ok_or(Malformed::CutOff)?;
+    let rewritten = match object_type {
+        object_type::STRING => Rewritten::Anew(take(bytes, 0)?.value.into()),
+        other => collection::rewrite(other, rest, format)?,
+    };
+    Ok((u32::from_le_bytes([low, middle, high, 0]), rewritten))
 }
 
 /// The name of the value's type, as TYPE gives it.
@@ -110,9 +101,9 @@ pub fn kind(bytes: &[u8]) -> Result<&'static str, Malformed> {
     object_type::kind(object_type).ok_or(Malformed::Type(object_type))
 }
 
-fn put_header(out: &mut Vec<u8>, flags: u8, access: u32, object_type: u8) {
+fn put_header<S: Sink>(out: &mut S, flags: u8, access: u32, object_type: u8) -> Result<(), S::Error> {
     let [low, middle, high, _] = access.to_le_bytes();
-    out.extend_from_slice(&[flags, low, middle, high, object_type]);
+    out.put(&[flags, low, middle, high, object_type])
 }
 
 /// Reads an image, which must be the whole of `bytes`. `hash_seed` is the dataset's for members.
@@ -159,7 +150,7 @@ impl PartialEq for ImageValue<'_> {
             (Self::Collection(a), Self::Collection(b)) => {
                 let image = |value: &Collection| {
                     let mut out = Vec::new();
-                    put_collection(&mut out, 0, value.as_ref());
+                    let Ok(()) = put_collection(&mut out, 0, value.as_ref());
                     out
                 };
                 image(a) == image(b)
@@ -182,7 +173,7 @@ mod tests {
         let powers = (0..64).flat_map(|bit| [1i64 << bit, (1i64 << bit).wrapping_sub(1), -1 << bit]);
         for number in powers.chain([0, -1, i64::MIN, i64::MAX]) {
             let mut image = Vec::new();
-            put_int(&mut image, 0xAB_CDEF, number);
+            let Ok(()) = put_int(&mut image, 0xAB_CDEF, number);
             assert_eq!(take(&image), Ok(Image { access: 0xAB_CDEF, value: ImageValue::Int(number) }));
         }
     }
@@ -193,7 +184,7 @@ mod tests {
         for text in [&b""[..], b"7", b"007", b"-1", b"2147483648", b"9223372036854775807", b"\0\xff", &long] {
             for raw in [false, true] {
                 let mut image = Vec::new();
-                put_string(&mut image, 1, raw, text);
+                let Ok(()) = put_string(&mut image, 1, raw, text);
                 assert!(image.len() <= 4 + 1 + 5 + text.len());
                 let value = ImageValue::Bytes { bytes: text.into(), raw };
                 assert_eq!(take(&image), Ok(Image { access: 1, value }));
@@ -204,18 +195,18 @@ mod tests {
     #[test]
     fn an_image_has_the_bytes_that_the_drawing_gives_it() {
         let mut images = Vec::new();
-        put_string(&mut images, 0xFF03_0201, true, b"ab");
+        let Ok(()) = put_string(&mut images, 0xFF03_0201, true, b"ab");
         assert_eq!(images, [1, 1, 2, 3, 0, 2, b'a', b'b'], "access has 24 bits");
-        put_int(&mut images, 0, -2);
+        let Ok(()) = put_int(&mut images, 0, -2);
         assert_eq!(images[8..], [0, 0, 0, 0, 0, 0xC0, 0xFE]);
-        put_int(&mut images, 0, 1 << 31);
+        let Ok(()) = put_int(&mut images, 0, 1 << 31);
         assert_eq!(images[15..], *b"\x02\0\0\0\0\x0a2147483648", "the flags are those of the last image");
     }
 
     #[test]
     fn damaged_images_are_refused() {
         let mut image = Vec::new();
-        put_string(&mut image, 5, false, b"hello");
+        let Ok(()) = put_string(&mut image, 5, false, b"hello");
         for cut in 0..image.len() {
             assert_eq!(take(&image[..cut]), Err(Malformed::CutOff));
         }

@@ -41,7 +41,7 @@ pub mod writer;
 
 use std::fmt;
 
-pub use collection::{Collection, CollectionRef, Encodings, Limits};
+pub use collection::{Collection, CollectionRef, Encodings, Limits, NotPut, Rewritten};
 pub use object::{Object, ObjectRef};
 pub use seam::{Sink, Source};
 

@@ -72,7 +72,7 @@ pub(super) fn put_payload<S: Sink>(
     format: Format,
 ) -> Result<(), S::Error> {
     match object {
-        ObjectRef::Int(number) => string::put_int(out, number).map(|_| ()),
+        ObjectRef::Int(number) => string::put_int(out, number),
         ObjectRef::String(bytes) => string::put(out, bytes, format.compression),
         ObjectRef::Collection(value) => collection::put_payload(out, value, format),
     }

@@ -9,7 +9,7 @@
 use std::io;
 
 use super::object::{self, ObjectRef};
-use super::{Access, Format, Sink, crc64, length, opcode, string};
+use super::{Access, Format, NotPut, Rewritten, Sink, crc64, length, opcode, string};
 
 /// Bytes that wait at most before they are written.
 const CHUNK: usize = 64 << 10;
@@ -123,17 +123,17 @@ impl<W: io::Write> Writer<W> {
         length::put(&mut self.out, expires)
     }
 
-    /// Writes a key whose object is encoded already: type byte and payload, in this file's format.
-    pub fn encoded(
+    /// Writes a key whose object comes from an image.
+    pub fn rewritten(
         &mut self,
         key: &[u8],
-        object: &[u8],
+        object: &Rewritten<'_>,
         expire: Option<u64>,
         access: Access,
-    ) -> io::Result<()> {
-        let (object_type, payload) = object.split_first().expect("an object has a type");
-        self.begin(key, *object_type, expire, access)?;
-        self.out.put(payload)
+    ) -> Result<(), NotPut<io::Error>> {
+        let object_type = object.object_type(self.format);
+        self.begin(key, object_type, expire, access).map_err(NotPut::Sink)?;
+        object.put_payload(&mut self.out, self.format)
     }
 
     /// Writes a key. `expire` is in unix milliseconds.

@@ -8,7 +8,9 @@ use super::cjson;
 use super::library::Registered;
 use super::random::Lrand48;
 use super::running::RunSlot;
-use super::stack::{self, Raise};
+use super::stack::{self, Kept, Raise};
+use super::strings;
+use super::words::Tables;
 use crate::resp::{Argv, Output, Protocol, Span};
 use crate::util::time::Monotonic;
 
@@ -125,6 +127,12 @@ pub struct Context {
     pub loading_world: i32,
     /// What scripts see as the metatable of strings, in the registry.
     pub string_metatable: i32,
+    /// Of `string.gsub` and its kin.
+    pub strings: strings::Work,
+    /// KEYS and ARGV, by [`Global`](super::words::Global).
+    pub tables: [Tables; 2],
+    /// How a job is run.
+    pub kept: Kept,
     /// `cjson.encode_max_depth` and its kin.
     pub cjson: cjson::Settings,
     /// How other threads see the run.

@@ -32,6 +32,12 @@ pub fn push_reply(stack: Stack, reply: &[u8]) -> usize {
         stack.push_nil();
         return reply.len();
     }
+    if let [b'$', length @ b'0'..=b'9', b'\r', b'\n', text @ ..] = reply {
+        // Most replies are short texts.
+        let length = usize::from(length - b'0').min(text.len());
+        stack.push_bytes(&text[..length]);
+        return (4 + length + 2).min(reply.len());
+    }
     let end = memmem::find(reply, b"\r\n").unwrap_or(reply.len());
     let (line, next) = (&reply[1.min(end)..end], (end + 2).min(reply.len()));
     match reply.first() {

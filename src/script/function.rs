@@ -124,7 +124,7 @@ impl Libraries {
 
     /// A library of functions that its code has registered.
     pub fn make(&self, name: Vec<u8>, code: Vec<u8>, mut functions: Vec<Function>) -> Arc<Library> {
-        functions.sort_by(|a, b| a.name.cmp(&b.name));
+        functions.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         Arc::new(Library { id, name, code, functions, takes_all: Mutex::default() })
     }

@@ -1,6 +1,7 @@
 //! One thread's Lua: what it has compiled, and running it.
 //!
-//! * A script is compiled once per thread. Running it sets KEYS and ARGV and calls it: nothing is registered anew.
+//! * A script is compiled once per thread. Running it sets KEYS and ARGV and calls it: nothing is registered anew. Most often the
+//!   script that comes is the one that came last, which is therefore looked at first.
 //! * An error becomes the text that clients know: the error's own, the script, and the place in it.
 
 use std::collections::HashMap;
@@ -12,8 +13,9 @@ use super::convert::{push_error, reply_with_top};
 use super::function::{Catalog, Function, Library};
 use super::running::{RunKind, RunSlot};
 use super::sandbox;
-use super::sha::Sha;
-use super::stack::{Answer, Kind, Place, Stack, State};
+use super::sha::{self, Sha};
+use super::stack::{Answer, Kept, Kind, Place, Stack, State};
+use super::words::{self, Global};
 use super::{Shared, cjson, shebang};
 use crate::resp::{Argv, Output, Protocol, Reply};
 use crate::util::time::{Monotonic, UnixMs};
@@ -22,8 +24,8 @@ use crate::util::time::{Monotonic, UnixMs};
 const MEMORY_MAX: usize = 512 << 20;
 /// The part of that beyond which all garbage is collected after a run.
 const EASY_PART: usize = 8;
-/// Instructions between two looks at the clock.
-const INSTRUCTIONS: i32 = 100_000;
+/// Instructions between two looks at the clock. Each may be the call of a function that takes a while.
+const INSTRUCTIONS: i32 = 5_000;
 /// Compiled scripts that are kept before dead ones are looked for.
 const COMPILED_KEPT: usize = 1024;
 /// How long a library may take to load.
@@ -45,6 +47,12 @@ struct Compiled {
     function: i32,
 }
 
+/// A script that is looked up, and its function if this thread has compiled it.
+struct Prepared {
+    script: Arc<Script>,
+    function: Option<i32>,
+}
+
 struct Loaded {
     id: u64,
     functions: Vec<(Vec<u8>, i32)>,
@@ -59,7 +67,7 @@ pub struct Interpreter {
     libraries: HashMap<Vec<u8>, Loaded>,
     catalog: Arc<Catalog>,
     generation: u64,
-    prepared: Option<Arc<Script>>,
+    prepared: Option<Prepared>,
     /// Bytes beyond which all garbage is collected after a run.
     easy: usize,
     /// Where replies of scripts go, for whoever runs them.
@@ -92,7 +100,7 @@ impl Interpreter {
         let slot = shared.running.register();
         let mut state = State::new(limit);
         state.context().slot = slot.clone();
-        let built = state.run(sandbox::build, None);
+        let built = state.run(sandbox::build, None).and_then(|()| state.run(keep_bodies, None));
         assert!(built.is_ok(), "the world is built in an empty state");
         state.watch(INSTRUCTIONS);
         let catalog = Arc::new(Catalog::default());
@@ -120,42 +128,55 @@ impl Interpreter {
         &self.slot
     }
 
-    /// The script of this name, if EVALSHA may run it.
+    /// Looks up the script of this name, which a client sent, if EVALSHA may run it.
     #[inline]
-    pub fn script(&mut self, sha: &Sha) -> Option<Arc<Script>> {
+    pub fn prepare(&mut self, name: &[u8]) -> Option<&Script> {
+        if !self.prepared().is_some_and(|script| script.sha == *name && script.is_alive()) {
+            self.prepared = sha::parse(name).and_then(|sha| self.find(&sha));
+        }
+        self.prepared()
+    }
+
+    /// Looks up the script with this text, if it is known.
+    #[inline]
+    pub fn prepare_text(&mut self, text: &[u8]) -> Option<&Script> {
+        if !self.prepared().is_some_and(|script| *script.text == *text && script.is_alive()) {
+            self.prepared = self.find(&sha::sha1_hex(text));
+        }
+        self.prepared()
+    }
+
+    /// The script that was looked up or compiled last.
+    #[inline]
+    pub fn prepared(&self) -> Option<&Script> {
+        self.prepared.as_ref().map(|prepared| &*prepared.script)
+    }
+
+    fn find(&self, sha: &Sha) -> Option<Prepared> {
         if let Some(compiled) = self.scripts.get(sha).filter(|compiled| compiled.script.is_alive()) {
-            return Some(compiled.script.clone());
+            return Some(Prepared { script: compiled.script.clone(), function: Some(compiled.function) });
         }
-        self.shared.scripts.get(sha)
+        Some(Prepared { script: self.shared.scripts.get(sha)?, function: None })
     }
 
-    /// As [`Interpreter::script`], and what is found is looked up already when it is [run](Interpreter::prepared).
-    #[inline]
-    pub fn prepare(&mut self, sha: &Sha) -> Option<&Script> {
-        self.prepared = self.script(sha);
-        self.prepared.as_deref()
-    }
-
-    /// The script that was looked up last, which need not be the one that is wanted.
-    #[inline]
-    pub fn prepared(&mut self) -> Option<Arc<Script>> {
-        self.prepared.take().filter(|script| script.is_alive())
-    }
-
-    /// A script that is new to this thread is compiled. The error is what the client gets.
-    pub fn compile(&mut self, sha: Sha, text: &[u8], is_eval: bool) -> Result<Arc<Script>, Vec<u8>> {
-        if let Some(known) = self.script(&sha) {
-            return Ok(if is_eval {
-                known
-            } else {
-                self.shared.scripts.add(Script::new(sha, text, known.flags), false)
-            });
-        }
-        let shebang = shebang::of_script(text).map_err(|text| [b"ERR ", &text[..]].concat())?;
-        let function = self.compile_text(&sha, &text[shebang.length..])?;
-        let script = self.shared.scripts.add(Script::new(sha, text, shebang.flags), is_eval);
-        self.keep(script.clone(), function);
-        Ok(script)
+    /// Compiles a script that is new to this thread, and looks it up. The error is what the client gets.
+    pub fn compile(&mut self, text: &[u8], is_eval: bool) -> Result<&Script, Vec<u8>> {
+        let sha = sha::sha1_hex(text);
+        let prepared = match self.find(&sha) {
+            Some(known) if is_eval => known,
+            Some(known) => {
+                let script = self.shared.scripts.add(Script::new(sha, text, known.script.flags), false);
+                Prepared { script, function: None }
+            }
+            None => {
+                let shebang = shebang::of_script(text).map_err(|text| [b"ERR ", &text[..]].concat())?;
+                let function = self.compile_text(&sha, &text[shebang.length..])?;
+                let script = self.shared.scripts.add(Script::new(sha, text, shebang.flags), is_eval);
+                self.keep(script.clone(), function);
+                Prepared { script, function: Some(function) }
+            }
+        };
+        Ok(&self.prepared.insert(prepared).script)
     }
 
     fn compile_text(&mut self, name: &[u8], text: &[u8]) -> Result<i32, Vec<u8>> {
@@ -185,7 +206,9 @@ impl Interpreter {
     }
 
     fn function_of(&mut self, script: &Arc<Script>) -> Result<i32, Vec<u8>> {
-        if let Some(compiled) = self.scripts.get(&script.sha) {
+        if let Some(compiled) = self.scripts.get_mut(&script.sha) {
+            // It may have been sent anew since. The function lives as long as the script that is noted beside it.
+            compiled.script = script.clone();
             return Ok(compiled.function);
         }
         let length = shebang::of_script(&script.text).map_or(0, |shebang| shebang.length);
@@ -194,12 +217,19 @@ impl Interpreter {
         Ok(function)
     }
 
-    /// Runs a script.
-    pub fn run_script(&mut self, script: &Arc<Script>, run: Run<'_, '_>) -> Ran {
-        match self.function_of(script) {
-            Ok(function) => self.run(&script.sha, function, RunKind::Script, run),
-            Err(error) => Ran::Failed(error),
-        }
+    /// Runs the script that was looked up or compiled last.
+    pub fn run_script(&mut self, run: Run<'_, '_>) -> Ran {
+        let prepared = self.prepared.take().expect("a script is looked up before it runs");
+        let function = match prepared.function {
+            Some(function) => Ok(function),
+            None => self.function_of(&prepared.script),
+        };
+        let ran = match &function {
+            Ok(function) => self.run(&prepared.script.sha, *function, RunKind::Script, run),
+            Err(error) => Ran::Failed(error.clone()),
+        };
+        self.prepared = Some(Prepared { function: function.ok(), ..prepared });
+        ran
     }
 
     /// The library of a function in the catalog of this moment, and which of its functions it is.
@@ -272,7 +302,8 @@ impl Interpreter {
         let context = self.state.context();
         (context.end, context.cjson, context.protocol) = (None, cjson::Settings::default(), Protocol::Resp2);
         context.loading_since = Some(Monotonic::now());
-        let ran = self.state.run(run_job, Some(&mut job));
+        let kept = context.kept;
+        let ran = self.state.run_kept(kept, &mut job);
         self.state.context().loading_since = None;
         self.after_run();
         self.state.stack().release(job.compiled);
@@ -293,6 +324,7 @@ impl Interpreter {
         self.slot.begin(kind, run.now, run.shards);
         let context = self.state.context();
         (context.end, context.cjson, context.protocol) = (None, cjson::Settings::default(), Protocol::Resp2);
+        let kept = context.kept;
         let mut job = Job {
             host: Some(run.host),
             keys: run.keys,
@@ -302,7 +334,7 @@ impl Interpreter {
             is_script: kind == RunKind::Script,
             ..Job::compiling(name, b"")
         };
-        let ran = self.state.run(run_job, Some(&mut job));
+        let ran = self.state.run_kept(kept, &mut job);
         let error = ran.err().or(job.error);
         let end = self.state.context().end;
         self.after_run();
@@ -319,9 +351,13 @@ impl Interpreter {
         if self.state.context().end.is_some() {
             self.state.watch(INSTRUCTIONS);
         }
+        self.state.context().strings.end_run();
         if self.state.memory() > self.easy {
-            self.state.stack().collect(true);
+            let stack = self.state.stack();
+            words::forget_all(stack, self.state.context());
+            stack.collect(true);
         }
+        self.state.calm();
     }
 }
 
@@ -353,45 +389,52 @@ fn compile(stack: Stack, context: &mut Context) -> Answer {
     Ok(0)
 }
 
-fn push_words(stack: Stack, words: Argv<'_>) {
-    stack.push_table(words.len(), 0);
-    for position in 0..words.len() {
-        stack.push_bytes(words.get(position));
-        stack.set_element(-2, position as i32 + 1);
-    }
+fn keep_bodies(stack: Stack, context: &mut Context) -> Answer {
+    let keep = |body| {
+        stack.push_body(body, 0);
+        stack.keep()
+    };
+    context.kept = Kept { body: keep(run_job), handler: keep(on_error), explain: keep(explain) };
+    // The registry notes what it has given up in a field of its own, which exists from here on: giving up allocates nothing, so it
+    // can be done between runs.
+    stack.push_boolean(true);
+    stack.release(stack.keep());
+    Ok(0)
 }
 
-/// Runs the job's function and replies with its result, or notes its error.
+/// Runs the job's function and replies with its result.
 fn run_job(stack: Stack, context: &mut Context) -> Answer {
     let Some(job) = context.job() else { return Ok(0) };
-    stack.push_body(on_error, 0);
     stack.push_kept(job.function);
     let arguments = match (&job.host, job.is_script) {
         (None, _) => 0,
         (Some(_), true) => {
-            sandbox::push_world(stack, context);
-            push_words(stack, job.keys);
-            stack.set_field(-2, "KEYS");
-            push_words(stack, job.args);
-            stack.set_field(-2, "ARGV");
-            stack.pop(1);
+            words::set(stack, context, Global::Keys, job.keys);
+            words::set(stack, context, Global::Args, job.args);
             0
         }
         (Some(_), false) => {
-            push_words(stack, job.keys);
-            push_words(stack, job.args);
+            words::push(stack, job.keys);
+            words::push(stack, job.args);
             2
         }
     };
-    let is_done = stack.try_call(arguments, 1);
+    stack.call(arguments, 1);
     let Some(job) = context.job() else { return Ok(0) };
     if job.host.is_none() {
         sandbox::open_world(stack, context, job.metatable);
-    }
-    if !is_done {
-        job.error = Some(error_text(stack, job));
     } else if let Some((out, protocol)) = &mut job.reply {
         reply_with_top(stack, &mut Reply::new(out, *protocol), context.protocol);
+    }
+    Ok(0)
+}
+
+/// Notes the error that has ended the job.
+fn explain(stack: Stack, context: &mut Context) -> Answer {
+    let Some(job) = context.job() else { return Ok(0) };
+    job.error = Some(error_text(stack, job));
+    if job.host.is_none() {
+        sandbox::open_world(stack, context, job.metatable);
     }
     Ok(0)
 }

@@ -6,8 +6,8 @@
 //!                   └── Scripts, Libraries: texts, shared by all threads
 //! ```
 //!
-//! * [`stack`] is the boundary to C. [`sandbox`] builds what scripts see; `api` is `redis.*`, [`cjson`], [`cmsgpack`], [`structs`] and [`bit`] are
-//!   the libraries; [`convert`] turns replies into Lua values and back.
+//! * [`stack`] is the boundary to C, [`heap`] its memory. [`sandbox`] builds what scripts see; `api` is `redis.*`, [`cjson`], [`cmsgpack`], [`structs`] and [`bit`] are
+//!   the libraries, [`strings`] with [`pattern`] a part of Lua's own; [`convert`] turns replies into Lua values and back.
 //! * [`interpreter`] compiles and runs; [`cache`] has the scripts that all threads know, [`function`] the libraries, [`running`] what
 //!   other threads may see and stop.
 //! * This module knows no commands: it is given a [`Host`] that executes them. It has no threads, no locks of shards and no clock.
@@ -21,15 +21,19 @@ pub mod cmsgpack;
 pub mod context;
 pub mod convert;
 pub mod function;
+pub mod heap;
 pub mod interpreter;
 pub mod library;
+pub mod pattern;
 pub mod random;
 pub mod running;
 pub mod sandbox;
 pub mod sha;
 pub mod shebang;
 pub mod stack;
+pub mod strings;
 pub mod structs;
+pub mod words;
 
 pub use cache::{Script, Scripts};
 pub use context::{End, Host};

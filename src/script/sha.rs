@@ -2,8 +2,11 @@
 
 use sha1::{Digest, Sha1};
 
+/// Bytes of a script's name.
+pub const LENGTH: usize = 40;
+
 /// A script's name: 40 hexadecimal digits.
-pub type Sha = [u8; 40];
+pub type Sha = [u8; LENGTH];
 
 /// The SHA-1 of `bytes` as 40 lower-case hexadecimal digits.
 pub fn sha1_hex(bytes: &[u8]) -> Sha {

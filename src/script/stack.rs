@@ -7,15 +7,15 @@
 //! * Every function that Lua calls is a [`Body`], called by `enter`, or an original function of Lua behind a [`Check`].
 //!   An error is raised by the trampoline, when the body has returned.
 //! * Methods that allocate, call metamethods or convert may raise; they are called inside [`State::run`], which catches.
-//! * Memory comes from `allocate`, which refuses what would exceed the limit: Lua raises "not enough memory" then.
+//! * Memory comes from a [`Heap`], which refuses what would exceed the limit: Lua raises "not enough memory" then.
 
-use std::alloc::{Layout, alloc, dealloc, realloc};
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr::{self, NonNull};
 
 use mlua_sys as ffi;
 
 use super::context::{Context, Job};
+use super::heap::{Heap, allocate};
 
 /// Kinds of Lua values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +58,15 @@ pub type Body = fn(Stack, &mut Context) -> Answer;
 /// What is done before an original function of Lua runs on the same arguments; `Some`: it does not run at all.
 pub type Check = fn(Stack, &mut Context) -> Result<Option<i32>, Raise>;
 
-/// What the allocator knows of a state. It also leads from the state to its context.
-pub struct Heap {
-    used: usize,
-    limit: usize,
-    context: *mut Context,
+/// What a run is made of, in the registry, so that none is made for each run.
+#[derive(Clone, Copy, Default)]
+pub struct Kept {
+    /// The body that runs.
+    pub body: i32,
+    /// What every error passes first.
+    pub handler: i32,
+    /// The body that looks at what comes of an error.
+    pub explain: i32,
 }
 
 /// A Lua state with its memory and context.
@@ -265,6 +269,13 @@ impl Stack {
         unsafe { ffi::lua_rawget_(self.0, table) }
     }
 
+    /// Replaces the key on top by its value in a table, as a script would get it.
+    pub fn take_value(self, table: i32) {
+        unsafe {
+            ffi::lua_gettable(self.0, table);
+        }
+    }
+
     /// Sets a field of a table to the value on top, without metamethods, and pops it.
     pub fn set_field(self, table: i32, name: &str) {
         let table = self.absolute(table);
@@ -307,6 +318,26 @@ impl Stack {
         unsafe { ffi::lua_getmetatable(self.0, index) != 0 }
     }
 
+    /// Is the table on top what it was made as: `count` elements, nothing else in it, and no metatable?
+    #[inline]
+    pub fn is_plain(self, count: usize) -> bool {
+        if self.push_metatable(-1) {
+            self.pop(1);
+            return false;
+        }
+        let mut found = 0;
+        self.push_nil();
+        while self.next(-2) {
+            found += 1;
+            self.pop(1);
+            if found > count || self.kind(-1) != Kind::Number || self.number(-1) != found as f64 {
+                self.pop(1);
+                return false;
+            }
+        }
+        found == count
+    }
+
     /// Joins values from the top.
     pub fn concat(self, count: i32) {
         unsafe { ffi::lua_concat(self.0, count) }
@@ -323,7 +354,7 @@ impl Stack {
         unsafe { ffi::luaL_ref(self.0, ffi::LUA_REGISTRYINDEX) }
     }
 
-    /// Gives up what the registry keeps under a number.
+    /// Gives up what the registry keeps under a number. Cannot raise.
     pub fn release(self, number: i32) {
         unsafe { ffi::luaL_unref(self.0, ffi::LUA_REGISTRYINDEX, number) }
     }
@@ -437,6 +468,22 @@ impl Stack {
         }
     }
 
+    /// Bytes that the state may still take.
+    pub fn memory_left(self) -> usize {
+        let mut heap = ptr::null_mut();
+        unsafe {
+            ffi::lua_getallocf(self.0, &raw mut heap);
+            Heap::left(heap.cast())
+        }
+    }
+
+    /// Ends the run at the next line, whatever the script does.
+    pub fn stop_soon(self) {
+        unsafe {
+            ffi::lua_sethook(self.0, Some(on_count), ffi::LUA_MASKCOUNT | ffi::LUA_MASKLINE, 1);
+        }
+    }
+
     fn absolute(self, index: i32) -> i32 {
         if index < 0 && index > ffi::LUA_REGISTRYINDEX { self.top() + index + 1 } else { index }
     }
@@ -458,15 +505,16 @@ impl State {
     /// A state without anything in it, that may take `limit` bytes.
     pub fn new(limit: usize) -> Self {
         let context = NonNull::from(Box::leak(Box::new(Context::default())));
-        let heap = NonNull::from(Box::leak(Box::new(Heap { used: 0, limit, context: context.as_ptr() })));
+        let heap = NonNull::from(Box::leak(Box::new(Heap::new(limit, context.as_ptr()))));
         let state = unsafe { ffi::lua_newstate(allocate, heap.as_ptr().cast()) };
         assert!(!state.is_null(), "an empty Lua state needs a few kilobytes");
+        unsafe { Heap::attach(heap.as_ptr(), state) };
         State { stack: Stack(state), heap, context }
     }
 
     /// Bytes that the state takes.
     pub fn memory(&self) -> usize {
-        unsafe { self.heap.as_ref().used }
+        unsafe { self.heap.as_ref().used() }
     }
 
     /// The context, between calls.
@@ -498,16 +546,45 @@ impl State {
 
     /// Runs a body with a job in its context, and catches what it raises: `Err` has the text.
     pub fn run(&mut self, body: Body, job: Option<&mut Job<'_>>) -> Result<(), Vec<u8>> {
+        self.lend(job);
+        let status = unsafe { ffi::lua_cpcall(self.stack.0, enter_protected, body as *mut c_void) };
+        self.finish(status)
+    }
+
+    /// As [`State::run`], with what is kept for it. What `explain` does not raise is no error here.
+    pub fn run_kept(&mut self, kept: Kept, job: &mut Job<'_>) -> Result<(), Vec<u8>> {
+        self.lend(Some(job));
         let stack = self.stack;
-        // SAFETY: 4. the context forgets the job before this returns, so that it is used within its lifetime only.
+        // The stack of an idle state has room for a few values.
+        stack.push_kept(kept.handler);
+        stack.push_kept(kept.body);
+        let mut status = unsafe { ffi::lua_pcall(stack.0, 0, 0, 1) };
+        if status != 0 {
+            stack.push_kept(kept.explain);
+            stack.insert(-2);
+            status = unsafe { ffi::lua_pcall(stack.0, 1, 0, 0) };
+        }
+        self.finish(status)
+    }
+
+    fn lend(&mut self, job: Option<&mut Job<'_>>) {
+        // SAFETY: 4. `finish` has the context forget the job before the run returns, so that it is used within its lifetime only.
         let erased = job
             .map(|job| unsafe { NonNull::from(std::mem::transmute::<&mut Job<'_>, &mut Job<'static>>(job)) });
         self.context().set_job(erased);
-        let status = unsafe { ffi::lua_cpcall(stack.0, enter_protected, body as *mut c_void) };
+    }
+
+    fn finish(&mut self, status: c_int) -> Result<(), Vec<u8>> {
         self.context().set_job(None);
-        let result = if status == 0 { Ok(()) } else { Err(stack.bytes(-1).to_vec()) };
-        stack.set_top(0);
+        let result = if status == 0 { Ok(()) } else { Err(self.stack.bytes(-1).to_vec()) };
+        self.stack.set_top(0);
         result
+    }
+
+    /// Makes garbage collection lazy again, once little is in use.
+    #[inline]
+    pub fn calm(&mut self) {
+        unsafe { Heap::calm(self.heap.as_ptr()) }
     }
 
     /// Has [`Context::tick`] called after every `count` instructions.
@@ -604,7 +681,7 @@ unsafe extern "C-unwind" fn on_count(state: *mut ffi::lua_State, _record: *mut f
     unsafe {
         if let Some(message) = context_of(state).tick() {
             // At every line from here on, so that a script that catches errors gets no further.
-            ffi::lua_sethook(state, Some(on_count), ffi::LUA_MASKCOUNT | ffi::LUA_MASKLINE, 1);
+            Stack(state).stop_soon();
             Stack(state).push_bytes(message.as_bytes());
             ffi::lua_error(state);
         }
@@ -617,46 +694,6 @@ unsafe fn context_of<'a>(state: *mut ffi::lua_State) -> &'a mut Context {
     unsafe {
         let mut heap = ptr::null_mut();
         ffi::lua_getallocf(state, &raw mut heap);
-        &mut *(*heap.cast::<Heap>()).context
-    }
-}
-
-/// Lua's allocator.
-///
-/// SAFETY: 1. `heap` is the one that `State::new` gave; no reference to it is alive: bodies borrow the context only; 2. Lua tells
-/// the size that a block was allocated with, and all are aligned to 16 bytes.
-#[expect(unsafe_code, reason = "called by C")]
-#[expect(clippy::undocumented_unsafe_blocks, reason = "argued above")]
-unsafe extern "C" fn allocate(
-    heap: *mut c_void,
-    block: *mut c_void,
-    old_size: usize,
-    new_size: usize,
-) -> *mut c_void {
-    const ALIGN: usize = 16;
-    unsafe {
-        let heap = heap.cast::<Heap>();
-        let layout = |size| Layout::from_size_align_unchecked(size, ALIGN);
-        let old_size = if block.is_null() { 0 } else { old_size };
-        if new_size == 0 {
-            if !block.is_null() {
-                dealloc(block.cast(), layout(old_size));
-                (*heap).used -= old_size;
-            }
-            return ptr::null_mut();
-        }
-        let used = (*heap).used - old_size + new_size;
-        if new_size > old_size && (used > (*heap).limit || new_size > isize::MAX as usize - ALIGN) {
-            return ptr::null_mut();
-        }
-        let moved: *mut c_char = if block.is_null() {
-            alloc(layout(new_size)).cast()
-        } else {
-            realloc(block.cast(), layout(old_size), new_size).cast()
-        };
-        if !moved.is_null() {
-            (*heap).used = used;
-        }
-        moved.cast()
+        &mut *Heap::context(heap.cast())
     }
 }

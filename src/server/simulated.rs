@@ -24,6 +24,7 @@ use crate::config::{self, Invocation};
 use crate::resp::{Argv, Output, Span};
 use crate::store::checkpoint::stepped::{Progress, Stepped};
 
+mod big;
 mod hostile;
 mod words;
 
@@ -54,6 +55,8 @@ struct Machine {
     state: Arc<ServerState>,
     executor: Executor,
     client: Client,
+    /// How often a command released its locks and came again.
+    waits: u32,
 }
 
 impl Machine {
@@ -72,7 +75,7 @@ impl Machine {
         let info = Arc::new(ClientInfo::new(ClientId(1), endpoint, time::now(), 0));
         let mut executor = Executor::new(state.clone());
         executor.begin_round();
-        Machine { state, executor, client: Client::new(info, true) }
+        Machine { state, executor, client: Client::new(info, true), waits: 0 }
     }
 
     fn open(&self) {
@@ -95,7 +98,7 @@ impl Machine {
             match outcome {
                 Outcome::Done { .. } => return out.take(),
                 // Before there are threads for the disk, whoever asks reads.
-                Outcome::AwaitDisk => {}
+                Outcome::AwaitDisk => self.waits += 1,
                 other => panic!("{other:?} for {}", show(words)),
             }
         }

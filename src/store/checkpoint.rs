@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use crossbeam_channel::bounded;
-use storage::{Counts, Engine, Entry, Epoch, Error, Facts, NamespaceId};
+use storage::{Counts, Engine, Entry, Epoch, Error, Facts, NamespaceId, Round};
 
 use super::entry::Parity;
 use super::image::Slice;
@@ -62,7 +62,7 @@ impl Keyspace {
         let mut round = engine.begin_round(self.dirty_keys())?;
         let epoch = self.flip();
         let cut = self.visit();
-        let result = self.capture_beside(&cut, |entry| round.push(entry)).and_then(|captured| {
+        let result = self.capture_beside(&cut, &mut round).and_then(|captured| {
             let facts = Facts {
                 epoch: Epoch(epoch - 1),
                 last_lsn: engine.last_lsn(),
@@ -107,18 +107,14 @@ impl Keyspace {
         cut
     }
 
-    /// Captures on this thread and pushes on another.
-    fn capture_beside(
-        &self,
-        cut: &Cut,
-        push: impl FnMut(&Entry<'_>) -> Result<(), Error> + Send,
-    ) -> Result<Captured, Error> {
+    /// Captures on this thread and makes the run on another.
+    fn capture_beside(&self, cut: &Cut, round: &mut Round<'_>) -> Result<Captured, Error> {
         let (sender, captured) = bounded(SLICES_AHEAD);
         thread::scope(|scope| {
             let builder = thread::Builder::new().name("forgekv-build".to_owned());
             let builder = builder.spawn_scoped(scope, || {
                 sys::yield_to_others();
-                build(captured.iter(), push, |object| self.discard(Garbage::Object(object)))
+                build(captured.iter(), round, |object| self.discard(Garbage::Object(object)))
             });
             let builder = builder.map_err(|error| Error::Io {
                 op: "start the thread",
@@ -180,16 +176,20 @@ impl Keyspace {
 /// while it holds what they need of the allocator.
 fn build(
     slices: impl Iterator<Item = (NamespaceId, Slice)>,
-    mut push: impl FnMut(&Entry<'_>) -> Result<(), Error>,
+    round: &mut Round<'_>,
     mut discard: impl FnMut(Object),
 ) -> Result<Captured, Error> {
     let mut captured = Captured::default();
     for (namespace, mut slice) in slices {
         captured.keys += slice.keys() as u64;
-        slice.drain(|hash, key, content| {
+        slice.drain(|hash, key, content, long| {
             let entry = Entry { position: position(namespace, hash), key, content };
-            captured.bytes += (key.len() + entry.value_bytes()) as u64;
-            push(&entry)
+            let length = match long {
+                Some(value) => round.push_long(&entry, |out| value.put(out))?,
+                None => round.push(&entry).map(|()| entry.value_bytes() as u64)?,
+            };
+            captured.bytes += key.len() as u64 + length;
+            Ok(())
         })?;
         slice.take_used().for_each(&mut discard);
     }

@@ -152,7 +152,7 @@ pub struct Workspace {
     /// The commands that were executed inside others, by number; whoever executes counts them.
     pub nested: Vec<u16>,
     /// What the operation is to be taken back to, if it can be.
-    undo: Option<undo::Undo>,
+    undo: undo::Undo,
 }
 
 /// Where a finished operation left its shards.

@@ -1,21 +1,21 @@
 //! A key's state as a run on disk holds it.
 //!
 //! Images are taken under the shard's lock, and must be cheap there: small values are encoded at once, big ones are shared
-//! and encoded later.
+//! and encoded later, bit by bit on their way to the run: no buffer holds all of a long one.
 
 use std::sync::Arc;
 
-use storage::{Content, memory};
+use storage::{Content, Error, ValueWriter};
 
 use super::entry::{INLINE_MAX, NewValue, Value};
 use super::object::Object;
 use super::table::Entry;
-use crate::rdb::Malformed;
 use crate::rdb::image::{self as codec, ImageValue};
+use crate::rdb::{Malformed, Sink};
 use crate::types::string::encoding::EMBSTR_MAX;
 
-/// A buffer that grew beyond this for one big value is given back.
-const KEPT_CAPACITY: usize = 1 << 20;
+/// A shared value that takes more memory is encoded bit by bit, where it is written to.
+const LONG_BYTES: usize = 32 << 10;
 
 /// A key's state at one moment.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Image {
             Value::Object(object) if !object.is_small() => Frozen::Shared(access, object.clone()),
             value => {
                 let mut bytes = Vec::new();
-                encode(&mut bytes, access, value);
+                let Ok(()) = encode(&mut bytes, access, value);
                 Frozen::Encoded(bytes)
             }
         };
@@ -67,18 +67,40 @@ impl Image {
     }
 }
 
-fn encode(out: &mut Vec<u8>, access: u32, value: Value<'_>) {
+fn encode<S: Sink>(out: &mut S, access: u32, value: Value<'_>) -> Result<(), S::Error> {
     match value {
         Value::Int(number) => codec::put_int(out, access, number),
         Value::Bytes { bytes, raw } => codec::put_string(out, access, raw, bytes),
         Value::Object(Object::String(bytes)) => {
             // Objects are raw whatever their length; of long strings that goes without saying.
-            codec::put_string(out, access, bytes.len() <= EMBSTR_MAX, bytes);
+            codec::put_string(out, access, bytes.len() <= EMBSTR_MAX, bytes)
         }
         Value::Object(object) => {
             let value = object.collection().expect("strings were met above");
-            codec::put_collection(out, access, value);
+            codec::put_collection(out, access, value)
         }
+    }
+}
+
+/// A value that is too long to be encoded at once.
+pub struct LongValue<'a> {
+    access: u32,
+    object: &'a Object,
+}
+
+impl LongValue<'_> {
+    /// Puts its image.
+    pub fn put<S: Sink>(&self, out: &mut S) -> Result<(), S::Error> {
+        encode(out, self.access, Value::Object(self.object))
+    }
+}
+
+impl Sink for ValueWriter<'_> {
+    type Error = Error;
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        ValueWriter::put(self, bytes)
     }
 }
 
@@ -165,7 +187,7 @@ impl Slice {
         {
             (Times::of(entry), ItemValue::Shared(entry.access(), object.clone()))
         } else {
-            encode(&mut self.bytes, entry.access(), entry.value());
+            let Ok(()) = encode(&mut self.bytes, entry.access(), entry.value());
             (Times::of(entry), ItemValue::Encoded(self.bytes.len()))
         };
         self.items.push(Item { hash, key, times, value });
@@ -198,35 +220,39 @@ impl Slice {
         std::mem::take(&mut self.used).into_iter()
     }
 
-    /// Hands out hash, key and content of each in the order of runs, and forgets them. An error of `each` ends it.
+    /// Hands out hash, key and content of each in the order of runs, and forgets them. Of a long value the content has no
+    /// bytes: the image is what comes with it. An error of `each` ends it.
     pub fn drain<E>(
         &mut self,
-        mut each: impl FnMut(u64, &[u8], Content<&[u8]>) -> Result<(), E>,
+        mut each: impl FnMut(u64, &[u8], Content<&[u8]>, Option<LongValue<'_>>) -> Result<(), E>,
     ) -> Result<(), E> {
         let Self { bytes, items, used } = self;
         items.sort_unstable_by_key(|item| (item.hash, &bytes[item.key.0..item.key.1]));
         let mut scratch = Vec::new();
         let result = items.drain(..).try_for_each(|Item { hash, key, times, value }| {
+            let mut long = None;
             let content = match &value {
                 ItemValue::Tombstone => None,
                 ItemValue::Encoded(end) => Some(&bytes[key.1..*end]),
                 ItemValue::Apart(bytes) => Some(&bytes[..]),
                 ItemValue::Shared(access, object) => {
+                    let value = LongValue { access: *access, object };
                     scratch.clear();
-                    // At once: a buffer that doubles is moved again and again.
-                    scratch.reserve(object.memory_bytes());
-                    encode(&mut scratch, *access, Value::Object(object));
+                    if object.memory_bytes() > LONG_BYTES {
+                        long = Some(value);
+                    } else {
+                        let Ok(()) = value.put(&mut scratch);
+                    }
                     Some(&scratch[..])
                 }
             };
             let Times { expire: expiry_ms, due: due_ms } = times;
             let content =
                 content.map_or(Content::Tombstone, |bytes| Content::Value { bytes, expiry_ms, due_ms });
-            let result = each(hash, &bytes[key.0..key.1], content);
+            let result = each(hash, &bytes[key.0..key.1], content, long);
             if let ItemValue::Shared(_, object) = value {
                 used.push(object);
             }
-            memory::shrink(&mut scratch, KEPT_CAPACITY);
             result
         });
         self.items.clear();

@@ -19,8 +19,8 @@ use crate::pubsub::{Parcel, Tracker};
 pub enum Event {
     /// Something happened to a key.
     Key {
-        /// Its class, one of those of `notify-keyspace-events`.
-        class: NotifyFlags,
+        /// What `notify-keyspace-events` was then: it says on which channels.
+        wanted: NotifyFlags,
         /// Its name, such as `lpush`.
         name: &'static str,
         /// The key's database.

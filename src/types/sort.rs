@@ -85,11 +85,7 @@ impl Item<'_> {
 
 /// Puts items in order. Among those that nothing tells apart the order stays.
 pub fn sort(items: &mut [Item<'_>], descending: bool) {
-    if descending {
-        items.sort_by(|a, b| b.compare(a));
-    } else {
-        items.sort_by(|a, b| a.compare(b));
-    }
+    items.sort_by(|a, b| if descending { b.compare(a) } else { a.compare(b) });
 }
 
 fn compare_texts(a: Element<'_>, b: Element<'_>) -> Ordering {

@@ -202,7 +202,7 @@ fn matching_entries(directory: &Path, pattern: &[u8]) -> Vec<PathBuf> {
         })
         .map(|name| directory.join(name))
         .collect();
-    found.sort();
+    found.sort_unstable();
     found
 }
 

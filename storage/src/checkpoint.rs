@@ -31,7 +31,7 @@ use crate::entry::{Entry, NamespaceId};
 use crate::error::Error;
 use crate::log::Status;
 use crate::record::{Epoch, Lsn};
-use crate::run::{self, BuildOptions, Builder, Built, RunId, Span};
+use crate::run::{self, BuildOptions, Builder, Built, RunId, Span, ValueWriter};
 use crate::version::{Counts, Cut, Edit, RunMeta, Version};
 
 /// How long a commit waits for the log before it looks whether the disk is full.
@@ -92,7 +92,21 @@ impl Round<'_> {
     /// # Panics
     /// If the entry is not behind the one before it.
     pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
-        self.builder.as_mut().expect("a round has its builder until it is committed").push(entry)
+        self.builder().push(entry)
+    }
+
+    /// As [`Round::push`], of a value that goes on behind the bytes that the entry has with what `rest` puts. Gives the
+    /// value's length.
+    pub fn push_long(
+        &mut self,
+        entry: &Entry<'_>,
+        rest: impl FnOnce(&mut ValueWriter<'_>) -> Result<(), Error>,
+    ) -> Result<u64, Error> {
+        self.builder().push_long(entry, rest)
+    }
+
+    fn builder(&mut self) -> &mut Builder {
+        self.builder.as_mut().expect("a round has its builder until it is committed")
     }
 
     /// Makes the image durable and current. A round without entries still moves the cut.

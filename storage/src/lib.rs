@@ -91,4 +91,5 @@ pub use options::{OnFailure, Options, SyncMode};
 pub use record::{Epoch, Lsn};
 pub use recovery::Recovery;
 pub use repair::repair;
+pub use run::ValueWriter;
 pub use version::{Counts, Version};

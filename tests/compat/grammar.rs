@@ -72,10 +72,12 @@ impl Grammar {
         sequence.commands.retain(|argv| !(is(argv, 0, "CONFIG") && sets_what_outlives(argv)));
         sequence.commands.retain(|argv| !(is(argv, 0, "CLIENT") && is(argv, 1, "PAUSE") && pauses(argv)));
         sequence.commands.retain(|argv| !waits_long(argv));
-        if sequence.commands.iter().flatten().any(|arg| is_beyond_doubles(arg)) {
+        if sequence.commands.iter().any(leaves_an_error) {
             // Redis 7.0 keeps the error of the last number that was out of range, and takes it for one of the next that it sorts.
             sequence.commands.retain(|argv| !(is(argv, 0, "SORT") || is(argv, 0, "SORT_RO")));
         }
+        // Redis 7.0 refuses these prefixes and goes on all the same: two replies.
+        sequence.commands.retain(|argv| !has_later_overlapping_prefixes(argv));
         sequence
     }
 
@@ -166,9 +168,35 @@ fn is_newer_than_7_0(argv: &Argv) -> bool {
         || is(argv, 0, "COMMAND") && looks_for_keys && argv.len() < 4
 }
 
-/// Whether it is a number that no double is near to.
-fn is_beyond_doubles(arg: &[u8]) -> bool {
-    arg.ends_with(b"e400") || arg.ends_with(b"e-400")
+/// Whether a command may name a number that is out of range: one that no double is near to; of a stream's id or a cursor, one
+/// of more than 64 bits.
+fn leaves_an_error(argv: &Argv) -> bool {
+    let is_beyond_doubles = |arg: &Vec<u8>| arg.ends_with(b"e400") || arg.ends_with(b"e-400");
+    let reads_positions = argv[0].to_ascii_uppercase().starts_with(b"X") || cursor_of_scan(argv).is_some();
+    argv.iter().any(|arg| is_beyond_doubles(arg) || reads_positions && is_beyond_64_bits(arg))
+}
+
+/// Whether it is, or holds between other signs, an integer of more than 64 bits.
+fn is_beyond_64_bits(arg: &[u8]) -> bool {
+    let mut numbers = arg.split(|byte| !byte.is_ascii_digit()).filter(|number| !number.is_empty());
+    numbers.any(|number| std::str::from_utf8(number).is_ok_and(|number| number.parse::<u64>().is_err()))
+}
+
+/// Whether it is a CLIENT TRACKING whose prefixes overlap, but none of them the first.
+fn has_later_overlapping_prefixes(argv: &Argv) -> bool {
+    if !(is(argv, 0, "CLIENT") && is(argv, 1, "TRACKING")) {
+        return false;
+    }
+    let mut words = argv.iter();
+    let mut prefixes = Vec::new();
+    while words.by_ref().any(|word| word.eq_ignore_ascii_case(b"PREFIX")) {
+        prefixes.extend(words.next());
+    }
+    let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
+    let Some((first, later)) = prefixes.split_first() else { return false };
+    let is_among_later =
+        |(at, one): (usize, &&Vec<u8>)| later[at + 1..].iter().any(|other| overlap(one, other));
+    !later.iter().any(|other| overlap(first, other)) && later.iter().enumerate().any(is_among_later)
 }
 
 /// The command that a synopsis describes.
@@ -184,6 +212,31 @@ fn spoil(rng: &mut Rng, argv: &mut Argv) {
         1 if at < argv.len() => argv.insert(at, argv[at].clone()),
         2 if at < argv.len() => argv[at] = words::junk(rng),
         _ => argv.insert(at, words::junk(rng)),
+    }
+}
+
+#[test]
+fn only_what_redis_cannot_answer_once_is_left_out() {
+    let argv = |line: &str| line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Argv>();
+    for (line, leaves) in [
+        ("ZADD k 1e400 m", true),
+        ("XPENDING k g 18446744073709551616-0 + 10", true),
+        ("XRANGE k (7-18446744073709551616 +", true),
+        ("xrange k 18446744073709551615-18446744073709551615 +", false),
+        ("HSCAN k 18446744073709551616", true),
+        ("SET k 18446744073709551616", false),
+    ] {
+        assert_eq!(leaves_an_error(&argv(line)), leaves, "{line}");
+    }
+    for (line, overlap) in [
+        ("CLIENT TRACKING ON BCAST PREFIX b PREFIX a prefix aa", true),
+        ("CLIENT TRACKING ON BCAST PREFIX a PREFIX b PREFIX a PREFIX bb", false),
+        ("CLIENT TRACKING ON BCAST PREFIX a PREFIX a", false),
+        ("CLIENT TRACKING ON BCAST PREFIX a PREFIX b PREFIX", false),
+        ("CLIENT TRACKING ON BCAST PREFIX PREFIX PREFIX b PREFIX c", false),
+        ("CLIENT TRACKINGINFO PREFIX b PREFIX a PREFIX a", false),
+    ] {
+        assert_eq!(has_later_overlapping_prefixes(&argv(line)), overlap, "{line}");
     }
 }
 

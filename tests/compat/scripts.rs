@@ -36,6 +36,17 @@ pub fn sha(rng: &mut Rng) -> Vec<u8> {
     }
 }
 
+/// Whether this text of a script or library, or the script of this name, contains a word.
+pub fn contains(text_or_sha: &[u8], word: &str) -> bool {
+    let has_word = |text: &[u8]| text.windows(word.len()).any(|part| part == word.as_bytes());
+    let seeds = (0..SEEDS as u64).map(|seed| body(&mut Rng::new(seed)).into_bytes());
+    has_word(text_or_sha)
+        || text_or_sha.len() == 40
+            && seeds
+                .filter(|text| has_word(text))
+                .any(|text| sha1_hex(&text).eq_ignore_ascii_case(text_or_sha))
+}
+
 fn shebang(rng: &mut Rng) -> String {
     let line = rng.pick(&[
         "#!lua",

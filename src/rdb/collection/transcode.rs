@@ -1,15 +1,39 @@
 //! From one format to another without making a value of it: a run's image becomes part of a file.
 
-use super::{Collection, put_payload, set, stream, type_of};
-use crate::rdb::{Encodings, Format, Malformed, Source, length, object_type, string};
+use super::{set, stream};
+use crate::rdb::object::{self, Object};
+use crate::rdb::{Encodings, Format, Malformed, Sink, Source, length, object_type, string};
 
-/// Copies an object whose type is known and whose payload `from` begins with, as it was put in [`Format::EXACT`].
-pub(in crate::rdb) fn transcode(
+/// An object that was put in [`Format::EXACT`], to be put in another one.
+#[derive(Debug)]
+pub enum Rewritten<'a> {
+    /// The other format has another form for it: a value is made of it. Small, all of them, but streams for Redis 7.0.
+    Anew(Object<'a>),
+    /// Its type and payload: it is copied part by part.
+    Copied(u8, &'a [u8]),
+}
+
+/// Why an object was not put.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NotPut<E> {
+    /// It is none.
+    Malformed(Malformed),
+    /// It can't be put there.
+    Sink(E),
+}
+
+impl<E> From<Malformed> for NotPut<E> {
+    fn from(what: Malformed) -> Self {
+        NotPut::Malformed(what)
+    }
+}
+
+/// The way in which a payload is put in `format`.
+pub(in crate::rdb) fn rewrite(
     object_type: u8,
-    from: &mut &[u8],
+    payload: &[u8],
     format: Format,
-    out: &mut Vec<u8>,
-) -> Result<(), Malformed> {
+) -> Result<Rewritten<'_>, Malformed> {
     let is_newer = match object_type {
         object_type::SET_LISTPACK => format.version < set::LISTPACK_SINCE,
         object_type::STREAM_LISTPACKS_3 => format.version < stream::ACTIVE_SINCE,
@@ -17,13 +41,37 @@ pub(in crate::rdb) fn transcode(
         object_type::HASH_LISTPACK_EX => format.version < Format::EXACT.version,
         _ => false,
     };
-    if is_newer {
-        // Small, all of them: listpacks, and the blocks of a stream. So there is nothing to hash.
-        let value = super::take(object_type, from, Encodings::AsWritten { hash_seed: 0 })?;
-        return put_anew(&value, format, out);
+    if !is_newer {
+        return Ok(Rewritten::Copied(object_type, payload));
     }
-    out.push(object_type);
-    let mut copy = Copy { from, out, compression: format.compression };
+    // There is nothing to hash: they are listpacks, and the blocks of a stream.
+    let mut rest = payload;
+    let value = super::take(object_type, &mut rest, Encodings::AsWritten { hash_seed: 0 })?;
+    if rest.is_empty() { Ok(Rewritten::Anew(Object::Collection(value))) } else { Err(Malformed::Trailing) }
+}
+
+impl Rewritten<'_> {
+    /// The type byte.
+    pub fn object_type(&self, format: Format) -> u8 {
+        match self {
+            Self::Anew(object) => object::type_of(object.as_ref(), format),
+            Self::Copied(object_type, _) => *object_type,
+        }
+    }
+
+    /// Puts what follows the type byte.
+    pub fn put_payload<S: Sink>(&self, out: &mut S, format: Format) -> Result<(), NotPut<S::Error>> {
+        match self {
+            Self::Anew(object) => object::put_payload(out, object.as_ref(), format).map_err(NotPut::Sink),
+            &Self::Copied(object_type, mut from) => {
+                copy(object_type, &mut Copy { from: &mut from, out, compression: format.compression })?;
+                if from.is_empty() { Ok(()) } else { Err(Malformed::Trailing.into()) }
+            }
+        }
+    }
+}
+
+fn copy<S: Sink>(object_type: u8, copy: &mut Copy<'_, '_, S>) -> Result<(), NotPut<S::Error>> {
     match object_type {
         object_type::SET_INTSET
         | object_type::SET_LISTPACK
@@ -53,50 +101,49 @@ pub(in crate::rdb) fn transcode(
         object_type::STREAM_LISTPACKS_3 => {
             copy.each(|copy| copy.strings(2))?;
             // The rest has nothing that compression is worth trying for.
-            copy.out.extend_from_slice(copy.from);
-            *copy.from = &[];
-            Ok(())
+            let rest = std::mem::take(copy.from);
+            copy.put(rest)
         }
-        other => Err(Malformed::Type(other)),
+        other => Err(Malformed::Type(other).into()),
     }
 }
 
-fn put_anew(value: &Collection, format: Format, out: &mut Vec<u8>) -> Result<(), Malformed> {
-    out.push(type_of(value.as_ref(), format));
-    let Ok(()) = put_payload(out, value.as_ref(), format);
-    Ok(())
-}
-
-struct Copy<'c, 'f> {
+struct Copy<'c, 'f, S> {
     from: &'c mut &'f [u8],
-    out: &'c mut Vec<u8>,
+    out: &'c mut S,
     compression: bool,
 }
 
-impl Copy<'_, '_> {
-    fn length(&mut self) -> Result<u64, Malformed> {
+impl<S: Sink> Copy<'_, '_, S> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), NotPut<S::Error>> {
+        self.out.put(bytes).map_err(NotPut::Sink)
+    }
+
+    fn length(&mut self) -> Result<u64, NotPut<S::Error>> {
         let len = length::take(self.from)?;
-        let Ok(()) = length::put(self.out, len);
+        length::put(self.out, len).map_err(NotPut::Sink)?;
         Ok(len)
     }
 
-    fn string(&mut self) -> Result<(), Malformed> {
-        let Ok(()) = string::put(self.out, &string::take(self.from)?, self.compression);
-        Ok(())
+    fn string(&mut self) -> Result<(), NotPut<S::Error>> {
+        let string = string::take(self.from)?;
+        string::put(self.out, &string, self.compression).map_err(NotPut::Sink)
     }
 
-    fn strings(&mut self, count: usize) -> Result<(), Malformed> {
+    fn strings(&mut self, count: usize) -> Result<(), NotPut<S::Error>> {
         (0..count).try_for_each(|_| self.string())
     }
 
-    fn bytes<const N: usize>(&mut self) -> Result<(), Malformed> {
+    fn bytes<const N: usize>(&mut self) -> Result<(), NotPut<S::Error>> {
         let bytes: [u8; N] = self.from.array()?;
-        self.out.extend_from_slice(&bytes);
-        Ok(())
+        self.put(&bytes)
     }
 
     /// A length, and so many parts.
-    fn each(&mut self, mut part: impl FnMut(&mut Self) -> Result<(), Malformed>) -> Result<(), Malformed> {
+    fn each(
+        &mut self,
+        mut part: impl FnMut(&mut Self) -> Result<(), NotPut<S::Error>>,
+    ) -> Result<(), NotPut<S::Error>> {
         let len = self.length()?;
         (0..len).try_for_each(|_| part(self))
     }

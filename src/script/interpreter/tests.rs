@@ -50,22 +50,35 @@ fn run_with(
     replies: Vec<&'static str>,
     protocol: Protocol,
 ) -> String {
+    run_on(interpreter, text, (&["k"], &["ab"]), replies, protocol)
+}
+
+fn run_on(
+    interpreter: &mut Interpreter,
+    text: &str,
+    (keys, args): (&[&str], &[&str]),
+    replies: Vec<&'static str>,
+    protocol: Protocol,
+) -> String {
     let sha = sha::sha1_hex(text.as_bytes());
-    let script = match interpreter.compile(sha, text.as_bytes(), true) {
-        Ok(script) => script,
-        Err(error) => return String::from_utf8_lossy(&error).into_owned(),
-    };
+    if let Err(error) = interpreter.compile(text.as_bytes(), true) {
+        return String::from_utf8_lossy(&error).into_owned();
+    }
     let (mut host, mut out) = (Scripted(replies), Output::new());
-    let spans = [Span::new(0, 1), Span::new(1, 3)];
+    let (mut words, mut spans) = (String::new(), Vec::new());
+    for word in keys.iter().chain(args) {
+        spans.push(Span::new(words.len(), words.len() + word.len()));
+        words.push_str(word);
+    }
     let run = Run {
-        keys: Argv::new(b"kab", &spans[..1]),
-        args: Argv::new(b"kab", &spans[1..]),
+        keys: Argv::new(words.as_bytes(), &spans[..keys.len()]),
+        args: Argv::new(words.as_bytes(), &spans[keys.len()..]),
         host: &mut host,
         reply: (&mut out, protocol),
         now: UnixMs(0),
         shards: 0,
     };
-    match interpreter.run_script(&script, run) {
+    match interpreter.run_script(run) {
         Ran::Done => text_of(&out),
         Ran::Failed(error) => {
             let name = String::from_utf8_lossy(&sha).into_owned();
@@ -234,6 +247,115 @@ fn hostile_scripts_end_in_an_error_and_leave_the_state_usable() {
         assert_eq!(run_with(&mut interpreter, "return 1", Vec::new(), Protocol::Resp2), ":1\r\n");
     }
     assert!(interpreter.memory() < 24 << 20);
+}
+
+#[test]
+fn keys_and_arguments_are_what_was_sent_whatever_the_run_before_did_to_them() {
+    let look = "local all = {} for _, words in ipairs({KEYS, ARGV}) do
+        local count = 0 for _ in pairs(words) do count = count + 1 end
+        all[#all + 1] = count .. ',' .. #words .. ',' .. table.concat(words, '|')
+            .. ',' .. tostring(getmetatable(words)) .. ',' .. tostring(words.x) .. ',' .. tostring(words[0])
+    end return table.concat(all, ';')";
+    let spoil = [
+        "KEYS.x = 1",
+        "KEYS[0] = 1",
+        "KEYS[1] = nil",
+        "KEYS[1], KEYS[2] = KEYS[2], KEYS[1]",
+        "KEYS[9] = 9",
+        "KEYS[1] = {} ARGV[1] = KEYS KEYS[2] = ARGV",
+        "setmetatable(KEYS, {__index = function() return 'evil' end}) setmetatable(ARGV, {})",
+        "for i = 1, 100 do ARGV[i] = i end for i = 1, 100 do ARGV[i] = nil end",
+        "table.insert(KEYS, 'x') table.remove(ARGV)",
+        "ARGV.x = KEYS error('no')",
+        "KEYS[1] = string.rep('x', 1e5)",
+        "while #KEYS > 0 do table.remove(KEYS) end ARGV.y = ARGV",
+    ];
+    let all: Vec<String> = (0..12).map(|number| format!("w{number}")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut interpreter = interpreter();
+    for text in spoil {
+        for (keys, args) in [(0, 0), (1, 0), (1, 1), (2, 3), (8, 1), (1, 9), (2, 3)] {
+            let words = (&all[..keys], &all[12 - args..]);
+            let shown = [words.0, words.1]
+                .map(|words| format!("{0},{0},{1},nil,nil,nil", words.len(), words.join("|")));
+            let expected = shown.join(";");
+            for text in [look, text, look, "return 1", look] {
+                let reply = run_on(&mut interpreter, text, words, Vec::new(), Protocol::Resp2);
+                if text == look {
+                    assert_eq!(reply, format!("${}\r\n{expected}\r\n", expected.len()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_script_leaves_in_its_words_does_not_stay() {
+    let mut interpreter = Interpreter::with_memory(Arc::new(Shared::default()), 32 << 20);
+    for count in 0..=8 {
+        let keys = &["k"; 8][..count];
+        let text = "KEYS[1] = string.rep('x', 6e6) KEYS[2] = nil";
+        assert_eq!(run_on(&mut interpreter, text, (keys, &[]), Vec::new(), Protocol::Resp2), "$-1\r\n");
+    }
+    assert_eq!(run_with(&mut interpreter, "return 1", Vec::new(), Protocol::Resp2), ":1\r\n");
+    assert!(interpreter.memory() < 2 << 20, "{}", interpreter.memory());
+}
+
+#[test]
+fn garbage_does_not_use_up_the_memory_that_a_script_may_take() {
+    let mut interpreter = Interpreter::with_memory(Arc::new(Shared::default()), 64 << 20);
+    let text = "local kept = {} for i = 1, 2e5 do kept[i % 2e4] = {i, 'x' .. i} end return #kept";
+    for _ in 0..5 {
+        let grows = "local s = 'x' for i = 1, 20 do s = s .. s end return #s";
+        assert_eq!(run_with(&mut interpreter, grows, Vec::new(), Protocol::Resp2), ":1048576\r\n");
+        assert_eq!(run_with(&mut interpreter, text, Vec::new(), Protocol::Resp2), ":19999\r\n");
+    }
+}
+
+/// Is killed while it executes its first command.
+struct Killed(Arc<crate::script::running::RunSlot>, u32);
+
+impl Host for Killed {
+    fn call(&mut self, _: Argv<'_>, _: Protocol, reply: &mut Output) -> bool {
+        self.1 += 1;
+        self.0.killed.store(true, std::sync::atomic::Ordering::Relaxed);
+        reply.extend(b"+OK\r\n");
+        true
+    }
+
+    fn may_run(&mut self, _: Argv<'_>) -> Option<bool> {
+        None
+    }
+
+    fn takes_long(&mut self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_executes_no_other_command() {
+    let mut interpreter = interpreter();
+    for text in [
+        "for i = 1, 10 do redis.call('x') end",
+        "for i = 1, 10 do redis.pcall('x') end return 1",
+        "for i = 1, 10 do pcall(redis.call, 'x') end return 1",
+    ] {
+        let (mut host, mut out) = (Killed(interpreter.slot().clone(), 0), Output::new());
+        let (none, protocol) = (Argv::new(&[], &[]), Protocol::Resp2);
+        let run = Run {
+            keys: none,
+            args: none,
+            host: &mut host,
+            reply: (&mut out, protocol),
+            now: UnixMs(0),
+            shards: 0,
+        };
+        interpreter.compile(text.as_bytes(), true).unwrap();
+        let Ran::Failed(error) = interpreter.run_script(run) else { panic!("{text}: it goes on") };
+        assert!(String::from_utf8_lossy(&error).contains("killed by user"));
+        assert_eq!(host.1, 1, "{text}");
+        assert_eq!(run_with(&mut interpreter, "return 1", Vec::new(), Protocol::Resp2), ":1\r\n");
+    }
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl<'e> Stepped<'e> {
         let mut slice = Slice::default();
         steps.go_on(self.keyspace.capture_step(id, namespace, from, &mut slice));
         let round = self.round.as_mut().expect("it is there until the commit");
-        let pushed = super::build([(namespace, slice)].into_iter(), |entry| round.push(entry), drop);
+        let pushed = super::build([(namespace, slice)].into_iter(), round, drop);
         self.stage = match pushed {
             Ok(_) => Stage::Capturing(steps),
             Err(_) => self.end(false),

@@ -5,6 +5,7 @@ mod big;
 mod collections;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use storage::Content;
 
@@ -246,15 +247,19 @@ impl World {
         let mut slice = Slice::default();
         running.steps.go_on(self.keyspace.capture_step(id, namespace, from, &mut slice));
         slice
-            .drain(|hash, key, content| {
+            .drain(|hash, key, content, long| {
                 let place = (namespace, hash, key.to_vec());
                 let last = running.captured.last_key_value();
                 assert!(
                     last.is_none_or(|(last, _)| *last < place),
                     "keys come in the order of runs, each once"
                 );
-                running.captured.insert(place, content.copied());
-                Ok::<(), ()>(())
+                let mut content = content.copied();
+                if let (Content::Value { bytes, .. }, Some(value)) = (&mut content, long) {
+                    value.put(bytes)?;
+                }
+                running.captured.insert(place, content);
+                Ok::<(), Infallible>(())
             })
             .unwrap();
         if self.below(600) == 0 {

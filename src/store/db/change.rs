@@ -3,6 +3,7 @@
 //! * Every change of an entry goes through [`Db::changing`] or the shard's own `delete`: capture before write, then the
 //!   dirty mark, then the change (C1).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Db, Expiry, Key, Slot, WrongType};
@@ -52,6 +53,10 @@ impl Db<'_> {
     ) -> Slot {
         match object {
             rdb::Object::Int(number) => self.set(key, slot, NewValue::Int(number), expiry),
+            // No copy under the lock of what need not be one.
+            rdb::Object::String(Cow::Owned(bytes)) if bytes.len() > INLINE_MAX => {
+                self.set(key, slot, NewValue::Shared(Arc::new(bytes)), expiry)
+            }
             rdb::Object::String(bytes) => self.set(key, slot, NewValue::Bytes(&bytes, false), expiry),
             rdb::Object::Collection(value) => self.set(key, slot, NewValue::Object(value.into()), expiry),
         }
@@ -59,7 +64,7 @@ impl Db<'_> {
 
     pub(super) fn insert(&mut self, key: &Key<'_>, value: NewValue<'_>, expiry: Expiry) -> Slot {
         let shard = key.shard();
-        if self.work.undo.is_some() {
+        if self.work.undo.is_on {
             self.remember(self.index, key.hash, Some(key.bytes), None);
         }
         let expire = if let Expiry::At(at) = expiry { Some(at.0) } else { None };
@@ -82,7 +87,7 @@ impl Db<'_> {
     /// The table of a key that is about to be changed: it has been captured if a round needs it as it was, and it is dirty.
     #[inline]
     pub(super) fn changing(&mut self, hash: u64, slot: Slot) -> &mut Table {
-        if self.work.undo.is_some() {
+        if self.work.undo.is_on {
             self.remember(slot.db, hash, None, Some(slot));
         }
         let shard = self.locked.shard_mut(slot.shard);
@@ -194,7 +199,7 @@ impl Db<'_> {
 
     pub(super) fn take_out(&mut self, slot: Slot, key: &Key<'_>) {
         self.signal(slot.db, key);
-        if self.work.undo.is_some() {
+        if self.work.undo.is_on {
             self.remember(slot.db, key.hash, None, Some(slot));
         }
         let hasher = self.keyspace.hasher();

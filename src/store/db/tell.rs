@@ -14,7 +14,7 @@ impl Db<'_> {
     #[inline]
     pub fn notify(&mut self, class: NotifyFlags, name: &'static str, key: &[u8]) {
         if self.notifies.contains(class) {
-            self.note_event(class, name, key);
+            self.note_event(name, key);
         }
     }
 
@@ -24,8 +24,9 @@ impl Db<'_> {
     }
 
     #[cold]
-    fn note_event(&mut self, class: NotifyFlags, name: &'static str, key: &[u8]) {
-        self.work.events.push(Event::Key { class, name, db: self.index, key: key.into() });
+    fn note_event(&mut self, name: &'static str, key: &[u8]) {
+        let wanted = self.notifies;
+        self.work.events.push(Event::Key { wanted, name, db: self.index, key: key.into() });
     }
 
     /// Notes messages to subscribers, to be sent when the locks are released.

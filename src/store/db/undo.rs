@@ -34,7 +34,10 @@ struct Was {
 }
 
 /// Everything that an operation has to be taken back to.
+#[derive(Default)]
 pub(super) struct Undo {
+    /// Can the operation be taken back?
+    pub(super) is_on: bool,
     keys: HashMap<(DbIndex, Box<[u8]>), Was>,
     effects: usize,
     events: usize,
@@ -60,20 +63,22 @@ impl Db<'_> {
     /// What the operation does from here on can be taken back with [`Db::take_back`].
     pub fn allow_taking_back(&mut self) {
         let work = &mut *self.work;
-        work.undo = Some(Undo {
-            keys: HashMap::new(),
-            effects: work.effects.len(),
-            events: work.events.len(),
-            nested: work.nested.len(),
-            tallies: work.tallies,
-        });
+        let undo = &mut work.undo;
+        undo.keys.clear();
+        undo.is_on = true;
+        (undo.effects, undo.events, undo.nested) = (work.effects.len(), work.events.len(), work.nested.len());
+        undo.tallies = work.tallies;
     }
 
     /// What was done stays.
     pub fn keep_changes(&mut self) {
-        let kept = self.work.undo.take().into_iter().flat_map(|undo| undo.keys.into_values());
+        let undo = &mut self.work.undo;
+        undo.is_on = false;
+        if undo.keys.is_empty() {
+            return;
+        }
         // Of a big value that the operation took apart this is all that there still is of it.
-        let objects = kept.filter_map(|was| match was.before {
+        let objects = std::mem::take(&mut undo.keys).into_values().filter_map(|was| match was.before {
             Some((Kept::Object(object), ..)) => Some(object),
             _ => None,
         });
@@ -83,19 +88,22 @@ impl Db<'_> {
     /// Keeps what a key is before its first change. `slot`: where it is; `None`: it does not exist.
     #[cold]
     pub(super) fn remember(&mut self, db: DbIndex, hash: u64, key: Option<&[u8]>, slot: Option<Slot>) {
-        let Some(mut undo) = self.work.undo.take() else { return };
+        let mut undo = std::mem::take(&mut self.work.undo);
         let entry = slot.map(|slot| self.entry(slot));
         if let Some(name) = key.or(entry.as_ref().map(|entry| entry.key()))
             && let Place::Vacant(place) = undo.keys.entry((db, name.into()))
         {
             place.insert(Was::of(hash, entry));
         }
-        self.work.undo = Some(undo);
+        self.work.undo = undo;
     }
 
     /// Makes the dataset what it was when [`Db::allow_taking_back`] was called.
     pub fn take_back(&mut self) {
-        let Some(undo) = self.work.undo.take() else { return };
+        let undo = std::mem::take(&mut self.work.undo);
+        if !undo.is_on {
+            return;
+        }
         let selected = self.index;
         for ((db, name), was) in undo.keys {
             self.index = db;

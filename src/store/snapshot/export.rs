@@ -2,8 +2,8 @@
 //!
 //! * It has the function libraries, too.
 //! * The version is pinned, so the file is the dataset at one cut, whatever is written meanwhile.
-//! * No shard is locked, and memory is bounded by the largest value.
-//! * Values go from a run's block to the file: they are decoded only as far as their encoding in a file differs.
+//! * No shard is locked, and memory is bounded by the block with the largest value.
+//! * Values go from a run's block to the file, part by part: they are decoded only as far as their encoding in a file differs.
 //! * The file appears under its name when all of it is on disk. Until then, and after any failure, the old one stays.
 //! * Uses of keys are as of the time each was captured: reading a key writes nothing.
 
@@ -18,7 +18,7 @@ use storage::{Content, Error, NamespaceId, Position, Version};
 
 use crate::config::Config;
 use crate::rdb::writer::{Header, Writer};
-use crate::rdb::{Access, Format, Malformed, functions, image};
+use crate::rdb::{Access, Format, Malformed, NotPut, functions, image};
 use crate::store::evict::{self, AccessClock};
 use crate::store::{SHARD_COUNT, UnixMs};
 use crate::util::file::Draft;
@@ -187,17 +187,18 @@ fn write_database<W: Write>(
     }
     writer.select_db(db, expected, expires)?;
     let (mut scan, mut found) = (version.scan(Position { namespace, hash: 0 })?, 0);
-    let mut object = Vec::new();
     while let Some(entry) = scan.entry().filter(|entry| entry.position.namespace == namespace) {
         if progress.is_cancelled.load(Ordering::Relaxed) {
             return Err(Failure::Cancelled);
         }
         if let Content::Value { bytes, expiry_ms, .. } = entry.content {
-            object.clear();
-            let access = image::to_object(bytes, options.format, &mut object)
-                .map_err(|what| Failure::Value(entry.key.to_vec(), what))?;
+            let unintelligible = |what| Failure::Value(entry.key.to_vec(), what);
+            let (access, object) = image::to_object(bytes, options.format).map_err(unintelligible)?;
             let access = options.uses.map_or(Access::Unknown, |clock| clock.saved(access));
-            writer.encoded(entry.key, &object, expiry_ms, access)?;
+            writer.rewritten(entry.key, &object, expiry_ms, access).map_err(|why| match why {
+                NotPut::Malformed(what) => unintelligible(what),
+                NotPut::Sink(error) => Failure::Io(error),
+            })?;
             found += 1;
             progress.keys.fetch_add(1, Ordering::Relaxed);
         }

@@ -22,7 +22,7 @@ pub fn union<'a>(sets: &[&'a Set]) -> Box<dyn Iterator<Item = Element<'a>> + 'a>
     }
     // The members of the first set need no look at another one.
     let mut sets = sets.to_vec();
-    sets.sort_by_key(|set| Reverse(set.len()));
+    sets.sort_unstable_by_key(|set| Reverse(set.len()));
     Box::new((0..sets.len()).flat_map(move |index| {
         let earlier = sets[..index].to_vec();
         sets[index].iter().filter(move |member| !earlier.iter().any(|set| set.contains_element(*member)))
@@ -32,7 +32,7 @@ pub fn union<'a>(sets: &[&'a Set]) -> Box<dyn Iterator<Item = Element<'a>> + 'a>
 /// The members that are in all of `sets`, in the order of the smallest.
 pub fn intersection<'a>(sets: &[&'a Set]) -> impl Iterator<Item = Element<'a>> + use<'a> {
     let mut sets = sets.to_vec();
-    sets.sort_by_key(|set| set.len());
+    sets.sort_unstable_by_key(|set| set.len());
     let smallest = sets.first().copied();
     let others = sets.split_off(sets.len().min(1));
     let members = smallest.into_iter().flat_map(Set::iter);
@@ -43,7 +43,7 @@ pub fn intersection<'a>(sets: &[&'a Set]) -> impl Iterator<Item = Element<'a>> +
 pub fn difference<'a>(first: &'a Set, others: &[&'a Set]) -> impl Iterator<Item = Element<'a>> + use<'a> {
     // The biggest are the likeliest to have a member.
     let mut others = others.to_vec();
-    others.sort_by_key(|set| Reverse(set.len()));
+    others.sort_unstable_by_key(|set| Reverse(set.len()));
     first.iter().filter(move |member| !others.iter().any(|set| set.contains_element(*member)))
 }
 

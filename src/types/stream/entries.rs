@@ -49,6 +49,10 @@ pub struct Entries {
     blocks: Option<Blocks>,
     /// What the blocks take.
     bytes: usize,
+    /// The number of blocks.
+    blocks_len: usize,
+    /// What Redis's tree of the blocks has beside its root.
+    radix_nodes: usize,
     first_id: StreamId,
     last_id: StreamId,
     max_deleted_id: StreamId,
@@ -256,14 +260,14 @@ impl Entries {
         blocks.handle(&blocks.first()).spots().next().map(|spot| spot.id)
     }
 
-    /// `radix-tree-keys` of XINFO: the number of blocks. It walks over them.
+    /// `radix-tree-keys` of XINFO: the number of blocks.
     pub fn radix_tree_keys(&self) -> usize {
-        self.blocks().count()
+        self.blocks_len
     }
 
-    /// `radix-tree-nodes` of XINFO: what Redis's tree of the same blocks has. It walks over them.
+    /// `radix-tree-nodes` of XINFO: what Redis's tree of the same blocks has.
     pub fn radix_tree_nodes(&self) -> usize {
-        radix::nodes(self.blocks().map(|(master, _)| master))
+        1 + self.radix_nodes
     }
 
     /// All blocks with their master ids, ascending, as DUMP holds them.
@@ -346,17 +350,38 @@ impl Entries {
 
     pub(super) fn remove_block(&mut self, place: &Place) {
         let blocks = self.blocks.as_mut().expect("a place is in the blocks");
+        let master = blocks.handle(place).master();
         self.bytes -= blocks.handle(place).memory_bytes();
         if blocks.is_single() {
             self.blocks = None;
         } else {
             blocks.remove(place);
         }
+        self.blocks_len -= 1;
+        self.radix_nodes -= self.radix_nodes_of(master);
+    }
+
+    /// What Redis's tree has more with a block that is not there than without.
+    fn radix_nodes_of(&self, master: StreamId) -> usize {
+        let blocks = self.blocks.as_ref();
+        let around = |id| blocks.map(|blocks| (blocks, blocks.find_by(|master| *master <= id)));
+        let until = |id| {
+            let (blocks, place) = around(id)?;
+            Some(blocks.handle(&place).master()).filter(|master| *master <= id)
+        };
+        let from = |id| {
+            let (blocks, place) = around(id)?;
+            let master = blocks.handle(&place).master();
+            if master >= id { Some(master) } else { Some(blocks.handle(&blocks.next(&place)?).master()) }
+        };
+        radix::nodes_of(master, until, from)
     }
 
     fn push_block(&mut self, block: Block) {
         self.bytes += block.memory_bytes();
         let (master, live) = (block.master(), block.live());
+        self.blocks_len += 1;
+        self.radix_nodes += self.radix_nodes_of(master);
         match &mut self.blocks {
             None => self.blocks = Some(Spine::new(Arc::new(block), master, live)),
             Some(blocks) => {

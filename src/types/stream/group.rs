@@ -114,11 +114,14 @@ impl Groups {
         self.get_mut(name)
     }
 
-    /// Removes a group. Dropping it takes a while if much is pending.
-    pub fn remove(&mut self, name: &[u8]) -> Option<Group> {
+    /// Removes a group, and gives it alone. Dropping it takes a while if much is pending.
+    pub fn remove(&mut self, name: &[u8]) -> Option<Groups> {
         let group = self.groups.remove(name)?;
-        self.bytes -= group.memory_bytes();
-        Some(group)
+        let bytes = group.memory_bytes();
+        self.bytes -= bytes;
+        let mut groups = Map::default();
+        groups.insert(name.into(), group);
+        Some(Groups { groups, bytes })
     }
 
     /// All groups with their names, in the order of these.

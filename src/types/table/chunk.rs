@@ -169,7 +169,7 @@ impl<S: Shape> Chunk<S> {
     fn gather<'a>(entries: impl Iterator<Item = (&'a Self, usize)>, depth: u32, seed: u64) -> Self {
         let tag = |chunk: &Self, index| tag_of(hash_of(seed, chunk.key(index)), depth);
         let mut sorted: Vec<_> = entries.map(|(chunk, index)| (tag(chunk, index), chunk, index)).collect();
-        sorted.sort_by_key(|(tag, ..)| *tag);
+        sorted.sort_unstable_by_key(|(tag, ..)| *tag);
         let mut gathered = Self::new();
         let bytes = sorted.iter().map(|(_, chunk, index)| chunk.entry_len(*index)).sum();
         gathered.tags.reserve_exact(capacity_for(sorted.len() + 1));

@@ -235,8 +235,7 @@ impl<'a> Picker<'a> {
         let percent = |run: &Run| self.dead_records(run).saturating_mul(100) / run.meta().records().max(1);
         let mut dead: Vec<(u64, &Run)> = self.version.runs().map(|run| (percent(run), run)).collect();
         dead.retain(|&(percent, _)| percent >= self.options.dead_percent.max(1));
-        dead.sort_by_key(|&(percent, _)| Reverse(percent));
-        dead.into_iter().find_map(|(_, run)| self.rewrite(run))
+        self.rewrite_first(dead)
     }
 
     /// Moves data down while more is stored than the live keys ask for.
@@ -247,9 +246,8 @@ impl<'a> Picker<'a> {
         }
         let deepest_first = (0..LAST_LEVEL).rev().find_map(|level| self.down(level));
         deepest_first.or_else(|| {
-            let mut dead: Vec<&Run> = self.version.runs().filter(|run| self.dead_records(run) > 0).collect();
-            dead.sort_by_key(|run| Reverse(self.dead_records(run)));
-            dead.into_iter().find_map(|run| self.rewrite(run))
+            let dead = self.version.runs().map(|run| (self.dead_records(run), run));
+            self.rewrite_first(dead.filter(|&(records, _)| records > 0).collect())
         })
     }
 
@@ -270,9 +268,14 @@ impl<'a> Picker<'a> {
         }
         let dead =
             |run: &Run| run.meta().shares.iter().filter(|share| self.is_dropped(share.namespace)).count();
-        let mut runs: Vec<&Run> = self.version.runs().filter(|run| dead(run) > 0).collect();
-        runs.sort_by_key(|run| Reverse(dead(run)));
-        runs.into_iter().find_map(|run| self.rewrite(run))
+        let runs = self.version.runs().map(|run| (dead(run) as u64, run));
+        self.rewrite_first(runs.filter(|&(shares, _)| shares > 0).collect())
+    }
+
+    /// Rewrites one of these runs: the greatest number first.
+    fn rewrite_first(&self, mut runs: Vec<(u64, &Run)>) -> Option<Choice> {
+        runs.sort_unstable_by_key(|&(number, _)| Reverse(number));
+        runs.into_iter().find_map(|(_, run)| self.rewrite(run))
     }
 
     /// Adjacent runs that are one run's worth, of a level that has too many.
@@ -306,7 +309,7 @@ impl<'a> Picker<'a> {
             .filter(|run| self.is_free(run))
             .map(|run| (self.cost(run), run))
             .collect();
-        candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
+        candidates.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         candidates.into_iter().find_map(|(_, run)| {
             let meta = run.meta();
             let below: Vec<&Run> = self.version.level_within(level + 1, meta.first, meta.last).collect();

@@ -4,23 +4,36 @@
 //!
 //! * A block is about [`BLOCK_BYTES`] before compression. An entry that is longer makes a block of its own, of
 //!   whatever length; so does a crowd of entries of the same position.
+//! * A long body goes out in pieces while it is put together, so that a value of any length takes one piece of memory.
+//!   It is read back as a whole.
 //! * [`Block::decode`] checks everything once, the checksum first; what it returns can be read without errors.
 
 use std::cmp::Ordering;
 
+use crc32fast::Hasher;
+
 use super::{BlockRef, Compression, Content, Entry, NO_EXPIRY, NamespaceId, Position};
 use crate::checksum::{Place, crc_at, seeded};
 use crate::coding::{put_varint, take_array, take_u16, take_u32, take_u64, take_varint};
+use crate::error::Error;
 use crate::memory;
 
 /// What stands before a block's contents.
-pub const HEADER_BYTES: usize = 8;
+const HEADER_BYTES: usize = 4;
+/// What stands behind them.
+const CHECKSUM_BYTES: usize = 4;
+/// What a block has besides its contents.
+pub const FRAME_BYTES: usize = HEADER_BYTES + CHECKSUM_BYTES;
+/// In the place of a body's length: the contents are pieces.
+const IN_PIECES: u32 = u32::MAX;
+/// The longest body, or piece of one, that is in one piece.
+pub const PIECE_BYTES: usize = 32 << 10;
+/// No compression makes a byte of more bytes than so many.
+const RATIO_MAX: usize = 255;
 /// The size of the body's tail.
 const TAIL_BYTES: usize = 20;
 /// A block takes no further entry once its body would pass this size.
 const BLOCK_BYTES: usize = 8 << 10;
-/// The longest body that is compressed: it bounds what a reader allocates beyond what it has read.
-const COMPRESSED_BODY_MAX: usize = 16 << 20;
 /// A buffer that grew beyond this for one big value is given back.
 const KEPT_CAPACITY: usize = 1 << 20;
 
@@ -31,7 +44,10 @@ const DUE: u64 = 3;
 
 /// Gathers entries into a block.
 pub struct BlockBuilder {
+    /// The body; behind pieces that have gone out what follows them.
     body: Vec<u8>,
+    /// What has gone out, if the body is long.
+    gone: Option<Gone>,
     /// Each entry's hash, and where it ends in the body.
     rows: Vec<(u64, u64)>,
     namespace: NamespaceId,
@@ -39,10 +55,19 @@ pub struct BlockBuilder {
     compressed: Vec<u8>,
 }
 
+/// The beginning of a block, which is not in memory any more.
+struct Gone {
+    /// Bytes of the body.
+    body_bytes: u64,
+    /// Of the bytes that went.
+    crc: Hasher,
+}
+
 impl BlockBuilder {
     pub fn new() -> Self {
         Self {
             body: Vec::with_capacity(2 * BLOCK_BYTES),
+            gone: None,
             rows: Vec::new(),
             namespace: NamespaceId(0),
             least_expiry_ms: NO_EXPIRY,
@@ -52,17 +77,31 @@ impl BlockBuilder {
 
     /// Whether `entry` is to go into this block and not begin the next.
     pub fn takes(&self, entry: &Entry<'_>) -> bool {
-        let Some(&(last_hash, _)) = self.rows.last() else { return true };
-        let same_namespace = entry.position.namespace == self.namespace;
-        let same_hash = entry.position.hash == last_hash;
         // Ten bytes is what an entry usually takes in the columns and for its head.
         let columns = 10 * (self.rows.len() + 1);
         let grown = self.body.len() + entry.key.len() + entry.value_bytes() + columns + TAIL_BYTES;
-        same_namespace && (same_hash || grown <= BLOCK_BYTES)
+        let has_room = grown <= BLOCK_BYTES && self.gone.is_none();
+        (has_room && entry.position.namespace == self.namespace) || self.must_take(entry.position)
     }
 
-    /// Adds an entry; entries come in order.
+    /// Whether an entry at `position`, however long, is to go into this block.
+    pub fn must_take(&self, position: Position) -> bool {
+        let Some(&(last_hash, _)) = self.rows.last() else { return true };
+        position == Position { namespace: self.namespace, hash: last_hash }
+    }
+
+    /// Adds an entry that is not long; entries come in order.
     pub fn push(&mut self, entry: &Entry<'_>) {
+        self.put_head(entry);
+        self.body.extend_from_slice(entry.key);
+        if let Content::Value { bytes, .. } = entry.content {
+            self.body.extend_from_slice(bytes);
+        }
+        self.end_entry(entry.position.hash);
+    }
+
+    /// Begins an entry with what stands before its key.
+    pub fn put_head(&mut self, entry: &Entry<'_>) {
         if self.rows.is_empty() {
             self.namespace = entry.position.namespace;
         }
@@ -80,11 +119,52 @@ impl BlockBuilder {
             put_varint(&mut self.body, expiry_ms);
         }
         self.least_expiry_ms = self.least_expiry_ms.min(entry.content.wakes_ms().unwrap_or(NO_EXPIRY));
-        self.body.extend_from_slice(entry.key);
-        if let Content::Value { bytes, .. } = entry.content {
-            self.body.extend_from_slice(bytes);
+    }
+
+    /// Adds to the entry that was begun what a piece has room for; what it has no room for is given back.
+    #[inline]
+    pub fn fill<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let room = PIECE_BYTES.saturating_sub(self.body.len());
+        let (front, rest) = bytes.split_at(room.min(bytes.len()));
+        self.body.extend_from_slice(front);
+        rest
+    }
+
+    /// Ends the entry that was begun.
+    pub fn end_entry(&mut self, hash: u64) {
+        let gone = self.gone.as_ref().map_or(0, |gone| gone.body_bytes);
+        self.rows.push((hash, gone + self.body.len() as u64));
+    }
+
+    /// Sends what there is of the body out, in pieces. The block goes to `place`.
+    pub fn put_pieces(
+        &mut self,
+        place: Place,
+        compression: Compression,
+        mut out: impl FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut gone = match self.gone.take() {
+            Some(gone) => gone,
+            None => {
+                let header = IN_PIECES.to_le_bytes();
+                let mut crc = seeded(place);
+                crc.update(&header);
+                out(&header)?;
+                Gone { body_bytes: 0, crc }
+            }
+        };
+        gone.body_bytes += self.body.len() as u64;
+        for piece in self.body.chunks(PIECE_BYTES) {
+            let is_smaller = compress(piece, compression, &mut self.compressed);
+            let (stored, length) = if is_smaller { (&self.compressed[..], piece.len()) } else { (piece, 0) };
+            for part in [&(stored.len() as u32).to_le_bytes(), &(length as u32).to_le_bytes(), stored] {
+                gone.crc.update(part);
+                out(part)?;
+            }
         }
-        self.rows.push((entry.position.hash, self.body.len() as u64));
+        self.body.clear();
+        self.gone = Some(gone);
+        Ok(())
     }
 
     /// The first entry's position, and the least time at which an entry expires or is due.
@@ -93,23 +173,29 @@ impl BlockBuilder {
         (Position { namespace: self.namespace, hash }, self.least_expiry_ms)
     }
 
-    /// Completes the block as it goes to `place`: its header and its contents.
-    pub fn seal(&mut self, place: Place, compression: Compression) -> ([u8; HEADER_BYTES], &[u8]) {
+    /// Completes the block, which goes to `place`.
+    pub fn seal(
+        &mut self,
+        place: Place,
+        compression: Compression,
+        mut out: impl FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.put_columns();
-        let mut header = [0; HEADER_BYTES];
-        let contents = match self.compress(compression) {
-            true => {
-                let length = u32::try_from(self.body.len()).expect("long bodies are not compressed");
-                header[4..].copy_from_slice(&length.to_le_bytes());
-                &self.compressed
-            }
-            false => &self.body,
+        if self.gone.is_some() || self.body.len() > PIECE_BYTES {
+            self.put_pieces(place, compression, &mut out)?;
+            let gone = self.gone.take().expect("a piece has just gone");
+            return out(&gone.crc.finalize().to_le_bytes());
+        }
+        let (header, contents) = match compress(&self.body, compression, &mut self.compressed) {
+            true => (self.body.len() as u32, &self.compressed),
+            false => (0, &self.body),
         };
-        let mut hasher = seeded(place);
-        hasher.update(&header[4..]);
-        hasher.update(contents);
-        header[..4].copy_from_slice(&hasher.finalize().to_le_bytes());
-        (header, contents)
+        let mut crc = seeded(place);
+        crc.update(&header.to_le_bytes());
+        crc.update(contents);
+        out(&header.to_le_bytes())?;
+        out(contents)?;
+        out(&crc.finalize().to_le_bytes())
     }
 
     /// Makes room for the next block.
@@ -118,6 +204,7 @@ impl BlockBuilder {
             buffer.clear();
             memory::shrink(buffer, KEPT_CAPACITY);
         }
+        self.gone = None;
         self.rows.clear();
         self.least_expiry_ms = NO_EXPIRY;
     }
@@ -138,20 +225,18 @@ impl BlockBuilder {
         self.body.extend_from_slice(&entries.to_le_bytes());
         self.body.extend_from_slice(&[hash_width as u8, end_width as u8, 0, 0]);
     }
+}
 
-    /// Compresses the body; whether it is to be stored so. It must shrink by an eighth to be worth a decompression at
-    /// every read.
-    fn compress(&mut self, compression: Compression) -> bool {
-        if compression == Compression::None || self.body.len() > COMPRESSED_BODY_MAX {
-            return false;
-        }
-        self.compressed.resize(lz4_flex::block::get_maximum_output_size(self.body.len()), 0);
-        let Ok(length) = lz4_flex::block::compress_into(&self.body, &mut self.compressed) else {
-            return false;
-        };
-        self.compressed.truncate(length);
-        length < self.body.len() - self.body.len() / 8
+/// Compresses up to [`PIECE_BYTES`] into `compressed`; whether they are to be stored so. They must shrink by an eighth to be
+/// worth a decompression at every read.
+fn compress(bytes: &[u8], compression: Compression, compressed: &mut Vec<u8>) -> bool {
+    if compression == Compression::None {
+        return false;
     }
+    compressed.resize(lz4_flex::block::get_maximum_output_size(bytes.len()), 0);
+    let Ok(length) = lz4_flex::block::compress_into(bytes, compressed) else { return false };
+    compressed.truncate(length);
+    length < bytes.len() - bytes.len() / 8
 }
 
 /// The number of bytes that hold `value`.
@@ -202,16 +287,18 @@ impl Block {
     /// Checks the bytes that lie at `place`, and opens the block that `expected` promises there.
     pub(super) fn decode(stored: Vec<u8>, place: Place, expected: &BlockRef) -> Result<Self, &'static str> {
         const NONSENSE: &str = "a block that this server cannot have written";
-        let mut rest = &stored[..];
-        let header = take_u32(&mut rest).map(|crc| (crc, rest));
-        let Some((crc, checked)) = header else { return Err("a block without a header") };
-        if crc != crc_at(place, checked) {
+        let Some((checked, crc)) = stored.split_last_chunk().filter(|(checked, _)| !checked.is_empty())
+        else {
+            return Err("a block without a header");
+        };
+        if u32::from_le_bytes(*crc) != crc_at(place, checked) {
             return Err("the checksum of a block is wrong");
         }
-        let body_bytes = take_u32(&mut rest).ok_or(NONSENSE)? as usize;
-        let (bytes, body) = match body_bytes {
-            0 => (stored, HEADER_BYTES),
-            _ => (decompress(rest, body_bytes).ok_or(NONSENSE)?, 0),
+        let mut contents = checked;
+        let (bytes, body) = match take_u32(&mut contents).ok_or(NONSENSE)? {
+            0 => (without_checksum(stored), HEADER_BYTES),
+            IN_PIECES => (join(contents).ok_or(NONSENSE)?, 0),
+            body_bytes => (decompress(contents, body_bytes as usize).ok_or(NONSENSE)?, 0),
         };
         let block = Self::open(bytes, body).ok_or(NONSENSE)?;
         block.check_entries().ok_or(NONSENSE)?;
@@ -303,6 +390,21 @@ impl Block {
             .map(|entry| entry.content)
     }
 
+    /// What the block says of a key, if anything. A long value keeps its memory.
+    pub fn take(mut self, position: Position, key: &[u8]) -> Option<Content<Vec<u8>>> {
+        let content = self.get(position, key)?;
+        let Content::Value { bytes, expiry_ms, due_ms } = content else { return Some(Content::Tombstone) };
+        if bytes.len() <= PIECE_BYTES {
+            return Some(content.copied());
+        }
+        let start = bytes.as_ptr() as usize - self.bytes.as_ptr() as usize;
+        let end = start + bytes.len();
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.truncate(end);
+        bytes.drain(..start);
+        Some(Content::Value { bytes, expiry_ms, due_ms })
+    }
+
     /// The first entry at or behind `position`; [`Block::len`] if there is none.
     pub fn seek(&self, position: Position) -> usize {
         match position.namespace.cmp(&self.first.namespace) {
@@ -328,13 +430,51 @@ impl Block {
     }
 }
 
+fn without_checksum(mut stored: Vec<u8>) -> Vec<u8> {
+    stored.truncate(stored.len() - CHECKSUM_BYTES);
+    stored
+}
+
 fn decompress(contents: &[u8], body_bytes: usize) -> Option<Vec<u8>> {
-    if body_bytes > COMPRESSED_BODY_MAX {
-        return None;
+    let mut body = vec![0; Some(body_bytes).filter(|&length| length <= PIECE_BYTES)?];
+    decompress_into(contents, &mut body)?;
+    Some(body)
+}
+
+fn decompress_into(contents: &[u8], body: &mut [u8]) -> Option<()> {
+    let length = lz4_flex::block::decompress_into(contents, body).ok()?;
+    (length == body.len()).then_some(())
+}
+
+/// The body whose pieces these are.
+fn join(pieces: &[u8]) -> Option<Vec<u8>> {
+    let (mut length, mut rest) = (0, pieces);
+    while !rest.is_empty() {
+        let (piece, piece_bytes) = take_piece(&mut rest)?;
+        length += piece_bytes.unwrap_or(piece.len());
     }
-    let mut body = vec![0; body_bytes];
-    let length = lz4_flex::block::decompress_into(contents, &mut body).ok()?;
-    (length == body_bytes).then_some(body)
+    let (mut body, mut rest) = (vec![0; length], pieces);
+    let mut room = &mut body[..];
+    while !rest.is_empty() {
+        let (piece, piece_bytes) = take_piece(&mut rest)?;
+        let (now, later) = room.split_at_mut(piece_bytes.unwrap_or(piece.len()));
+        match piece_bytes {
+            Some(_) => decompress_into(piece, now)?,
+            None => now.copy_from_slice(piece),
+        }
+        room = later;
+    }
+    Some(body)
+}
+
+/// Takes a piece as it is stored, and how long it was before compression, if it is compressed. Neither is longer than what
+/// follows from the bytes that are there.
+fn take_piece<'b>(rest: &mut &'b [u8]) -> Option<(&'b [u8], Option<usize>)> {
+    let (stored, length) = (take_u32(rest)? as usize, take_u32(rest)? as usize);
+    let (piece, behind) = rest.split_at_checked(stored)?;
+    *rest = behind;
+    let sensible = length <= PIECE_BYTES.min(stored.saturating_mul(RATIO_MAX));
+    sensible.then_some((piece, Some(length).filter(|&length| length > 0)))
 }
 
 #[cfg(test)]
@@ -351,8 +491,13 @@ mod tests {
     fn sealed(entries: &[Entry<'_>], compression: Compression) -> Vec<u8> {
         let mut builder = BlockBuilder::new();
         entries.iter().for_each(|entry| builder.push(entry));
-        let (header, contents) = builder.seal(PLACE, compression);
-        [&header[..], contents].concat()
+        let mut stored = Vec::new();
+        let put = |bytes: &[u8]| {
+            stored.extend_from_slice(bytes);
+            Ok(())
+        };
+        builder.seal(PLACE, compression, put).unwrap();
+        stored
     }
 
     fn decode(stored: &[u8], place: Place, hash: u64) -> Result<Block, &'static str> {
@@ -437,29 +582,34 @@ mod tests {
         assert!(!builder.takes(&Entry { position: elsewhere, ..value(1, b"l", b"", None) }));
     }
 
+    fn reseal(stored: &mut [u8]) {
+        let (checked, crc) = stored.split_last_chunk_mut().unwrap();
+        *crc = crc_at(PLACE, checked).to_le_bytes();
+    }
+
     /// A broken writer, or a forger: the checksum is right and the contents are not.
     #[test]
     fn nonsense_with_a_right_checksum_is_refused_or_readable() {
-        let long = vec![b'x'; 300];
-        for compression in [Compression::None, Compression::Lz4] {
-            let stored = sealed(&entries(&long), compression);
+        let long = vec![b'x'; 70_000];
+        for (compression, length) in
+            [(Compression::None, 300), (Compression::Lz4, 300), (Compression::Lz4, 70_000)]
+        {
+            let stored = sealed(&entries(&long[..length]), compression);
             let mut refused = 0;
-            for at in 4..stored.len() {
+            for at in 0..stored.len() - CHECKSUM_BYTES {
                 for flip in [1, 0x80, 0xff] {
                     let mut stored = stored.clone();
                     stored[at] ^= flip;
-                    let crc = crc_at(PLACE, &stored[4..]);
-                    stored[..4].copy_from_slice(&crc.to_le_bytes());
+                    reseal(&mut stored);
                     match decode(&stored, PLACE, 10) {
                         Ok(block) => assert_eq!(block.entries().count(), block.len()),
                         Err(_) => refused += 1,
                     }
                 }
             }
-            for end in 4..stored.len() {
+            for end in CHECKSUM_BYTES..stored.len() {
                 let mut stored = stored[..end].to_vec();
-                let crc = crc_at(PLACE, &stored[4..]);
-                stored[..4].copy_from_slice(&crc.to_le_bytes());
+                reseal(&mut stored);
                 assert!(decode(&stored, PLACE, 10).is_err(), "cut at {end}");
             }
             assert!(refused > 50, "{refused}");

@@ -3,7 +3,7 @@
 //! * Entries come in order; an entry out of order is a broken caller and panics.
 //! * The file has a temporary name until all of it is durable. A builder that fails or is dropped removes it as well as
 //!   it can; what is left is swept at the next start. After an error only a drop is allowed: a failed sync is final.
-//! * Memory: one block (or one big value), a write buffer, 24 bytes a block for the index, and the filter, whose size
+//! * Memory: one block or a piece of a longer one, a write buffer, 24 bytes a block for the index, and the filter, whose size
 //!   follows from [`BuildOptions::entries_max`].
 
 use std::io;
@@ -12,11 +12,11 @@ use std::sync::{Arc, OnceLock};
 
 use crc32fast::Hasher;
 
-use super::block::BlockBuilder;
+use super::block::{BlockBuilder, PIECE_BYTES};
 use super::filter::Filter;
 use super::footer::{self, FOOTER_BYTES, Sections};
 use super::index::Index;
-use super::{Entry, NO_EXPIRY, NamespaceId, Position, Run, RunDir, RunId, RunInfo, Span};
+use super::{Content, Entry, NO_EXPIRY, NamespaceId, Position, Run, RunDir, RunId, RunInfo, Span};
 use crate::checksum::seeded;
 use crate::error::Error;
 use crate::fs::{File, Fs, Open, write_full};
@@ -73,6 +73,8 @@ pub struct Builder {
     compression: Compression,
     out: Output,
     block: BlockBuilder,
+    /// Where the block begins.
+    block_offset: u64,
     index: Index,
     filter: Filter,
     last_key: Vec<u8>,
@@ -106,6 +108,7 @@ impl Builder {
             compression: options.compression,
             out: Output::create(runs.fs.clone(), runs.temporary_path(id))?,
             block: BlockBuilder::new(),
+            block_offset: 0,
             index: Index::default(),
             filter: Filter::new(options.entries_max),
             last_key: Vec::new(),
@@ -116,6 +119,48 @@ impl Builder {
 
     /// Adds an entry behind those before it.
     pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        if entry.key.len() + entry.value_bytes() > PIECE_BYTES {
+            return self.push_long(entry, |_| Ok(())).map(|_length| ());
+        }
+        self.admit(entry);
+        if !self.block.takes(entry) {
+            self.end_block()?;
+        }
+        self.block.push(entry);
+        Ok(())
+    }
+
+    /// Adds an entry whose value is the one it has and behind it what `rest` puts: so it need not be in memory at once.
+    /// Gives the value's length.
+    pub fn push_long(
+        &mut self,
+        entry: &Entry<'_>,
+        rest: impl FnOnce(&mut ValueWriter<'_>) -> Result<(), Error>,
+    ) -> Result<u64, Error> {
+        self.admit(entry);
+        if !self.block.must_take(entry.position) {
+            self.end_block()?;
+        }
+        self.failed = true;
+        self.block.put_head(entry);
+        let mut writer = ValueWriter { builder: self, length: 0 };
+        writer.put(entry.key)?;
+        writer.length = 0;
+        if let Content::Value { bytes, .. } = entry.content {
+            writer.put(bytes)?;
+            rest(&mut writer)?;
+        }
+        let length = writer.length;
+        self.block.end_entry(entry.position.hash);
+        if let Some(added) = &mut self.added {
+            added.value_bytes += length - entry.value_bytes() as u64;
+        }
+        self.failed = false;
+        Ok(length)
+    }
+
+    /// Counts an entry, and sees that it comes in order.
+    fn admit(&mut self, entry: &Entry<'_>) {
         assert!(!self.failed, "a builder was used after it had failed");
         let added = self.added.get_or_insert_with(|| Added::before(entry.position));
         let ascends = added.shares.is_empty() || (added.last, &self.last_key[..]) < entry.order();
@@ -124,11 +169,6 @@ impl Builder {
         self.last_key.clear();
         self.last_key.extend_from_slice(entry.key);
         self.filter.insert(entry.position.hash);
-        if !self.block.takes(entry) {
-            self.end_block()?;
-        }
-        self.block.push(entry);
-        Ok(())
     }
 
     /// The bytes of the file so far, without what is still gathered for the next block.
@@ -171,15 +211,21 @@ impl Builder {
         Ok(Some(Built { run: Arc::new(run), shares: added.shares }))
     }
 
+    /// Sends what there is of a long block out.
+    fn put_pieces(&mut self) -> Result<(), Error> {
+        let place = self.runs.place(self.id, self.block_offset);
+        self.block.put_pieces(place, self.compression, |bytes| self.out.append(bytes))
+    }
+
     fn end_block(&mut self) -> Result<(), Error> {
-        let offset = self.out.offset();
         let (first, least_expiry_ms) = self.block.summary();
-        let (header, contents) = self.block.seal(self.runs.place(self.id, offset), self.compression);
-        let written = self.out.append(&header).and_then(|()| self.out.append(contents));
+        let place = self.runs.place(self.id, self.block_offset);
+        let written = self.block.seal(place, self.compression, |bytes| self.out.append(bytes));
         self.failed = written.is_err();
         written?;
-        self.index.push(first, offset, least_expiry_ms);
+        self.index.push(first, self.block_offset, least_expiry_ms);
         self.block.clear();
+        self.block_offset = self.out.offset();
         Ok(())
     }
 
@@ -203,6 +249,33 @@ impl Builder {
             self.out.append(&row)?;
         }
         Ok((offset, crc.finalize()))
+    }
+}
+
+/// Where the bytes of a long value are put, as they come.
+pub struct ValueWriter<'b> {
+    builder: &'b mut Builder,
+    length: u64,
+}
+
+impl ValueWriter<'_> {
+    /// Puts the next bytes.
+    #[inline]
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.length += bytes.len() as u64;
+        match self.builder.block.fill(bytes) {
+            [] => Ok(()),
+            rest => self.put_rest(rest),
+        }
+    }
+
+    /// Puts what the piece in the making has no room for.
+    fn put_rest(&mut self, mut rest: &[u8]) -> Result<(), Error> {
+        while !rest.is_empty() {
+            self.builder.put_pieces()?;
+            rest = self.builder.block.fill(rest);
+        }
+        Ok(())
     }
 }
 

@@ -213,10 +213,10 @@ mod tests {
         assert!(refused(bytes(&footer(), 3), Place { segment: 5, ..PLACE }).contains("run 0000000000000004"));
         assert!(refused(bytes(&footer(), 3), Place { offset: 1, ..PLACE }).contains("checksum"));
         let mut newer = bytes(&footer(), 3);
-        newer[8] = 2;
+        newer[8] = 3;
         let crc = crc_at(PLACE, &newer[8..]);
         newer[4..8].copy_from_slice(&crc.to_le_bytes());
-        assert!(refused(newer, PLACE).contains("format version is 2"));
+        assert!(refused(newer, PLACE).contains("format version is 3"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! It stays in memory, 24 bytes a block. Hashes are evenly spread, so a lookup guesses by proportion and looks at a few
 //! rows near the guess, whatever their number.
 
-use super::block::HEADER_BYTES;
+use super::block::FRAME_BYTES;
 use super::{NO_EXPIRY, NamespaceId, Position};
 use crate::coding::{take_u32, take_u64};
 
@@ -144,7 +144,7 @@ impl Index {
 }
 
 fn long_enough(begin: u64, end: u64) -> bool {
-    end.checked_sub(begin).is_some_and(|length| length > HEADER_BYTES as u64)
+    end.checked_sub(begin).is_some_and(|length| length > FRAME_BYTES as u64)
 }
 
 /// The last of ascending, evenly spread `hashes` that is not above `hash`.

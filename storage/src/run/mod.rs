@@ -8,9 +8,15 @@
 //!   footer      168 bytes
 //!
 //! block
-//!   0  checksum           u32, of everything after it, seeded with dataset id, run id and offset in the file
-//!   4  body length        u32, 0: the contents are the body; otherwise they are LZ4 of a body of this length
-//!   8  contents
+//!   0  body length        u32, 0: the contents are the body; 2³² − 1: they are pieces of it, back to back; otherwise they are
+//!                         LZ4 of a body of this length
+//!   4  contents
+//!      checksum           u32, of everything before it, seeded with dataset id, run id and offset in the file
+//!
+//! piece
+//!   0  length             u32, of what follows the next field
+//!   4  piece length       u32, 0: what follows is the piece; otherwise it is LZ4 of a piece of this length
+//!   8  …
 //!
 //! body
 //!      entries            back to back
@@ -42,7 +48,7 @@
 //! footer
 //!   0  magic "FKRN"       4 bytes
 //!   4  checksum           u32, of bytes 8 to 168, seeded with dataset id, run id and offset in the file
-//!   8  format version     u16, now 1
+//!   8  format version     u16, now 2
 //!  10  zero               u16
 //!  12  file checksum      u32, of everything before the footer, not seeded
 //!  16  filter checksum    u32, seeded with dataset id, run id and offset in the file
@@ -67,8 +73,8 @@
 //! 152  zero               16 bytes
 //! ```
 //!
-//! All integers are little-endian; varints are drawn in `coding.rs`. The tail stands behind the entries so that a value
-//! of any size is encoded where it will be written from. Hashes and ends are columns so that a block is searched
+//! All integers are little-endian; varints are drawn in `coding.rs`. The tail and the checksum stand behind the entries, and
+//! bodies over 32 KiB are in pieces, so that a value of any size is encoded and written bit by bit. Hashes and ends are columns so that a block is searched
 //! without looking at its entries; a hash column costs about seven bytes an entry, for hashes do not compress.
 //!
 //! Invariants:
@@ -102,7 +108,7 @@ mod index;
 mod reader;
 
 pub use block::Block;
-pub use builder::{BuildOptions, Builder, Built, Compression, NamespaceShare};
+pub use builder::{BuildOptions, Builder, Built, Compression, NamespaceShare, ValueWriter};
 pub use footer::{RunInfo, Span};
 pub use index::BlockRef;
 pub use reader::{Run, Scan};
@@ -110,7 +116,7 @@ pub use reader::{Run, Scan};
 pub use crate::entry::{Content, Entry, NamespaceId, Position};
 
 /// The version of the format drawn above.
-const FORMAT_VERSION: u16 = 1;
+const FORMAT_VERSION: u16 = 2;
 /// What stands for "no entry expires".
 const NO_EXPIRY: u64 = u64::MAX;
 

@@ -147,7 +147,7 @@ impl Run {
         }
         let Some(block) = self.find(position) else { return Ok(None) };
         let block = self.read_block(&block)?;
-        Ok(block.get(position, key).map(|content| content.copied()))
+        Ok(block.take(position, key))
     }
 
     /// As [`Run::get`], without waiting for the disk; the outer `None`: that would take it.
@@ -161,7 +161,7 @@ impl Run {
         }
         let Some(block) = self.find(position) else { return Ok(Some(None)) };
         let block = self.read_cached_block(&block)?;
-        Ok(block.map(|block| block.get(position, key).map(|content| content.copied())))
+        Ok(block.map(|block| block.take(position, key)))
     }
 
     /// All entries at or behind `from`, in order.

@@ -141,7 +141,7 @@ pub(crate) fn look(fs: Arc<dyn Fs>, dir: &Path, dataset_id: u64) -> Result<Found
     stale.extend(manifests.filter(|&number| Some(number) != current).map(|number| path_of(dir, number)));
     stale.extend(present.difference(&named).map(|id| id.path(dir)));
     stale.extend(runs.iter().filter(unfinished).map(|name| dir.join(run::DIR).join(name)));
-    stale.sort();
+    stale.sort_unstable();
     let dir = dir.to_path_buf();
     Ok(Found { fs, dir, dataset_id, version: Arc::new(version), torn, stale, missing, end })
 }

@@ -279,8 +279,8 @@ impl Version {
             self.levels[usize::from(meta.level)].push(Run { meta: Arc::new(meta.clone()), file });
         }
         let (level0, deep) = self.levels.split_at_mut(1);
-        level0[0].sort_by_key(|run| std::cmp::Reverse((run.meta.epochs.1, run.meta.id)));
-        deep.iter_mut().for_each(|level| level.sort_by_key(|run| run.meta.first));
+        level0[0].sort_unstable_by_key(|run| std::cmp::Reverse((run.meta.epochs.1, run.meta.id)));
+        deep.iter_mut().for_each(|level| level.sort_unstable_by_key(|run| run.meta.first));
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use storage::fs::Fs;
 use storage::fs::sim::Sim;
 use storage::merge::Source;
 use storage::run::{
-    BuildOptions, Compression, Content, Entry, NamespaceId, Position, RunDir, RunId, RunInfo, Span,
+    BuildOptions, Builder, Compression, Content, Entry, NamespaceId, Position, RunDir, RunId, RunInfo, Span,
 };
 use storage::{Epoch, Error, Lsn};
 
@@ -48,9 +48,25 @@ pub fn build(
 ) -> Result<Option<RunInfo>, Error> {
     let mut builder = runs.build(id, options)?;
     for row in model {
-        builder.push(&entry(row))?;
+        push(&mut builder, &entry(row))?;
     }
     Ok(builder.finish(SPAN)?.map(|built| *built.run.info()))
+}
+
+/// Pushes an entry: one that has more than a few bytes in parts of odd lengths.
+fn push(builder: &mut Builder, entry: &Entry<'_>) -> Result<(), Error> {
+    let Content::Value { bytes, expiry_ms, due_ms } = entry.content else { return builder.push(entry) };
+    let step = match bytes.len() {
+        0..180 => return builder.push(entry),
+        length @ 180..1000 => length / 3,
+        1000..30_000 => 31,
+        _ => 40_001,
+    };
+    let (front, rest) = bytes.split_at(bytes.len() % 100);
+    let begun = Entry { content: Content::Value { bytes: front, expiry_ms, due_ms }, ..*entry };
+    let length = builder.push_long(&begun, |out| rest.chunks(step).try_for_each(|part| out.put(part)))?;
+    assert_eq!(length, bytes.len() as u64);
+    Ok(())
 }
 
 /// All that a source yields.
@@ -79,7 +95,8 @@ pub fn random_model_of(random: &mut Random, entries: u64, spread: u64) -> Model 
         let position = Position { namespace: NamespaceId(namespace), hash: random.next() % spread };
         let key = format!("key:{}", random.below(20)).into_bytes();
         let length = match random.below(60) {
-            0 => random.below(40_000),
+            0 if random.one_in(4) => random.below(150_000),
+            0 => random.below(30_000),
             1..10 => 0,
             _ => random.below(200),
         };
@@ -109,6 +126,7 @@ pub fn small_run() -> (Sim, RunDir, Model) {
         let position = Position { namespace: NamespaceId((i / 20) as u32), hash: i << 58 | i };
         let bytes = match i % 10 {
             3 => (0..300).map(|_| random.next() as u8).collect(),
+            7 if i == 17 => vec![7; 70_000],
             7 => vec![7; 9000],
             _ => vec![i as u8; 40],
         };

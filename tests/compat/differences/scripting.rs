@@ -1,6 +1,8 @@
 //! What may differ of scripts and functions.
 
-use super::{ANYWHERE, Allowed};
+use super::{ANYWHERE, Allowed, same_numbers, sorted};
+use crate::compat::scripts::contains;
+use crate::compat::target::{Argv, is};
 use crate::support::Value;
 
 pub(super) const ALLOWED: &[Allowed] = &[
@@ -16,7 +18,81 @@ pub(super) const ALLOWED: &[Allowed] = &[
         same: |a, b| [a, b].iter().all(|reply| is_taken(reply)),
         ..ANYWHERE
     },
+    Allowed {
+        commands: SCRIPTS,
+        reason: "the members of a set that a script returns come in the order of a server's own hash table",
+        only: reads_members,
+        same: same_but_for_the_order_of_members,
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: FUNCTIONS,
+        reason: "the members of a set that a function returns come in the order of a server's own hash table",
+        after: Some(|argv, _, _| is(argv, 0, "FUNCTION") && reads_members(argv)),
+        same: same_but_for_the_order_of_members,
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: SCRIPTS,
+        reason: "before 7.2 scores are printed with 17 digits, however few say the same",
+        only: reads_scores,
+        same: same_numbers,
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: FUNCTIONS,
+        reason: "before 7.2 scores are printed with 17 digits, however few say the same",
+        after: Some(|argv, _, _| is(argv, 0, "FUNCTION") && reads_scores(argv)),
+        same: same_numbers,
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: SCRIPTS,
+        reason: "in Lua any border is the length of an array with holes, and nulls of RESP3 are such",
+        only: measures_an_array_with_holes,
+        same: |a, b| a.as_int().is_some() && b.as_int().is_some(),
+        ..ANYWHERE
+    },
+    Allowed {
+        commands: FUNCTIONS,
+        reason: "in Lua any border is the length of an array with holes, and nulls of RESP3 are such",
+        after: Some(|argv, _, _| is(argv, 0, "FUNCTION") && measures_an_array_with_holes(argv)),
+        same: |a, b| a.as_int().is_some() && b.as_int().is_some(),
+        ..ANYWHERE
+    },
 ];
+
+const SCRIPTS: &[&str] = &["eval", "eval_ro", "evalsha", "evalsha_ro"];
+const FUNCTIONS: &[&str] = &["fcall", "fcall_ro"];
+
+/// Whether a word of a command is a text, or the name of one, that contains all of these.
+fn has(argv: &Argv, words: &[&str]) -> bool {
+    argv.iter().any(|text| words.iter().all(|word| contains(text, word)))
+}
+
+fn reads_members(argv: &Argv) -> bool {
+    has(argv, &["smembers"])
+}
+
+fn reads_scores(argv: &Argv) -> bool {
+    has(argv, &["withscores"]) || has(argv, &["zscore"])
+}
+
+fn measures_an_array_with_holes(argv: &Argv) -> bool {
+    has(argv, &["setresp(3)", "mget", "#r"])
+}
+
+/// Whether two replies of a script are equal when arrays of nothing but strings, which may be members of a set, have no order.
+fn same_but_for_the_order_of_members(a: &Value, b: &Value) -> bool {
+    let is_members = |items: &[Value]| items.iter().all(|item| matches!(item, Value::Bulk(_)));
+    match (a, b) {
+        (Value::Array(one), Value::Array(other)) if !(is_members(one) && is_members(other)) => {
+            let mut pairs = one.iter().zip(other);
+            one.len() == other.len() && pairs.all(|(a, b)| same_but_for_the_order_of_members(a, b))
+        }
+        _ => sorted(a) == sorted(b),
+    }
+}
 
 fn is_taken(value: &Value) -> bool {
     let text = value.as_error().unwrap_or_default();
@@ -39,4 +115,15 @@ fn in_order(value: &Value) -> Value {
         }
         other => other.clone(),
     }
+}
+
+#[test]
+fn what_a_script_returns_may_differ_in_the_order_of_members_only() {
+    let bulks = |words: &[&str]| Value::Array(words.iter().map(Value::bulk).collect());
+    let nested = |members: &[&str], last: i64| Value::Array(vec![bulks(members), Value::Int(last)]);
+    assert!(same_but_for_the_order_of_members(&nested(&["a", "b"], 1), &nested(&["b", "a"], 1)));
+    assert!(!same_but_for_the_order_of_members(&nested(&["a", "b"], 1), &nested(&["b", "b"], 1)));
+    assert!(!same_but_for_the_order_of_members(&nested(&["a", "b"], 1), &nested(&["a", "b"], 2)));
+    let reversed = Value::Array(vec![Value::Int(1), bulks(&["a", "b"])]);
+    assert!(!same_but_for_the_order_of_members(&nested(&["a", "b"], 1), &reversed));
 }

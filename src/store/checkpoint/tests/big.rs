@@ -1,7 +1,14 @@
 //! What operations on a big key cost while its shard is locked, told by what they ask of the allocator: whatever grows, is copied or is
 //! freed with the size of the value shows there, on a machine of any speed.
 
+use std::sync::Arc;
+
+use storage::fs::os::Os;
+use storage::merge::Source;
+use storage::{Lsn, Options, Position};
+
 use super::*;
+use crate::rdb::{Format, Sink, image};
 use crate::store::keyspace::Garbage;
 use crate::store::{Edited, Slot};
 use crate::types::hash::{self, Hash};
@@ -10,6 +17,7 @@ use crate::types::set::{self, Set};
 use crate::types::stream::{self, NewId, Stream, StreamId};
 use crate::types::zset::{self, Flags, Zset};
 use crate::util::allocations::{Work, counted};
+use crate::util::file::tests::Scratch;
 
 /// Enough that what costs something for each would show a hundredfold.
 const ELEMENTS: usize = 60_000;
@@ -176,6 +184,72 @@ fn growth_and_captures_of_a_big_value_cost_the_same_at_any_size() {
     }
 }
 
+/// Counts bytes and forgets them.
+struct Length(usize);
+
+impl Sink for Length {
+    type Error = Infallible;
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        self.0 += bytes.len();
+        Ok(())
+    }
+}
+
+/// The most memory that a round or a file asks for at once to write a big value, a megabyte or a gigabyte.
+const PIECE: usize = 64 << 10;
+
+#[test]
+fn a_big_value_is_written_in_pieces_and_is_the_same_on_disk() {
+    let scratch = Scratch::new();
+    let recovery = Engine::recover(Arc::new(Os), &scratch.0, Options::default()).unwrap();
+    let engine = recovery.start(Box::new(|_| {})).unwrap();
+    for (kind, name) in KINDS.into_iter().enumerate() {
+        let mut case = Case::new(kind);
+        case.grow();
+        let mut expected = Vec::new();
+        let object = case.operate(|view, _, slot| value_of(view, slot.unwrap()).clone()).0;
+        let Ok(()) = image::put_collection(&mut expected, 0, object.collection().unwrap());
+        assert!(expected.len() > 5 * PIECE, "{} bytes would show", expected.len());
+
+        let mut round = engine.begin_round(1).unwrap();
+        case.keyspace.flip();
+        let cut = case.keyspace.visit();
+        let mut steps = Steps::over(namespaces(&cut));
+        let mut slices = Vec::new();
+        while let Some((id, namespace, from)) = steps.next() {
+            let mut slice = Slice::with_room(SLICE_KEYS, 0);
+            steps.go_on(case.keyspace.capture_step(id, namespace, from, &mut slice));
+            slices.push((namespace, slice));
+        }
+        let (built, work) = counted(|| build(slices.into_iter(), &mut round, std::mem::forget));
+        println!("{:<7} write: {work:?}", name);
+        assert!(work.longest <= PIECE && work.bytes < expected.len(), "{work:?} of {}", expected.len());
+        assert_eq!(built.unwrap().bytes, (BIG.len() + expected.len()) as u64);
+
+        let facts = Facts {
+            epoch: Epoch(kind as u64 + 1),
+            last_lsn: Lsn(0),
+            databases: cut.databases.clone(),
+            counts: cut.counts.clone(),
+            next_namespace: case.keyspace.next_namespace(),
+            attachment: Arc::from([]),
+        };
+        let version = round.commit(facts).unwrap();
+        let scan = version.scan(Position::MIN).unwrap();
+        let Some(Entry { content: Content::Value { bytes, .. }, .. }) = scan.entry() else { panic!() };
+        assert!(bytes[0] == expected[0] && bytes[4..] == expected[4..], "{}", name);
+
+        let mut length = Length(0);
+        let format = Format::default();
+        let export = || image::to_object(bytes, format).unwrap().1.put_payload(&mut length, format).unwrap();
+        let ((), work) = counted(export);
+        println!("{:<7} export: {work:?}", name);
+        assert!(work.longest <= PIECE && length.0 > 2 * PIECE, "{work:?} of {}", length.0);
+    }
+    engine.close().unwrap();
+}
+
 /// What gets rid of a big value.
 type Deed = fn(&mut Db<'_>, &Key<'_>, Slot);
 
@@ -213,6 +287,25 @@ fn whatever_gets_rid_of_a_big_value_leaves_freeing_it_to_others() {
             assert!(case.garbage_bytes() >= bytes, "{what}: others get all of it");
         }
     }
+}
+
+#[test]
+fn a_group_that_is_destroyed_leaves_what_is_pending_to_others() {
+    let mut case = Case::new(4);
+    case.grow();
+    let bytes = |view: &mut Db<'_>, slot: Option<Slot>| {
+        view.typed::<Stream>(slot.unwrap()).unwrap().groups.memory_bytes()
+    };
+    let before = case.operate(|view, _, slot| bytes(view, slot)).0;
+    assert!(before > 2 * BOUND.bytes);
+    let (after, work) = case.operate(|view, key, slot| {
+        let gone = view.edit(key, slot.unwrap(), |stream: &mut Stream| (stream.groups.remove(b"group"), 1));
+        let groups = gone.result.unwrap();
+        view.discard(Stream { groups, ..Stream::default() });
+        bytes(view, slot)
+    });
+    assert_cheap("the end of a group", 4, work);
+    assert!(after == 0 && case.garbage_bytes() >= before);
 }
 
 #[test]

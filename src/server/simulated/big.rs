@@ -1,0 +1,61 @@
+//! Commands that take long for big values release the locks meanwhile.
+
+use super::*;
+
+fn words(text: &str) -> Words {
+    text.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+}
+
+/// The bulk string that a reply is.
+fn bulk(reply: &[u8]) -> Vec<u8> {
+    let text = reply.splitn(2, |&byte| byte == b'\n').nth(1).unwrap();
+    text.strip_suffix(b"\r\n").unwrap().to_vec()
+}
+
+#[test]
+fn no_shard_is_held_while_a_big_value_is_encoded_or_decoded() {
+    let recovery = Engine::recover(Arc::new(Sim::new(1)), Path::new(DIR), options(SyncMode::Never));
+    let mut machine = Machine::new(&recovery.unwrap());
+    machine.open();
+    machine.text("CONFIG SET rdbcompression no");
+    machine.text("SET small text");
+    for n in 0..2_000 {
+        machine.ask(&words(&format!("RPUSH big {n:0>300}")));
+    }
+    let mut did = |request: &[Vec<u8>]| {
+        let before = machine.waits;
+        let reply = machine.ask(request);
+        (reply, machine.waits - before)
+    };
+    let restore = |key: &str, payload: &[u8], option: &str| {
+        let mut request = words(&format!("RESTORE {key} 0 payload {option}"));
+        request[3] = payload.to_vec();
+        request
+    };
+    assert_eq!(did(&words("DUMP small")).1, 0);
+    let (reply, waits) = did(&words("DUMP big"));
+    let payload = bulk(&reply);
+    assert!(waits == 1 && payload.len() > 500_000, "{waits} waits, {} bytes", payload.len());
+    assert_eq!(did(&restore("copy", &payload, "ABSTTL")), (b"+OK\r\n".to_vec(), 1));
+    let digests = ["big", "copy"].map(|key| did(&words(&format!("DEBUG DIGEST-VALUE {key}"))).0);
+    assert_eq!(digests[0], digests[1]);
+    let (refused, waits) = did(&restore("copy", &payload, "ABSTTL"));
+    assert!(refused.starts_with(b"-BUSYKEY ") && waits == 0, "what shows at once is said at once");
+    let mut damaged = payload.clone();
+    damaged[300_000] ^= 1;
+    let text = b"-ERR DUMP payload version or checksum are wrong\r\n".to_vec();
+    assert_eq!(did(&restore("copy", &damaged, "REPLACE")), (text, 1));
+
+    // Nobody may come between the commands of a transaction.
+    did(&words("MULTI"));
+    did(&words("DUMP big"));
+    did(&restore("copy", &payload, "REPLACE"));
+    let (reply, waits) = did(&words("EXEC"));
+    assert!(waits == 0 && reply.ends_with(b"+OK\r\n") && reply.len() > payload.len());
+
+    let text = vec![b'x'; 300_000];
+    did(&[b"SET".to_vec(), b"text".to_vec(), text.clone()]);
+    let payload = bulk(&did(&words("DUMP text")).0);
+    assert_eq!(did(&restore("copy", &payload, "REPLACE")), (b"+OK\r\n".to_vec(), 1));
+    assert!(bulk(&did(&words("GET copy")).0) == text);
+}
