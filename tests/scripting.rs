@@ -322,7 +322,9 @@ fn info_counts_scripts_functions_and_their_memory() {
     assert_eq!(number("used_memory_scripts_eval"), script.len() as u64);
     assert_eq!((number("number_of_libraries"), number("number_of_functions")), (1, 1));
     assert!(number("used_memory_functions") > 50 && number("used_memory_lua") > 10_000, "{info}");
+}
 
+#[test]
 fn a_search_that_takes_for_ever_is_killed() {
     if forgekv_only("Redis looks at SCRIPT KILL between instructions only, and a search is one") {
         return;
