@@ -3,7 +3,7 @@
 //! * Replies and messages gather in the connections' outputs and leave behind the round, one write a connection. While a worker
 //!   writes to one client after the other, the first of them wakes up and finds the replies of all: a client with many
 //!   connections is woken once a round and not once a connection, which is most of what a write costs.
-//! * A round may be long, so what gathered is also sent when [`HOLD_NANOS`] has passed since the last time. A turn that goes on
+//! * A round may be long, so what gathered is also sent when a millisecond has passed since the last time. A turn that goes on
 //!   without its worker's loop sends for itself.
 
 use super::connection::{Connection, Kit};
