@@ -299,3 +299,64 @@ fn a_busy_script_that_has_written_ends_with_the_server_only_and_leaves_nothing()
     let mut client = server.connect();
     assert_eq!(client.texts(&["MGET", "before", "half"]), ["1", "(nil)"]);
 }
+
+#[test]
+fn info_counts_scripts_functions_and_their_memory() {
+    if forgekv_only("Redis has 7.4's fields from 7.4 on") {
+        return;
+    }
+    let (_server, mut client) = start();
+    let script = "return 1";
+    client.cmd(&["EVAL", script, "0"]);
+    client.cmd(&[
+        "FUNCTION",
+        "LOAD",
+        "#!lua name=counted\nredis.register_function('f', function() return 1 end)",
+    ]);
+    let info = client.text(&["INFO", "memory"]);
+    let number = |name: &str| -> u64 {
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("{name} is not in {info}")).parse().unwrap()
+    };
+    assert_eq!(number("number_of_cached_scripts"), 1);
+    assert_eq!(number("used_memory_scripts_eval"), script.len() as u64);
+    assert_eq!((number("number_of_libraries"), number("number_of_functions")), (1, 1));
+    assert!(number("used_memory_functions") > 50 && number("used_memory_lua") > 10_000, "{info}");
+}
+
+#[test]
+fn a_search_that_takes_for_ever_is_killed() {
+    if forgekv_only("Redis looks at SCRIPT KILL between instructions only, and a search is one") {
+        return;
+    }
+    let server = ServerOptions::default().args(&["--busy-reply-threshold", "20"]).start();
+    let (mut client, mut other) = (server.connect(), server.connect());
+    for search in [
+        "return string.find(string.rep('a', 1e5), '.-.-.-.-b')",
+        "return (string.rep('a', 1e5):gsub('.*.*.*.*b', ''))",
+        "while true do pcall(string.match, string.rep('a', 1e5), '(.-)(.-)(.-)%1%2%3b') end",
+        "for word in string.rep('a', 1e5):gmatch('a-a-a-a-b') do end",
+        "coroutine.wrap(function() pcall(string.find, string.rep('a', 1e5), '.-.-.-.-b') while true do end end)()",
+    ] {
+        client.send(&["EVAL", search, "0"]);
+        wait_for("the script to be busy", || other.cmd(&["SCRIPT", "KILL"]).as_error().is_none());
+        let error = client.read().as_error().unwrap();
+        assert!(error.contains("Script killed by user with SCRIPT KILL"), "{search}: {error}");
+        assert_eq!(eval(&mut client, "return 1"), Value::Int(1));
+    }
+}
+
+#[test]
+fn nothing_is_repeated_at_once() {
+    let (_server, mut client) = start();
+    if forgekv_only("Redis takes seconds") {
+        return;
+    }
+    let began = Instant::now();
+    assert_eq!(
+        eval(&mut client, "return {string.rep('', 2^31 - 1), (''):rep(1e9)}"),
+        Value::Array(vec![Value::bulk(""), Value::bulk("")])
+    );
+    assert!(eval(&mut client, "return #string.rep('x', 2^31 - 1)").as_error().is_some());
+    assert!(began.elapsed() < Duration::from_secs(2));
+}

@@ -1,5 +1,7 @@
 //! The table `redis` that scripts use.
 
+use std::sync::atomic::Ordering;
+
 use super::context::Context;
 use super::convert::{push_error, push_reply};
 use super::library;
@@ -78,6 +80,13 @@ fn run_command(stack: Stack, context: &mut Context) -> bool {
     }
     if context.end.is_some() {
         raise(stack, "The script is stopped");
+        return false;
+    }
+    if context.slot.killed.load(Ordering::Relaxed)
+        && let Some(text) = context.tick()
+    {
+        stack.stop_soon();
+        stack.push_bytes(text.as_bytes());
         return false;
     }
     if !take_words(stack, context, count) {

@@ -9,6 +9,7 @@ use super::library::Registered;
 use super::random::Lrand48;
 use super::running::RunSlot;
 use super::stack::{self, Kept, Raise};
+use super::strings;
 use super::words::Tables;
 use crate::resp::{Argv, Output, Protocol, Span};
 use crate::util::time::Monotonic;
@@ -126,6 +127,8 @@ pub struct Context {
     pub loading_world: i32,
     /// What scripts see as the metatable of strings, in the registry.
     pub string_metatable: i32,
+    /// Of `string.gsub` and its kin.
+    pub strings: strings::Work,
     /// KEYS and ARGV, by [`Global`](super::words::Global).
     pub tables: [Tables; 2],
     /// How a job is run.

@@ -85,6 +85,11 @@ impl Heap {
         unsafe { (*heap).context }
     }
 
+    /// Bytes that may still be used.
+    pub(super) unsafe fn left(heap: *mut Heap) -> usize {
+        unsafe { (*heap).limit.saturating_sub((*heap).used) }
+    }
+
     /// Collecting becomes lazy again if little is in use.
     #[inline]
     pub(super) unsafe fn calm(heap: *mut Heap) {

@@ -24,8 +24,8 @@ use crate::util::time::{Monotonic, UnixMs};
 const MEMORY_MAX: usize = 512 << 20;
 /// The part of that beyond which all garbage is collected after a run.
 const EASY_PART: usize = 8;
-/// Instructions between two looks at the clock.
-const INSTRUCTIONS: i32 = 100_000;
+/// Instructions between two looks at the clock. Each may be the call of a function that takes a while.
+const INSTRUCTIONS: i32 = 5_000;
 /// Compiled scripts that are kept before dead ones are looked for.
 const COMPILED_KEPT: usize = 1024;
 /// How long a library may take to load.
@@ -338,7 +338,7 @@ impl Interpreter {
         let error = ran.err().or(job.error);
         let end = self.state.context().end;
         self.after_run();
-        self.slot.end();
+        self.slot.end(self.state.memory());
         match (end, error) {
             (Some(End::Stopped), _) => Ran::Stopped,
             (_, Some(error)) => Ran::Failed(error),
@@ -351,6 +351,7 @@ impl Interpreter {
         if self.state.context().end.is_some() {
             self.state.watch(INSTRUCTIONS);
         }
+        self.state.context().strings.end_run();
         if self.state.memory() > self.easy {
             let stack = self.state.stack();
             words::forget_all(stack, self.state.context());

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! * [`stack`] is the boundary to C, [`heap`] its memory. [`sandbox`] builds what scripts see; `api` is `redis.*`, [`cjson`], [`cmsgpack`], [`structs`] and [`bit`] are
-//!   the libraries; [`convert`] turns replies into Lua values and back.
+//!   the libraries, [`strings`] with [`pattern`] a part of Lua's own; [`convert`] turns replies into Lua values and back.
 //! * [`interpreter`] compiles and runs; [`cache`] has the scripts that all threads know, [`function`] the libraries, [`running`] what
 //!   other threads may see and stop.
 //! * This module knows no commands: it is given a [`Host`] that executes them. It has no threads, no locks of shards and no clock.
@@ -24,12 +24,14 @@ pub mod function;
 pub mod heap;
 pub mod interpreter;
 pub mod library;
+pub mod pattern;
 pub mod random;
 pub mod running;
 pub mod sandbox;
 pub mod sha;
 pub mod shebang;
 pub mod stack;
+pub mod strings;
 pub mod structs;
 pub mod words;
 

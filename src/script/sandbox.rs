@@ -4,12 +4,11 @@
 //!   finds fields in the table behind it and refuses changes. Functions that pass metatables by (`rawset`, `table.insert`, …) look whether they
 //!   are given a stand-in. The tables behind are out of reach.
 //! * Nothing of Lua's is left that reaches files, the process, bytecode or the debugger, or that turns garbage collection off.
-//! * Patterns are short: Lua's matcher recurses once per item, and the stack of a thread is finite.
 
 use super::context::{Context, Protected};
 use super::random::Lrand48;
 use super::stack::{Answer, Check, Kind, Raise, Stack, State};
-use super::{api, bit, cjson, cmsgpack, structs};
+use super::{api, bit, cjson, cmsgpack, strings, structs};
 use crate::util::time::Monotonic;
 
 /// Lua's own globals that scripts keep.
@@ -60,15 +59,8 @@ const GUARDED: &[(&str, &str, Check)] = &[
     ("table", "remove", change),
     ("table", "sort", change),
     ("table", "setn", change),
-    ("string", "find", short_pattern),
-    ("string", "match", short_pattern),
-    ("string", "gmatch", short_pattern),
-    ("string", "gfind", short_pattern),
-    ("string", "gsub", short_pattern),
+    ("string", "rep", strings::check_repetition),
 ];
-
-/// The longest pattern.
-const PATTERN_MAX: usize = 2048;
 
 /// `load` reads pieces until there is none, as Lua's does, and then is `loadstring`.
 const LOAD: &[u8] = b"local loadstring, concat, error, type = ...
@@ -226,6 +218,12 @@ fn add_libraries(stack: Stack, world: i32) {
         stack.set_field(-2, name);
     }
     stack.pop(1);
+    stack.push_field(world, "string");
+    for &(name, body) in strings::FUNCTIONS {
+        stack.push_body(body, 0);
+        stack.set_field(-2, name);
+    }
+    stack.pop(1);
     stack.push_field(world, "cjson");
     cjson::add_values(stack);
     stack.pop(1);
@@ -270,6 +268,9 @@ fn pcall(stack: Stack, context: &mut Context) -> Answer {
     let is_done = stack.try_call_all(stack.top() - 1);
     if !is_done && context.end.is_some() {
         return Err(Raise::Top);
+    }
+    if !stack.has_room(1) {
+        return Err(context.fail("stack overflow"));
     }
     if !is_done && stack.kind(-1) == Kind::Table {
         stack.push_field(-1, "err");
@@ -407,21 +408,6 @@ fn keep_collecting(stack: Stack, _context: &mut Context) -> Result<Option<i32>, 
     if stack.kind(1) == Kind::String && !matches!(stack.bytes(1), b"collect" | b"count" | b"step") {
         stack.push_number(0.0);
         return Ok(Some(1));
-    }
-    Ok(None)
-}
-
-fn short_pattern(stack: Stack, context: &mut Context) -> Result<Option<i32>, Raise> {
-    if stack.kind(2) == Kind::String && stack.bytes(2).len() > PATTERN_MAX {
-        // A plain search does not match.
-        if stack.kind(4) != Kind::Nil
-            && stack.kind(4) != Kind::None
-            && stack.is_true(4)
-            && stack.kind(3) == Kind::Number
-        {
-            return Ok(None);
-        }
-        return Err(context.fail("pattern too complex"));
     }
     Ok(None)
 }

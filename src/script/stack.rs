@@ -269,6 +269,13 @@ impl Stack {
         unsafe { ffi::lua_rawget_(self.0, table) }
     }
 
+    /// Replaces the key on top by its value in a table, as a script would get it.
+    pub fn take_value(self, table: i32) {
+        unsafe {
+            ffi::lua_gettable(self.0, table);
+        }
+    }
+
     /// Sets a field of a table to the value on top, without metamethods, and pops it.
     pub fn set_field(self, table: i32, name: &str) {
         let table = self.absolute(table);
@@ -458,6 +465,22 @@ impl Stack {
         let what = if all { ffi::LUA_GCCOLLECT } else { ffi::LUA_GCSTEP };
         unsafe {
             ffi::lua_gc(self.0, what, 0);
+        }
+    }
+
+    /// Bytes that the state may still take.
+    pub fn memory_left(self) -> usize {
+        let mut heap = ptr::null_mut();
+        unsafe {
+            ffi::lua_getallocf(self.0, &raw mut heap);
+            Heap::left(heap.cast())
+        }
+    }
+
+    /// Ends the run at the next line, whatever the script does.
+    pub fn stop_soon(self) {
+        unsafe {
+            ffi::lua_sethook(self.0, Some(on_count), ffi::LUA_MASKCOUNT | ffi::LUA_MASKLINE, 1);
         }
     }
 
@@ -658,7 +681,7 @@ unsafe extern "C-unwind" fn on_count(state: *mut ffi::lua_State, _record: *mut f
     unsafe {
         if let Some(message) = context_of(state).tick() {
             // At every line from here on, so that a script that catches errors gets no further.
-            ffi::lua_sethook(state, Some(on_count), ffi::LUA_MASKCOUNT | ffi::LUA_MASKLINE, 1);
+            Stack(state).stop_soon();
             Stack(state).push_bytes(message.as_bytes());
             ffi::lua_error(state);
         }

@@ -14,7 +14,7 @@ use crate::store::keyspace::LogHealth;
 use crate::util::time::Monotonic;
 
 /// Commands between two looks at the clock.
-const COMMANDS: u32 = 1024;
+const COMMANDS: u32 = 64;
 
 /// Executes the commands of one run.
 pub struct CommandHost<'c, 'a> {

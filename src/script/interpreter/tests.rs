@@ -312,6 +312,52 @@ fn garbage_does_not_use_up_the_memory_that_a_script_may_take() {
     }
 }
 
+/// Is killed while it executes its first command.
+struct Killed(Arc<crate::script::running::RunSlot>, u32);
+
+impl Host for Killed {
+    fn call(&mut self, _: Argv<'_>, _: Protocol, reply: &mut Output) -> bool {
+        self.1 += 1;
+        self.0.killed.store(true, std::sync::atomic::Ordering::Relaxed);
+        reply.extend(b"+OK\r\n");
+        true
+    }
+
+    fn may_run(&mut self, _: Argv<'_>) -> Option<bool> {
+        None
+    }
+
+    fn takes_long(&mut self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_executes_no_other_command() {
+    let mut interpreter = interpreter();
+    for text in [
+        "for i = 1, 10 do redis.call('x') end",
+        "for i = 1, 10 do redis.pcall('x') end return 1",
+        "for i = 1, 10 do pcall(redis.call, 'x') end return 1",
+    ] {
+        let (mut host, mut out) = (Killed(interpreter.slot().clone(), 0), Output::new());
+        let (none, protocol) = (Argv::new(&[], &[]), Protocol::Resp2);
+        let run = Run {
+            keys: none,
+            args: none,
+            host: &mut host,
+            reply: (&mut out, protocol),
+            now: UnixMs(0),
+            shards: 0,
+        };
+        interpreter.compile(text.as_bytes(), true).unwrap();
+        let Ran::Failed(error) = interpreter.run_script(run) else { panic!("{text}: it goes on") };
+        assert!(String::from_utf8_lossy(&error).contains("killed by user"));
+        assert_eq!(host.1, 1, "{text}");
+        assert_eq!(run_with(&mut interpreter, "return 1", Vec::new(), Protocol::Resp2), ":1\r\n");
+    }
+}
+
 #[test]
 fn a_run_that_is_stopped_goes_no_further() {
     let mut interpreter = interpreter();
