@@ -174,6 +174,7 @@ fn setbit(call: &mut Call<'_>) -> CommandResult {
     };
     let key = call.key(1);
     let slot = call.db.find(&key);
+    call.unshare(&key, slot, 0)?;
     let (before, is_changed) = call.db.edit_string(&key, slot, |value| {
         let old_len = value.len();
         grow(value, (offset / 8) as usize + 1);
@@ -310,6 +311,7 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
     }
     let key = call.key(1);
     let slot = call.db.find(&key);
+    call.unshare(&key, slot, 0)?;
     let (replies, is_event) = call.db.edit_string(&key, slot, |value| {
         let old_len = value.len();
         grow(value, bitfield::required_len(&operations));

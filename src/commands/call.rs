@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::CommandError;
 use super::residence::waiter;
+use super::spec::CommandResult;
 use super::state::ServerState;
 use super::table::Row;
 use crate::client::Client;
@@ -13,9 +14,13 @@ use crate::script::Interpreter;
 use crate::stats::ThreadStats;
 use crate::store::evict::AccessClock;
 use crate::store::loading::{Promise, Ticket};
-use crate::store::{Db, DbIndex, Key, Keyspace, UnixMs};
+use crate::store::object::Object;
+use crate::store::{Db, DbIndex, Key, Keyspace, Slot, UnixMs};
 use crate::util::number::parse_i64;
 use crate::util::random::Random;
+
+/// The longest string that is copied while a shard is held.
+const COPIED_BYTES_MAX: usize = 1 << 20;
 
 /// One command being executed: its words, the locked part of the keyspace, the reply, and who asked.
 ///
@@ -143,6 +148,37 @@ impl<'a> Call<'a> {
         self.client.depends_on = self.client.depends_on.max(committed.depends_on);
         start(Promise::of(ticket));
         CommandError::AwaitAnswer
+    }
+
+    /// May the command release its locks and come back? Not in transactions, scripts and replay.
+    pub fn lets_others_in(&self) -> bool {
+        let is_replayed = self.db.now() == UnixMs(0);
+        !self.is_nested && !is_replayed
+    }
+
+    /// Before a string is edited: sees to it that nobody shares it, if it is so long that copying it takes long. The copy is made
+    /// while the locks are released, with room for `spare` bytes more; the handler returns this error and runs again then.
+    pub fn unshare(&mut self, key: &Key<'_>, slot: Option<Slot>, spare: usize) -> CommandResult {
+        let Some(slot) = slot.filter(|_| self.lets_others_in()) else { return Ok(()) };
+        let made = self.answer::<[Arc<Vec<u8>>; 2]>();
+        let shared = self.db.shared_string(key, slot, COPIED_BYTES_MAX);
+        if let (Some([original, copy]), Some(shared)) = (&made, &shared)
+            && Arc::ptr_eq(original, shared)
+        {
+            self.db.exchange_string(key, slot, copy.clone());
+            return Ok(());
+        }
+        // Somebody has changed it meanwhile.
+        made.into_iter().flatten().for_each(|string| self.db.discard(Object::String(string)));
+        let Some(shared) = shared else { return Ok(()) };
+        let keyspace = &self.state.keyspace;
+        Err(self.ask_for(|promise| {
+            promise.work_apart(keyspace, "forgekv-copy", move || {
+                let mut copy = Vec::with_capacity(shared.len() + spare);
+                copy.extend_from_slice(&shared);
+                [shared, Arc::new(copy)]
+            });
+        }))
     }
 
     /// The protocol version of the session.

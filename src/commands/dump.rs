@@ -95,7 +95,7 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     match call.db.value(slot) {
-        Value::Object(object) if object.memory_bytes() > BIG_BYTES && lets_others_in(call) => {
+        Value::Object(object) if object.memory_bytes() > BIG_BYTES && call.lets_others_in() => {
             let (frozen, keyspace) = (object.clone(), &call.state.keyspace);
             let payload = move || Arc::new(dump::payload(Value::Object(&frozen).into(), format));
             Err(call.ask_for(|promise| promise.work_apart(keyspace, "forgekv-dump", payload)))
@@ -105,12 +105,6 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
             Ok(())
         }
     }
-}
-
-/// May the command release its locks and come back?
-fn lets_others_in(call: &Call<'_>) -> bool {
-    let is_replayed = call.db.now() == UnixMs(0);
-    !call.is_nested && !is_replayed
 }
 
 /// The options of RESTORE.
@@ -191,7 +185,7 @@ fn payload<'a>(call: &mut Call<'a>) -> Result<Result<Object<'a>, DumpError>, Com
     }
     let limits = limits::all(call.config, call.db.member_seed());
     let (payload, keyspace) = (call.arg(3), &call.state.keyspace);
-    if payload.len() <= BIG_BYTES || !lets_others_in(call) {
+    if payload.len() <= BIG_BYTES || !call.lets_others_in() {
         return Ok(dump::take(payload, Encodings::Within(&limits)));
     }
     Err(call.ask_for(|promise| {

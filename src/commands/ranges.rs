@@ -135,6 +135,7 @@ fn append(call: &mut Call<'_>) -> CommandResult {
     if len > string_len_max(call) {
         return Err(CommandError::STRING_TOO_LONG);
     }
+    call.unshare(&key, Some(slot), tail.len() + SPARE_MAX)?;
     call.db.edit_string(&key, Some(slot), |value| {
         extend(value, tail);
         ((), 1)
@@ -144,9 +145,11 @@ fn append(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
+/// The most room that an append leaves behind it.
+const SPARE_MAX: usize = 1024 * 1024;
+
 /// Appends with room for more of the same: as much again, but no more than a mebibyte.
 fn extend(value: &mut Vec<u8>, tail: &[u8]) {
-    const SPARE_MAX: usize = 1024 * 1024;
     let len = value.len() + tail.len();
     if len > value.capacity() {
         value.reserve_exact(tail.len() + len.min(SPARE_MAX));
@@ -181,6 +184,7 @@ fn setrange(call: &mut Call<'_>) -> CommandResult {
     let len = range::patched_len(old_len, offset, patch.len(), string_len_max(call))
         .ok_or(CommandError::STRING_TOO_LONG)?;
     if !patch.is_empty() {
+        call.unshare(&key, slot, 0)?;
         call.db.edit_string(&key, slot, |value| {
             grow(value, len);
             range::patch(value, offset, patch);

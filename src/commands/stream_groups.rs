@@ -10,6 +10,7 @@ use super::stream_effects::Worker;
 use super::streams::{STREAM, id_of};
 use crate::config::values::NotifyFlags;
 use crate::store::Slot;
+use crate::store::object::Object;
 use crate::types::stream::{Stream, StreamId};
 
 const XGROUP: Command = Command { keys: &[], ..STREAM };
@@ -209,7 +210,7 @@ fn destroy(call: &mut Call<'_>) -> CommandResult {
     });
     let is_gone = edited.result.is_some();
     if let Some(groups) = edited.result {
-        call.db.discard(Stream { groups, ..Stream::default() });
+        call.db.discard(Object::Stream(Box::new(Stream { groups, ..Stream::default() })));
         call.db.notify(NotifyFlags::STREAM, "xgroup-destroy", key.bytes);
     }
     call.reply.integer(i64::from(is_gone));

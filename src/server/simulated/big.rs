@@ -59,3 +59,39 @@ fn no_shard_is_held_while_a_big_value_is_encoded_or_decoded() {
     assert_eq!(did(&restore("copy", &payload, "REPLACE")), (b"+OK\r\n".to_vec(), 1));
     assert!(bulk(&did(&words("GET copy")).0) == text);
 }
+
+#[test]
+fn no_shard_is_held_while_a_long_string_is_copied() {
+    let recovery = Engine::recover(Arc::new(Sim::new(1)), Path::new(DIR), options(SyncMode::Never));
+    let mut machine = Machine::new(&recovery.unwrap());
+    machine.open();
+    let edits = ["APPEND text yy", "SETRANGE text 5 yy", "SETBIT text 7 1", "BITFIELD text SET u8 0 1"];
+    let mut expected = vec![b'x'; 2 << 20];
+    machine.ask(&[b"SET".to_vec(), b"text".to_vec(), expected.clone()]);
+    for (n, edit) in edits.into_iter().enumerate() {
+        for (waits, other) in [(1, "COPY text other REPLACE"), (0, "PING"), (0, "COPY text other REPLACE")] {
+            machine.text(other);
+            let as_it_was = expected.clone();
+            let is_nested = waits == 0 && other != "PING";
+            let before = machine.waits;
+            if is_nested {
+                machine.text("MULTI");
+            }
+            machine.text(edit);
+            if is_nested {
+                machine.text("EXEC");
+            }
+            assert_eq!(machine.waits - before, waits, "{edit} behind {other}");
+            match n {
+                0 => expected.extend_from_slice(b"yy"),
+                1 => expected[5..7].copy_from_slice(b"yy"),
+                2 => expected[0] |= 1,
+                _ => expected[0] = 1,
+            }
+            assert!(bulk(&machine.ask(&words("GET text"))) == expected, "{edit}");
+            if other != "PING" {
+                assert!(bulk(&machine.ask(&words("GET other"))) == as_it_was, "{edit} changes one of both");
+            }
+        }
+    }
+}

@@ -151,6 +151,32 @@ impl Db<'_> {
         Ok(result)
     }
 
+    /// A string over `len_max` bytes that is about to be edited and that others share, a round among them that needs it as it is:
+    /// [`Db::edit_string`] would copy all of it.
+    pub fn shared_string(&mut self, key: &Key<'_>, slot: Slot, len_max: usize) -> Option<Arc<Vec<u8>>> {
+        let Value::Object(Object::String(bytes)) = self.value(slot) else { return None };
+        if bytes.len() <= len_max {
+            return None;
+        }
+        self.changing(key.hash, slot);
+        match self.value(slot) {
+            Value::Object(Object::String(bytes)) if Arc::strong_count(bytes) > 1 => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
+    /// Puts a copy that nobody shares in the place of what [`Db::shared_string`] gave.
+    pub fn exchange_string(&mut self, key: &Key<'_>, slot: Slot, copy: Arc<Vec<u8>>) {
+        let exchange = |object: &mut Object| std::mem::replace(object, Object::String(copy));
+        let old = self.changing(key.hash, slot).edit_object(slot.handle, exchange);
+        self.bury(old);
+    }
+
+    /// Leaves to others what was taken out of a value, if it is big: they free it when the locks are released.
+    pub fn discard(&mut self, part: Object) {
+        self.bury(Some(part));
+    }
+
     /// Puts the value and the expiry of `source` under `key` of the selected database, in the place of `target`, which is
     /// what the lookup of `key` gave. A big value is shared until one of the two is changed. The access time is new.
     pub fn copy(&mut self, source: Slot, key: &Key<'_>, target: Option<Slot>) -> Slot {

@@ -91,11 +91,6 @@ impl Db<'_> {
         Some(slot)
     }
 
-    /// Leaves to others what an edit took out of a value, if it is big: they free it when the locks are released.
-    pub fn discard<T: Typed>(&mut self, part: T) {
-        self.bury(Some(part.into_object()));
-    }
-
     /// [`Db::edit`]s the value of a key, or [`Db::create`]s the key with what `edit` makes of `new`. `slot` is what
     /// [`Db::find_typed`] gave.
     pub fn edit_or_create<T: Typed, R>(

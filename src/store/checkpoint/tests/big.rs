@@ -301,11 +301,46 @@ fn a_group_that_is_destroyed_leaves_what_is_pending_to_others() {
     let (after, work) = case.operate(|view, key, slot| {
         let gone = view.edit(key, slot.unwrap(), |stream: &mut Stream| (stream.groups.remove(b"group"), 1));
         let groups = gone.result.unwrap();
-        view.discard(Stream { groups, ..Stream::default() });
+        view.discard(Object::Stream(Box::new(Stream { groups, ..Stream::default() })));
         bytes(view, slot)
     });
     assert_cheap("the end of a group", 4, work);
     assert!(after == 0 && case.garbage_bytes() >= before);
+}
+
+#[test]
+fn a_long_string_that_a_round_needs_is_edited_without_a_copy_under_the_lock() {
+    const LENGTH: usize = 2 << 20;
+    let case = Case::new(0);
+    let text = || NewValue::Shared(Arc::new(vec![b'x'; LENGTH]));
+    case.operate(|view, key, slot| view.set(key, slot, text(), Expiry::Clear));
+    let edit = |case: &Case| {
+        case.operate(|view, key, slot| {
+            view.edit_string(key, slot, |string| (string[0] += 1, 1)).unwrap();
+        })
+    };
+    assert!(case.operate(|view, key, slot| view.shared_string(key, slot.unwrap(), LENGTH / 2)).0.is_none());
+    assert!(edit(&case).1.longest < PIECE, "nobody shares it");
+
+    case.keyspace.flip();
+    let cut = case.keyspace.visit();
+    let (shared, work) = case.operate(|view, key, slot| view.shared_string(key, slot.unwrap(), LENGTH / 2));
+    let shared = shared.expect("the round needs it as it was");
+    assert_eq!(work.or_worse(BOUND), BOUND);
+    let copy = Arc::new(shared.to_vec());
+    let (_, work) = case.operate(|view, key, slot| view.exchange_string(key, slot.unwrap(), copy));
+    assert_eq!(work.or_worse(BOUND), BOUND);
+    let (_, work) = edit(&case);
+    assert_eq!(work.or_worse(BOUND), BOUND, "it is edited where it is");
+
+    let first = case.operate(|view, _, slot| match value_of(view, slot.unwrap()) {
+        Object::String(bytes) => bytes[0],
+        _ => panic!("a string"),
+    });
+    assert_eq!((first.0, shared[0], shared.len()), (b'z', b'y', LENGTH));
+    case.keyspace.settle(&cut, true);
+    drop(shared);
+    assert!(case.garbage_bytes() >= LENGTH, "what the round shares no more is freed by others");
 }
 
 #[test]
