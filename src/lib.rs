@@ -20,8 +20,8 @@
 //! order ([`commands::dispatch`]): checks, locks on its keys' shards ([`store::lock`]), handler, one record in the log
 //! ([`store::keyspace`]), locks released. A command whose key is on disk only puts its connection aside until the key is in RAM
 //! ([`store::residence`]), and runs again. What others are to be told, who subscribed or track keys ([`pubsub`]), leaves at the end
-//! of the turn for their workers. The replies ([`resp::reply`]) of the turn leave in one write; with `wal_sync_mode
-//! always` not before the log thread has synced what they depend on.
+//! of the turn for their workers. The replies ([`resp::reply`]) leave in one write behind the round of turns ([`net::unsent`]);
+//! with `wal_sync_mode always` not before the log thread has synced what they depend on.
 //!
 //! # Reading order
 //!
@@ -29,6 +29,7 @@
 //! [`commands::strings`], [`store`], [`store::db`], [`store::lock`], [`store::table`]; then [`store::shard`], [`store::checkpoint`],
 //! [`store::residence`], [`store::cache`]; then the `storage` crate.
 
+pub mod allocator;
 pub mod client;
 pub mod commands;
 pub mod config;

@@ -3,8 +3,18 @@
 use std::io::{Write, stderr, stdin, stdout};
 use std::process::ExitCode;
 
+use forgekv::allocator::Jemalloc;
 use forgekv::config::{self, Invocation};
 use forgekv::{server, tools};
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+/// The allocator's settings, which it reads under this name. Why these: [`forgekv::allocator`].
+// SAFETY: the name is the allocator's own, and it expects there a pointer to a text that ends with a zero byte.
+#[expect(unsafe_code, reason = "an allocator is configured before main runs")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static ALLOCATOR_SETTINGS: &[u8; 29] = b"thp:always,metadata_thp:auto\0";
 
 fn main() -> ExitCode {
     let text = match config::from_args(std::env::args_os().skip(1), stdin().lock()) {

@@ -10,21 +10,32 @@ use nix::sys::time::TimeVal;
 /// Asks the CPU to bring the cache line that holds the first byte of `target` into L1. Only a hint: it changes
 /// nothing a program can observe but time, and does nothing on architectures without such an instruction.
 #[inline(always)]
+pub fn prefetch<T: ?Sized>(target: &T) {
+    prefetch_line(std::ptr::from_ref(target).cast());
+}
+
+/// As [`prefetch`], for a value of up to 64 bytes that may reach into a second line.
+#[inline(always)]
+pub fn prefetch_both<T>(target: &T) {
+    let first: *const i8 = std::ptr::from_ref(target).cast();
+    prefetch_line(first);
+    prefetch_line(first.wrapping_add(size_of::<T>().saturating_sub(1)));
+}
+
+#[inline(always)]
 #[cfg_attr(
     target_arch = "x86_64",
     expect(unsafe_code, reason = "the prefetch intrinsic takes a raw pointer")
 )]
-pub fn prefetch<T: ?Sized>(target: &T) {
+fn prefetch_line(address: *const i8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: 1. Prefetching never faults and reads nothing the program can see, whatever the address; this one
     // comes from a live reference besides. 2. SSE, which the instruction belongs to, is part of x86-64's baseline.
     unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
-            std::ptr::from_ref(target).cast(),
-        );
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address);
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = target;
+    let _ = address;
 }
 
 /// Binds the calling thread to one core, counted round the cores that there are. Without permission it stays unbound.

@@ -192,8 +192,8 @@ fn an_idle_server_uses_no_processor_time() {
     let before = cpu_ticks(server.pid());
     std::thread::sleep(Duration::from_secs(2));
     let used = cpu_ticks(server.pid()) - before;
-    // A tick is 10 ms: 2 of 200 are 1 %.
-    assert!(used <= 2, "{used} ticks of processor time in two idle seconds");
+    // A tick is 10 ms: 6 of 200 are 3 %, which an unoptimised build beside others may need. Who polls in vain uses all.
+    assert!(used <= 6, "{used} ticks of processor time in two idle seconds");
 }
 
 fn cpu_ticks(pid: u32) -> u64 {

@@ -301,6 +301,30 @@ fn a_busy_script_that_has_written_ends_with_the_server_only_and_leaves_nothing()
 }
 
 #[test]
+fn info_counts_scripts_functions_and_their_memory() {
+    if forgekv_only("Redis has 7.4's fields from 7.4 on") {
+        return;
+    }
+    let (_server, mut client) = start();
+    let script = "return 1";
+    client.cmd(&["EVAL", script, "0"]);
+    client.cmd(&[
+        "FUNCTION",
+        "LOAD",
+        "#!lua name=counted\nredis.register_function('f', function() return 1 end)",
+    ]);
+    let info = client.text(&["INFO", "memory"]);
+    let number = |name: &str| -> u64 {
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("{name} is not in {info}")).parse().unwrap()
+    };
+    assert_eq!(number("number_of_cached_scripts"), 1);
+    assert_eq!(number("used_memory_scripts_eval"), script.len() as u64);
+    assert_eq!((number("number_of_libraries"), number("number_of_functions")), (1, 1));
+    assert!(number("used_memory_functions") > 50 && number("used_memory_lua") > 10_000, "{info}");
+}
+
+#[test]
 fn a_search_that_takes_for_ever_is_killed() {
     if forgekv_only("Redis looks at SCRIPT KILL between instructions only, and a search is one") {
         return;

@@ -169,6 +169,11 @@ impl Executor {
         self.turn_began = self.round_began.1;
     }
 
+    /// When the last turn of this round ended, or when the round began.
+    pub fn turn_ended(&self) -> time::Monotonic {
+        self.turn_began
+    }
+
     /// Begins a turn: the configuration stays what it is now, but for what the turn's commands change.
     pub fn begin_turn(&mut self) {
         self.refresh_config();

@@ -1,7 +1,6 @@
 //! MEMORY: what a key takes, and where the server's memory goes.
 //!
-//! The numbers are the store's own accounting, to which the allocator's rounding is not known. Purging is the allocator's
-//! business: emptied pages are given back when they empty, so MEMORY PURGE has nothing left to do.
+//! The numbers are the store's own accounting, to which the allocator's rounding is not known.
 
 use super::call::{Call, Words, is};
 use super::error::CommandError;
@@ -11,7 +10,7 @@ use super::spec::key_flags::RO;
 use super::spec::{Arg, Command, CommandResult, KeySpec};
 use super::state::MemoryUse;
 use crate::resp::Reply;
-use crate::sys;
+use crate::{allocator, sys};
 
 const SERVER: Command = Command { group: "server", ..Command::NONE };
 
@@ -138,11 +137,12 @@ fn diagnose(memory: MemoryUse, peak: u64, resident: u64, clients: u64) -> String
 }
 
 fn malloc_stats(call: &mut Call<'_>) -> CommandResult {
-    call.reply.verbatim("txt", b"Stats not supported for the current allocator");
+    call.reply.verbatim("txt", &allocator::report());
     Ok(())
 }
 
 fn purge(call: &mut Call<'_>) -> CommandResult {
+    allocator::purge();
     call.reply.ok();
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! One client's connection: bytes in, commands, bytes out.
 //!
-//! * A turn reads until the socket has no more (bounded), executes what has arrived, and writes once. It takes everything it
-//!   needs from the thread that runs it ([`Kit`]), so a turn can finish on a thread that no longer owns the worker's loop.
+//! * A turn reads until the socket has no more (bounded) and executes what has arrived. It takes everything it needs from the
+//!   thread that runs it ([`Kit`]), so a turn can finish on a thread that no longer owns the worker's loop. Its replies are
+//!   sent behind the turns of others ([`super::unsent`]).
 //! * Bytes are parsed where they were read: in the thread's scratch buffer, or, when a command has arrived in part, in the
 //!   connection's own `pending`, which an idle connection does not have.
 //! * While its command waits ([`Client::blocked`]) nothing that arrives is executed, but it is read, so that the client's end
@@ -97,8 +98,8 @@ pub struct Connection {
     pub deadline: Option<u64>,
     /// Is it in its worker's list of commands that wait for the log?
     pub is_listed_as_syncing: bool,
-    /// Is it in its worker's list of connections that were told something and have not sent it?
-    pub is_listed_as_told: bool,
+    /// Is it in its worker's list of connections that have something to send?
+    pub is_listed_as_unsent: bool,
 }
 
 impl Connection {
@@ -120,7 +121,7 @@ impl Connection {
             is_listed_as_gated: false,
             deadline: None,
             is_listed_as_syncing: false,
-            is_listed_as_told: false,
+            is_listed_as_unsent: false,
         }
     }
 
@@ -145,7 +146,7 @@ impl Connection {
         (self.readable, self.is_ending) = (true, true);
     }
 
-    /// One turn: sends what waits, reads, executes, sends.
+    /// One turn: reads and executes. What is to be sent then is in the output.
     pub fn turn(&mut self, kit: &mut Kit) -> TurnEnd {
         if self.client.info.is_killed() {
             return TurnEnd::Close;
@@ -155,13 +156,24 @@ impl Connection {
         kit.executor.end_turn();
         // Before the replies leave: who has one may ask on another connection where this session stands.
         self.client.publish();
-        let end = if self.flush(kit).is_err() { TurnEnd::Close } else { end };
-        self.publish();
-        match end {
-            _ if self.exceeds_limits(kit) => TurnEnd::Close,
-            _ if self.client.close_after_reply && self.out.is_empty() => TurnEnd::Close,
-            end => end,
+        if end == TurnEnd::Close {
+            // Its last replies; whether they arrive is nobody's concern any more.
+            let _ = self.flush(kit);
         }
+        match end {
+            _ if self.has_unsent() => end,
+            // Sending looks at all of this, too.
+            _ if self.exceeds_limits(kit) || self.client.close_after_reply => TurnEnd::Close,
+            end => {
+                self.publish();
+                end
+            }
+        }
+    }
+
+    /// Is there anything in the output?
+    pub fn has_unsent(&self) -> bool {
+        !self.out.is_empty()
     }
 
     fn work(&mut self, kit: &mut Kit) -> TurnEnd {
@@ -363,11 +375,11 @@ impl Connection {
         }
     }
 
-    /// Sends what it was told. False: the connection is to be closed.
-    pub fn send_told(&mut self, kit: &Kit) -> bool {
+    /// Sends what may be sent. False: the connection is to be closed.
+    pub fn send(&mut self, kit: &Kit) -> bool {
         let is_good = self.flush(kit).is_ok() && !self.exceeds_limits(kit);
         self.publish();
-        is_good
+        is_good && (self.has_unsent() || !self.client.close_after_reply)
     }
 
     /// Sends what may be sent, until the socket takes no more. An error ends the connection.

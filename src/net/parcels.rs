@@ -1,7 +1,7 @@
 //! Messages from other threads to a worker's connections.
 //!
-//! * A message is appended to the output of each connection that it is for, and all of them send once per round, whatever they
-//!   were told in it. A connection that does not read is closed by its output limit.
+//! * A message is appended to the output of each connection that it is for, and leaves with the round's replies
+//!   ([`super::unsent`]). A connection that does not read is closed by its output limit.
 //! * What comes for a connection that is out for a turn waits in its place, and is appended behind the turn's replies.
 
 use std::sync::Arc;
@@ -112,9 +112,9 @@ impl Core {
             Some(Place::Here(connection)) if connection.client.id().0 == address.client => {
                 if subscription.is_none_or(|subscription| subscription.is_live()) {
                     connection.tell(&parcel.message, parcel.depends_on, kit);
-                    if !connection.is_listed_as_told {
-                        connection.is_listed_as_told = true;
-                        self.told.push(index);
+                    if !connection.is_listed_as_unsent {
+                        connection.is_listed_as_unsent = true;
+                        self.unsent.push(index);
                     }
                 }
                 true
@@ -145,29 +145,6 @@ impl Core {
         let id = ClientId(address.client);
         if let Some(info) = self.state.clients.get(id) {
             info.kill();
-        }
-    }
-
-    /// Notes that a connection was told something.
-    pub(super) fn list_as_told(&mut self, index: usize, connection: &mut Connection) {
-        if !connection.is_listed_as_told {
-            connection.is_listed_as_told = true;
-            self.told.push(index);
-        }
-    }
-
-    /// Sends what connections were told since the last round.
-    pub(super) fn send_told(&mut self, kit: &Kit) {
-        for index in std::mem::take(&mut self.told) {
-            let Some(Place::Here(connection)) = self.places.get_mut(index) else { continue };
-            connection.is_listed_as_told = false;
-            if !connection.send_told(kit) {
-                connection.client.info.kill();
-                self.ready.push_back(index);
-            } else if connection.is_gated() && !connection.is_listed_as_gated {
-                connection.is_listed_as_gated = true;
-                self.gated.push(index);
-            }
         }
     }
 }

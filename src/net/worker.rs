@@ -119,8 +119,10 @@ pub struct Core {
     paused: Vec<usize>,
     /// Connections whose replies wait for the durable mark.
     pub(super) gated: Vec<usize>,
-    /// Connections that were told something and have not sent it.
-    pub(super) told: Vec<usize>,
+    /// Connections that have something to send.
+    pub(super) unsent: Vec<usize>,
+    /// When they began to gather.
+    pub(super) sent: time::Monotonic,
     /// Connections whose commands wait for the durable mark.
     syncing: Vec<usize>,
     /// When waits end, in nanoseconds since `began`, and whose.
@@ -149,12 +151,17 @@ pub fn run(mut core: Box<Core>, kit: &mut Kit, monitor: &Monitor) -> bool {
                 Some(back) => core = back,
                 None => {
                     kit.executor.stats().add(Stat::Handoffs, 1);
+                    if !connection.send(kit) {
+                        connection.client.info.kill();
+                    }
                     seat.mailbox.post(Mail::Returned(connection, end));
                     return false;
                 }
             }
             core.settle(index, connection, end, kit);
+            core.send_overdue(kit);
         }
+        core.send(kit);
         if core.stopping {
             core.close_all(kit);
             // Nobody may be waiting any more.
@@ -185,7 +192,8 @@ impl Core {
             syncing: Vec::new(),
             deadlines: BTreeSet::new(),
             began: time::Monotonic::now(),
-            told: Vec::new(),
+            unsent: Vec::new(),
+            sent: time::Monotonic::now(),
             seat,
             state,
             stopping: false,
@@ -203,6 +211,7 @@ impl Core {
             return;
         }
         kit.executor.begin_round();
+        self.sent = kit.executor.turn_ended();
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             if event.token() == WAKER {
@@ -217,12 +226,11 @@ impl Core {
             self.open(mail, kit);
         }
         self.end_waits(kit);
-        self.send_told(kit);
         self.retry(kit);
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.told.is_empty() || !self.ready.is_empty() || self.stopping {
+        if !self.unsent.is_empty() || !self.ready.is_empty() || self.stopping {
             return Some(Duration::ZERO);
         }
         if !self.behind.is_empty() {
@@ -415,7 +423,6 @@ impl Core {
         }
         if !held.is_empty() {
             held.deliver(&mut connection, kit);
-            self.list_as_told(index, &mut connection);
         }
         if is_late {
             connection.deadline = None;
@@ -428,9 +435,10 @@ impl Core {
             self.close(index, connection);
             return;
         }
-        if connection.is_gated() && !connection.is_listed_as_gated {
-            connection.is_listed_as_gated = true;
-            self.gated.push(index);
+        // While it was out the list may have been worked off without it.
+        connection.is_listed_as_unsent = false;
+        if connection.has_unsent() {
+            self.list_as_unsent(index, &mut connection);
         }
         self.places[index] = Place::Here(connection);
         match end {

@@ -375,7 +375,7 @@ impl Interpreter {
         let error = ran.err().or(job.error);
         let end = self.state.context().end;
         self.after_run();
-        self.slot.end();
+        self.slot.end(self.state.memory());
         match (end, error) {
             (Some(End::Stopped), _) => Ran::Stopped,
             (_, Some(error)) => Ran::Failed(error),

@@ -41,6 +41,8 @@ pub struct RunSlot {
     pub killed: AtomicBool,
     /// Has it run longer than `busy-reply-threshold`?
     pub is_busy: AtomicBool,
+    /// Bytes that the thread's state took after its last run.
+    memory: AtomicU64,
     long: Mutex<Option<LongRun>>,
 }
 
@@ -56,9 +58,10 @@ impl RunSlot {
         self.kind.store(kind as u8, Ordering::Release);
     }
 
-    /// The run is over.
+    /// The run is over, and the thread's state takes so many bytes.
     #[inline]
-    pub fn end(&self) {
+    pub fn end(&self, memory: usize) {
+        self.memory.store(memory as u64, Ordering::Relaxed);
         self.kind.store(RunKind::Idle as u8, Ordering::Release);
         if self.is_busy.swap(false, Ordering::Relaxed) {
             *self.long.lock().expect("no panic happens under this leaf lock") = None;
@@ -124,6 +127,12 @@ impl Running {
         let slot = Arc::new(RunSlot::default());
         self.slots.lock().expect("no panic happens under this leaf lock").push(slot.clone());
         slot
+    }
+
+    /// Bytes that the states of all threads take.
+    pub fn memory(&self) -> u64 {
+        let slots = self.slots.lock().expect("no panic happens under this leaf lock");
+        slots.iter().map(|slot| slot.memory.load(Ordering::Relaxed)).sum()
     }
 
     fn busy(&self) -> Vec<Arc<RunSlot>> {

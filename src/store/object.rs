@@ -106,11 +106,11 @@ impl Object {
         }
     }
 
-    /// Asks for the first bytes of a collection that is one piece of memory; the rest follows in order.
+    /// Asks for the ends of a collection that is one piece of memory. What is between follows in order.
     #[inline]
     pub fn prefetch(&self) {
         if let Some(bytes) = self.small_bytes() {
-            bytes.iter().step_by(64).take(2).for_each(prefetch);
+            bytes.iter().step_by(64).take(4).chain(bytes.last()).for_each(prefetch);
         }
     }
 

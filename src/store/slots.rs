@@ -7,6 +7,8 @@
 //! * [`Chunked`] is the array; [`Slots`] is the same with free places, found again by a stable index.
 //! * An empty one has no heap memory, and the first chunk grows as a `Vec` does, so small ones stay small.
 
+use crate::sys;
+
 /// Bytes of a full chunk.
 const CHUNK_BYTES: usize = 32 * 1024;
 
@@ -149,6 +151,14 @@ impl<T> Slots<T> {
         match self.slots.get(index as usize) {
             Some(Slot::Used(value)) => Some(value),
             _ => None,
+        }
+    }
+
+    /// Asks for the value at `index`, which is not looked at: it may reach into a second line.
+    #[inline]
+    pub fn prefetch(&self, index: u32) {
+        if let Some(slot) = self.slots.get(index as usize) {
+            sys::prefetch_both(slot);
         }
     }
 

@@ -264,8 +264,10 @@ impl Table {
             return self.arena.prefetch(handle);
         }
         if let Stored::Object(index) = entry::value(self.arena.bytes(handle)) {
-            let object = &self.objects[index];
-            if depth == Depth::Object { sys::prefetch(object) } else { object.prefetch() }
+            match depth {
+                Depth::Object => self.objects.prefetch(index),
+                _ => self.objects[index].prefetch(),
+            }
         }
     }
 

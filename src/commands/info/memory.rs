@@ -30,7 +30,7 @@ pub(super) fn memory(call: &Call<'_>, page: &mut Page) {
         ("allocator_muzzy", 0),
     ]);
     page.size("total_system_memory", sys::total_memory_bytes());
-    scripts(page);
+    scripts(call, page);
     page.size("maxmemory", call.config.maxmemory);
     page.field("maxmemory_policy", call.config.value("maxmemory-policy").unwrap_or_default());
     page.line(format_args!("allocator_frag_ratio:{:.2}", ratio(active, used)));
@@ -51,7 +51,7 @@ pub(super) fn memory(call: &Call<'_>, page: &mut Page) {
     page.field("mem_clients_normal", memory.clients);
     page.field("mem_cluster_links", 0);
     page.field("mem_aof_buffer", memory.log_buffers);
-    page.field("mem_allocator", "slab+libc");
+    page.field("mem_allocator", "slab+jemalloc");
     page.zeroes(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
     let (waiting, freed) = call.state.keyspace.garbage();
     page.fields(&[("lazyfree_pending_objects", waiting), ("lazyfreed_objects", freed)]);
@@ -61,18 +61,24 @@ pub(super) fn memory(call: &Call<'_>, page: &mut Page) {
     page.fields(&[("keys_in_memory", (keys - cold) as u64), ("keys_on_disk_only", cold as u64)]);
 }
 
-/// There is no script engine.
-fn scripts(page: &mut Page) {
-    page.zeroes(&["used_memory_lua", "used_memory_vm_eval"]);
-    page.field("used_memory_lua_human", "0B");
-    page.zeroes(&[
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
+/// What scripts take, of all threads.
+fn scripts(call: &Call<'_>, page: &mut Page) {
+    let scripting = &call.state.scripting;
+    let catalog = scripting.libraries.catalog();
+    let (scripts, texts) = scripting.scripts.size();
+    let codes: usize = catalog.libraries.values().map(|library| library.code.len()).sum();
+    // One state of a thread runs scripts and functions.
+    let states = scripting.running.memory();
+    page.size("used_memory_lua", states);
+    page.fields(&[
+        ("used_memory_vm_eval", states),
+        ("used_memory_scripts_eval", texts as u64),
+        ("number_of_cached_scripts", scripts as u64),
+        ("number_of_functions", catalog.functions() as u64),
+        ("number_of_libraries", catalog.libraries.len() as u64),
+        ("used_memory_vm_functions", 0),
     ]);
-    page.size("used_memory_vm_total", 0);
-    page.field("used_memory_functions", 0);
-    page.size("used_memory_scripts", 0);
+    page.size("used_memory_vm_total", states);
+    page.field("used_memory_functions", codes);
+    page.size("used_memory_scripts", (texts + codes) as u64);
 }
