@@ -171,17 +171,14 @@ fn call_function(call: &mut Call<'_>, is_ro: bool) -> CommandResult {
 }
 
 fn call_with(call: &mut Call<'_>, interpreter: &mut Interpreter, is_ro: bool) -> CommandResult {
-    let (library, at) = interpreter.find_function(call.arg(1)).ok_or(CommandError::NO_FUNCTION)?;
-    let function = &library.functions[at];
+    let (library, at) = interpreter.prepare_function(call.arg(1)).ok_or(CommandError::NO_FUNCTION)?;
+    let own = library.functions[at].flags;
     let keys = scripting::key_count(call, CommandError::BAD_KEY_COUNT)?;
-    let rules = scripting::rules(call, function.flags, is_ro)?;
-    let is_done = scripting::run(call, rules, keys, interpreter, |interpreter, run| {
-        interpreter.run_function(&library, at, run)
-    })?;
-    if is_done {
+    let rules = scripting::rules(call, own, is_ro)?;
+    if scripting::run(call, rules, keys, interpreter, Interpreter::run_function)? {
         return Ok(());
     }
-    library.set_takes_all(&function.name);
+    interpreter.prepared_function().inspect(|(library, at)| library.set_takes_all(*at));
     Err(CommandError::TakesAllShards)
 }
 

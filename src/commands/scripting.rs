@@ -222,9 +222,9 @@ fn takes_all(
 ) -> bool {
     let interpreter = interpreter.get_or_insert_with(|| Box::new(Interpreter::new(state.scripting.clone())));
     match row.command.name {
-        "fcall" | "fcall_ro" => interpreter
-            .find_function(argv.get(1))
-            .is_some_and(|(library, at)| library.takes_all(&library.functions[at].name)),
+        "fcall" | "fcall_ro" => {
+            interpreter.prepare_function(argv.get(1)).is_some_and(|(library, at)| library.takes_all(at))
+        }
         "evalsha" | "evalsha_ro" => interpreter.prepare(argv.get(1)).is_some_and(Script::takes_all),
         _ => interpreter.prepare_text(argv.get(1)).is_some_and(Script::takes_all),
     }

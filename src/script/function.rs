@@ -3,7 +3,7 @@
 //! * The libraries of a moment are one immutable [`Catalog`]; a change puts another in its place.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A function of a library.
@@ -28,22 +28,19 @@ pub struct Library {
     pub code: Vec<u8>,
     /// Its functions, in the order of their names.
     pub functions: Vec<Function>,
-    takes_all: Mutex<Vec<Vec<u8>>>,
+    takes_all: Box<[AtomicBool]>,
 }
 
 impl Library {
-    /// Has the function been seen to use keys that it was not given?
-    pub fn takes_all(&self, function: &[u8]) -> bool {
-        let taking = self.takes_all.lock().expect("no panic happens under this leaf lock");
-        taking.iter().any(|name| name == function)
+    /// Has the function of this number been seen to use keys that it was not given?
+    #[inline]
+    pub fn takes_all(&self, function: usize) -> bool {
+        self.takes_all.get(function).is_some_and(|takes| takes.load(Ordering::Relaxed))
     }
 
     /// The function uses keys that it is not given.
-    pub fn set_takes_all(&self, function: &[u8]) {
-        let mut taking = self.takes_all.lock().expect("no panic happens under this leaf lock");
-        if !taking.iter().any(|name| name == function) {
-            taking.push(function.to_vec());
-        }
+    pub fn set_takes_all(&self, function: usize) {
+        self.takes_all.get(function).inspect(|takes| takes.store(true, Ordering::Relaxed));
     }
 }
 
@@ -126,7 +123,8 @@ impl Libraries {
     pub fn make(&self, name: Vec<u8>, code: Vec<u8>, mut functions: Vec<Function>) -> Arc<Library> {
         functions.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Library { id, name, code, functions, takes_all: Mutex::default() })
+        let takes_all = functions.iter().map(|_| AtomicBool::new(false)).collect();
+        Arc::new(Library { id, name, code, functions, takes_all })
     }
 }
 

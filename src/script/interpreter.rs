@@ -53,6 +53,14 @@ struct Prepared {
     function: Option<i32>,
 }
 
+/// A function of a library that is looked up, by the name that was sent, and what this thread has of it.
+struct Called {
+    name: Box<[u8]>,
+    library: Arc<Library>,
+    at: usize,
+    function: Option<i32>,
+}
+
 struct Loaded {
     id: u64,
     functions: Vec<(Vec<u8>, i32)>,
@@ -68,6 +76,8 @@ pub struct Interpreter {
     catalog: Arc<Catalog>,
     generation: u64,
     prepared: Option<Prepared>,
+    /// Only of the current catalog.
+    called: Option<Called>,
     /// Bytes beyond which all garbage is collected after a run.
     easy: usize,
     /// Where replies of scripts go, for whoever runs them.
@@ -113,6 +123,7 @@ impl Interpreter {
             catalog,
             generation: 0,
             prepared: None,
+            called: None,
             easy: limit / EASY_PART,
             output: Output::new(),
         }
@@ -232,10 +243,25 @@ impl Interpreter {
         ran
     }
 
-    /// The library of a function in the catalog of this moment, and which of its functions it is.
-    pub fn find_function(&mut self, name: &[u8]) -> Option<(Arc<Library>, usize)> {
+    /// Looks up a function in the catalog of this moment: its library, and which of its functions it is.
+    #[inline]
+    pub fn prepare_function(&mut self, name: &[u8]) -> Option<(&Library, usize)> {
         self.refresh();
-        self.catalog.function(name).cloned()
+        if self.called.as_ref().is_none_or(|called| *called.name != *name) {
+            self.called = self.catalog.function(name).map(|(library, at)| Called {
+                name: name.into(),
+                library: library.clone(),
+                at: *at,
+                function: None,
+            });
+        }
+        self.prepared_function()
+    }
+
+    /// The function that was looked up last.
+    #[inline]
+    pub fn prepared_function(&self) -> Option<(&Library, usize)> {
+        self.called.as_ref().map(|called| (&*called.library, called.at))
     }
 
     fn refresh(&mut self) {
@@ -245,6 +271,7 @@ impl Interpreter {
         }
         self.catalog = self.shared.libraries.catalog();
         self.generation = generation;
+        self.called = None;
         let (stack, catalog) = (self.state.stack(), &self.catalog);
         self.libraries.retain(|name, loaded| {
             let stays = catalog.libraries.get(name).is_some_and(|library| library.id == loaded.id);
@@ -255,20 +282,30 @@ impl Interpreter {
         });
     }
 
-    /// Runs one of the functions of a library.
-    pub fn run_function(&mut self, library: &Library, at: usize, run: Run<'_, '_>) -> Ran {
+    /// Runs the function that was looked up last.
+    pub fn run_function(&mut self, run: Run<'_, '_>) -> Ran {
+        let called = self.called.take().expect("a function is looked up before it runs");
+        let function = match called.function {
+            Some(function) => Ok(function),
+            None => self.function_in(&called.library, called.at),
+        };
+        let name = &called.library.functions[called.at].name;
+        let ran = match &function {
+            Ok(function) => self.run(name, *function, RunKind::Function, run),
+            Err(error) => Ran::Failed(error.clone()),
+        };
+        self.called = Some(Called { function: function.ok(), ..called });
+        ran
+    }
+
+    fn function_in(&mut self, library: &Library, at: usize) -> Result<i32, Vec<u8>> {
         let name = &library.functions[at].name;
-        if self.libraries.get(&library.name).is_none_or(|loaded| loaded.id != library.id)
-            && let Err(error) = self.load(library)
-        {
-            return Ran::Failed([b"ERR ", &error[..]].concat());
+        if self.libraries.get(&library.name).is_none_or(|loaded| loaded.id != library.id) {
+            self.load(library).map_err(|error| [b"ERR ", &error[..]].concat())?;
         }
         let loaded = self.libraries.get(&library.name);
         let function = loaded.and_then(|loaded| loaded.functions.iter().find(|(own, _)| own == name));
-        match function {
-            Some(&(_, function)) => self.run(name, function, RunKind::Function, run),
-            None => Ran::Failed(b"ERR Function not found".to_vec()),
-        }
+        function.map(|&(_, function)| function).ok_or_else(|| b"ERR Function not found".to_vec())
     }
 
     fn load(&mut self, library: &Library) -> Result<(), Vec<u8>> {

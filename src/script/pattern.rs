@@ -63,6 +63,16 @@ enum Step {
     Next(usize, usize),
 }
 
+/// What matches one byte.
+#[derive(Clone, Copy)]
+enum One {
+    Any,
+    Byte(u8),
+    /// The class of a letter.
+    Class(u8),
+    Set,
+}
+
 /// A pattern and a subject.
 pub struct Matcher<'a> {
     subject: &'a [u8],
@@ -166,10 +176,14 @@ impl<'a> Matcher<'a> {
     }
 
     fn most(&mut self, at: usize, pattern: usize, end: usize, work: &mut Vec<Resume>) -> Step {
-        let mut count = 0;
-        while self.matches_one(at + count, pattern, end) {
-            count += 1;
-        }
+        let one = self.one(pattern, end);
+        let rest = self.subject.get(at..).unwrap_or_default();
+        let count = match one {
+            One::Any => rest.len(),
+            One::Byte(wanted) => rest.iter().take_while(|&&byte| byte == wanted).count(),
+            One::Class(class) => rest.iter().take_while(|&&byte| in_class(byte, class)).count(),
+            One::Set => rest.iter().take_while(|&&byte| self.in_set(byte, pattern, end - 1)).count(),
+        };
         // Bytes are gone over quickly: sixteen are a step.
         self.steps = self.steps.saturating_add((count / 16) as u32);
         work.push(Resume(Way::Less { at, count, pattern: end + 1 }));
@@ -306,15 +320,27 @@ impl<'a> Matcher<'a> {
         }
     }
 
+    /// What the item from `item` on matches.
+    #[inline]
+    fn one(&self, item: usize, end: usize) -> One {
+        debug_assert!(item < end, "an item is not empty");
+        match self.byte(item) {
+            b'.' => One::Any,
+            b'%' => One::Class(self.byte(item + 1)),
+            b'[' => One::Set,
+            literal => One::Byte(literal),
+        }
+    }
+
     /// Does the item from `item` to `end` match the subject's byte?
     #[inline]
     fn matches_one(&self, at: usize, item: usize, end: usize) -> bool {
         let Some(&byte) = self.subject.get(at) else { return false };
-        match self.byte(item) {
-            b'.' => true,
-            b'%' => in_class(byte, self.byte(item + 1)),
-            b'[' => self.in_set(byte, item, end - 1),
-            literal => literal == byte,
+        match self.one(item, end) {
+            One::Any => true,
+            One::Byte(wanted) => byte == wanted,
+            One::Class(class) => in_class(byte, class),
+            One::Set => self.in_set(byte, item, end - 1),
         }
     }
 
@@ -342,23 +368,57 @@ impl<'a> Matcher<'a> {
     }
 }
 
+/// The letters of classes, in the order of their bits in [`CLASSES`].
+const LETTERS: &[u8; 10] = b"acdlpsuwxz";
+
+/// The classes of each byte, a bit each.
+static CLASSES: [u16; 256] = {
+    let mut classes = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        let is_in = [
+            byte.is_ascii_alphabetic(),
+            byte.is_ascii_control(),
+            byte.is_ascii_digit(),
+            byte.is_ascii_lowercase(),
+            byte.is_ascii_punctuation(),
+            matches!(byte, b' ' | b'\t'..=b'\r'),
+            byte.is_ascii_uppercase(),
+            byte.is_ascii_alphanumeric(),
+            byte.is_ascii_hexdigit(),
+            byte == 0,
+        ];
+        let mut class = 0;
+        while class < is_in.len() {
+            classes[at] |= (is_in[class] as u16) << class;
+            class += 1;
+        }
+        at += 1;
+    }
+    classes
+};
+
+/// The bit of each letter, in either case; 0: it names no class.
+static BITS: [u16; 256] = {
+    let mut bits = [0; 256];
+    let mut class = 0;
+    while class < LETTERS.len() {
+        bits[LETTERS[class] as usize] = 1 << class;
+        bits[LETTERS[class].to_ascii_uppercase() as usize] = 1 << class;
+        class += 1;
+    }
+    bits
+};
+
 /// Is a byte in the class of a letter? What is no class is the byte itself.
 #[inline]
 fn in_class(byte: u8, class: u8) -> bool {
-    let is_in = match class.to_ascii_lowercase() {
-        b'a' => byte.is_ascii_alphabetic(),
-        b'c' => byte.is_ascii_control(),
-        b'd' => byte.is_ascii_digit(),
-        b'l' => byte.is_ascii_lowercase(),
-        b'p' => byte.is_ascii_punctuation(),
-        b's' => matches!(byte, b' ' | b'\t'..=b'\r'),
-        b'u' => byte.is_ascii_uppercase(),
-        b'w' => byte.is_ascii_alphanumeric(),
-        b'x' => byte.is_ascii_hexdigit(),
-        b'z' => byte == 0,
-        _ => return class == byte,
-    };
-    is_in == class.is_ascii_lowercase()
+    let bit = BITS[usize::from(class)];
+    if bit == 0 {
+        return class == byte;
+    }
+    (CLASSES[usize::from(byte)] & bit != 0) == class.is_ascii_lowercase()
 }
 
 #[cfg(test)]

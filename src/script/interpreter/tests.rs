@@ -485,10 +485,10 @@ fn a_library_registers_functions_that_run() {
     let mut catalog = crate::script::Catalog::default();
     catalog.add(library, false).unwrap();
     interpreter.shared.libraries.replace(catalog);
-    let (library, at) = interpreter.find_function(b"G").unwrap();
+    let (library, at) = interpreter.prepare_function(b"G").unwrap();
     assert_eq!(library.functions[at].flags, crate::script::flags::NO_WRITES);
     let mut call = |name: &[u8]| {
-        let (library, at) = interpreter.find_function(name).unwrap();
+        assert!(interpreter.prepare_function(name).is_some());
         let (mut host, mut out) = (Scripted(Vec::new()), Output::new());
         let spans = [Span::new(0, 1)];
         let words = Argv::new(b"k", &spans);
@@ -500,7 +500,7 @@ fn a_library_registers_functions_that_run() {
             now: UnixMs(0),
             shards: 0,
         };
-        match interpreter.run_function(&library, at, run) {
+        match interpreter.run_function(run) {
             Ran::Done => text_of(&out),
             Ran::Failed(error) => String::from_utf8(error).unwrap(),
             Ran::Stopped => "stopped".into(),
