@@ -354,7 +354,7 @@ fn a_long_string_that_a_round_needs_is_edited_without_a_copy_under_the_lock() {
 
 #[test]
 fn a_value_that_comes_from_disk_too_late_is_not_freed_under_the_lock() {
-    for kind in 0..KINDS.len() {
+    for (kind, name) in KINDS.into_iter().enumerate() {
         let mut case = Case::new(kind);
         case.grow();
         let object = case.operate(|view, _, slot| value_of(view, slot.unwrap()).clone()).0;
@@ -371,7 +371,7 @@ fn a_value_that_comes_from_disk_too_late_is_not_freed_under_the_lock() {
             let mut locked = case.keyspace.locks().lock_one(id);
             let (unused, work) = counted(|| case.keyspace.put(&mut locked, &wanted, loaded.take()));
             assert_cheap("a late load", kind, work);
-            assert!(unused.is_some(), "{}", KINDS[kind]);
+            assert!(unused.is_some(), "{}", name);
             loaded = unused;
         }
     }
