@@ -109,7 +109,7 @@ pub fn lock_set(
     match row.command.locks {
         Locks::AllShards => return ShardSet::ALL,
         Locks::AllShardsIf(looks_further) if looks_further(argv) => return ShardSet::ALL,
-        Locks::Keys | Locks::KeysAnd(_) | Locks::KeysFound(_) | Locks::AllShardsIf(_) => {}
+        Locks::Keys | Locks::KeysFound(_) | Locks::AllShardsIf(_) => {}
         Locks::KeysOfSubcommand(words) => return keys_of_subcommand(words, argv, keyspace),
     }
     let mut set = ShardSet::EMPTY;
@@ -126,13 +126,8 @@ pub fn lock_set(
 /// Calls `visit` for each argument that is a key for the command itself.
 fn for_each_locked(row: &Row, argv: Argv<'_>, mut visit: impl FnMut(usize)) {
     match row.command.locks {
-        Locks::KeysFound(find) => find(argv).for_each(visit),
-        locks => {
-            for_each_real(row.command, argv, |key| visit(key.position));
-            if let Locks::KeysAnd(another) = locks {
-                another(argv).into_iter().for_each(visit);
-            }
-        }
+        Locks::KeysFound(find) => find(argv, &mut visit),
+        _ => for_each_real(row.command, argv, |key| visit(key.position)),
     }
 }
 

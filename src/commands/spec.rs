@@ -298,9 +298,6 @@ impl KeySpec {
 pub enum Locks {
     /// Those of its keys (none when it has no keys).
     Keys,
-    /// Those of its keys, and that of one more argument: where options say several times which key is meant, key specs find the
-    /// first and the command uses the last.
-    KeysAnd(fn(Argv<'_>) -> Option<usize>),
     /// All 64: it sees or changes the whole keyspace at once.
     AllShards,
     /// All 64 if this says that the command will look for keys that no argument names (the patterns of SORT), otherwise those of
@@ -310,8 +307,9 @@ pub enum Locks {
     /// key spec may say so (DEBUG OBJECT).
     KeysOfSubcommand(&'static [&'static str]),
     /// Those of the arguments that this finds. The key specs are Redis's, and may take another argument for the keyword
-    /// before the keys than the command does (XREADGROUP with a group called `streams`).
-    KeysFound(fn(Argv<'_>) -> std::ops::Range<usize>),
+    /// before the keys than the command does (XREADGROUP with a group called `streams`), or the first of several options where the
+    /// command uses the last (GEORADIUS with two STORE).
+    KeysFound(fn(Argv<'_>, &mut dyn FnMut(usize))),
 }
 
 /// A key that a command looks for in another database than the selected one. No key spec can say so.

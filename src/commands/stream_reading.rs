@@ -70,18 +70,20 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 /// The keys of either command: the first half of what follows STREAMS. None if the options before it are wrong.
-fn keys_of(argv: Argv<'_>) -> Range<usize> {
+fn keys_of(argv: Argv<'_>, visit: &mut dyn FnMut(usize)) {
     let mut at = 1;
     while let Some(word) = argv.try_get(at) {
         at += match () {
             () if is(word, "BLOCK") || is(word, "COUNT") => 2,
             () if is(word, "GROUP") => 3,
             () if is(word, "NOACK") => 1,
-            () if is(word, "STREAMS") => return at + 1..at + 1 + (argv.len() - at - 1) / 2,
-            () => break,
+            () if is(word, "STREAMS") => {
+                let keys = (argv.len() - at - 1) / 2;
+                return (at + 1..at + 1 + keys).for_each(visit);
+            }
+            () => return,
         };
     }
-    0..0
 }
 
 /// The words of either command.

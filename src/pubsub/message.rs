@@ -140,6 +140,7 @@ impl Message {
         }
     }
 
+    /// The null for all keys is of the protocol of whoever gets it; Redis's is of that of the client that tracks.
     fn put_keys(&self, protocol: Protocol, out: &mut Output) {
         if self.bytes.is_empty() {
             Reply::new(out, protocol).null();

@@ -109,7 +109,7 @@ pub const COMMANDS: &[Command] = &[
             ORDER,
             STORE,
         ],
-        locks: Locks::KeysAnd(stored_key),
+        locks: Locks::KeysFound(keys_of),
         ..GEO
     },
     Command {
@@ -168,7 +168,7 @@ pub const COMMANDS: &[Command] = &[
             ORDER,
             STORE,
         ],
-        locks: Locks::KeysAnd(stored_key),
+        locks: Locks::KeysFound(keys_of),
         ..GEO
     },
     Command {
@@ -244,6 +244,14 @@ fn search(call: &mut Call<'_>, form: Form) -> CommandResult {
     let is_search = matches!(form, Form::Search { .. });
     store(call, &destination, result, if is_search { "geosearchstore" } else { "georadiusstore" });
     Ok(())
+}
+
+/// The key that GEORADIUS reads, and the one that it stores in.
+fn keys_of(argv: Argv<'_>, visit: &mut dyn FnMut(usize)) {
+    if argv.len() > 1 {
+        visit(1);
+    }
+    stored_key(argv).into_iter().for_each(visit);
 }
 
 /// The key that GEORADIUS stores in: that of the last of its options, which need not be the first that a key spec finds.
