@@ -281,5 +281,6 @@ fn insertions_in_the_middle_keep_nodes_filled() {
     let bytes: usize = list.iter(0..40_000).map(|element| element.encoded_len()).sum();
     let overhead = list.memory_bytes() as f64 / bytes as f64;
     println!("{:.2} bytes of memory a byte of listpack, {} nodes", overhead, list.node_count());
-    assert!(overhead < 1.15, "{overhead}");
+    // The allocator's classes are a quarter apart.
+    assert!(overhead < 1.25, "{overhead}");
 }

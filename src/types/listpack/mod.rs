@@ -17,7 +17,7 @@
 //!   forms are read too: what came from outside keeps its bytes.
 //! * [`Listpack::from_bytes`] is the one way in for bytes from outside, and it checks all of them. Everything else
 //!   trusts the lengths it meets; slices are still bounds-checked.
-//! * The capacity grows in finer steps than the classes of Redis's allocator, so a listpack never takes more memory than in Redis.
+//! * The capacity grows by the allocator's classes, which are those of Redis's: a listpack takes as much memory as there.
 //! * It does not know what the elements mean: pairs, tuples and their order belong to the types that use it.
 
 mod element;

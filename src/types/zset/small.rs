@@ -110,14 +110,14 @@ impl Small {
             return None;
         }
         let mut buffer = itoa::Buffer::new();
-        let mut position = self.pairs.first()?;
+        let mut elements = self.pairs.iter();
         loop {
-            let other = self.score_at(position);
+            let position = elements.position()?;
+            let (other_member, other) = (elements.next()?, elements.next().and_then(parse_score)?);
             // Members are looked at where scores say nothing.
-            if other > score || other == score && self.pairs.get(position).text(&mut buffer) > member {
+            if other > score || other == score && other_member.text(&mut buffer) > member {
                 return Some(position);
             }
-            position = self.pairs.next(self.pairs.next(position)?)?;
         }
     }
 
