@@ -35,12 +35,14 @@ fn write_until_dead(mut client: Client, writer: usize, first: u64, stop: &Atomic
     let mut ledger = Ledger { acknowledged: Vec::new(), sent: first };
     while !stop.load(Ordering::Relaxed) {
         let batch = 8;
-        for n in ledger.sent + 1..=ledger.sent + batch {
-            let n = n.to_string();
+        for n_sent in ledger.sent + 1..=ledger.sent + batch {
+            let n = n_sent.to_string();
             let key = format!("w{writer}:{n}");
             let set = crate::support::encode(&["SET", &key, &n]);
             let incr = crate::support::encode(&["INCR", &format!("c{writer}")]);
             if client.try_send_raw(&[set, incr].concat()).is_err() {
+                // What was sent of the batch may have arrived.
+                ledger.sent = n_sent;
                 return ledger;
             }
         }
