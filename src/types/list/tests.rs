@@ -259,7 +259,7 @@ fn many_elements_at_an_end_go_at_once_and_nothing_else_changes() {
             for list in gone.into_iter().flatten() {
                 list.check();
                 given += list.len();
-                assert!(list.len() > 0 && values(&list).all(|value| model.contains(&value)));
+                assert!(!list.is_empty() && values(&list).all(|value| model.contains(&value)));
             }
             frozen.check();
             assert!(values(&frozen).eq(model));
