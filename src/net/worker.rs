@@ -138,6 +138,7 @@ pub struct Core {
 /// Runs a worker until it stops (`true`) or its core has been given to another thread (`false`: this thread is spare now).
 pub fn run(mut core: Box<Core>, kit: &mut Kit, monitor: &Monitor) -> bool {
     let (seat, thread) = (core.seat.clone(), sys::current_thread());
+    core.send_inherited(kit);
     loop {
         core.wait(kit);
         // A round is those that are ready now. Whoever is not done yet goes behind what the next poll brings, or two clients

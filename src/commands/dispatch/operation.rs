@@ -53,18 +53,10 @@ impl Executor {
         let answered = client.waiting.take();
         let (index, mark) = (client.db, out.mark());
         client.last_command = row.id as u32;
-        let mut db = Db::new(&state.keyspace, locked, index, self.now, &self.access, &mut self.work);
-        if client.no_touch {
-            db.stop_touching();
-        }
-        if !self.hashes.is_empty() && state.keyspace.exceeds_caches() {
-            db.prefetch(&self.hashes);
-        }
-        let reply = Reply::new(out, client.protocol);
         let mut call = Call {
             argv: request.argv,
-            db,
-            reply,
+            db: Db::new(&state.keyspace, locked, index, self.now, &self.access, &mut self.work),
+            reply: Reply::new(out, client.protocol),
             client,
             state,
             config: &self.config,
@@ -79,6 +71,12 @@ impl Executor {
             interpreter: &mut self.interpreter,
             is_nested: false,
         };
+        if call.client.no_touch {
+            call.db.stop_touching();
+        }
+        if !call.hashes.is_empty() && state.keyspace.exceeds_caches() {
+            call.db.prefetch(call.hashes);
+        }
         let result = invoke(&mut call);
         call.client.takes_all_shards = result == Err(CommandError::TakesAllShards);
         if call.client.takes_all_shards {

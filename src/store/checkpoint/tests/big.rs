@@ -399,9 +399,16 @@ fn a_long_string_that_a_round_needs_is_edited_without_a_copy_under_the_lock() {
     let (shared, work) = case.operate(|view, key, slot| view.shared_string(key, slot.unwrap(), LENGTH / 2));
     let shared = shared.expect("the round needs it as it was");
     assert_eq!(work.or_worse(BOUND), BOUND);
+    let id = ShardId::of(case.keyspace.hasher().hash_of(BIG));
+    let is_dirty = || {
+        let locked = case.keyspace.locks().lock_one(id);
+        locked.shard(id).table(DbIndex(0)).dirty(Parity::of(case.keyspace.epoch())) > 0
+    };
+    assert!(!is_dirty(), "the edit may yet fail");
     let copy = Arc::new(shared.to_vec());
     let (_, work) = case.operate(|view, key, slot| view.exchange_string(key, slot.unwrap(), copy));
     assert_eq!(work.or_worse(BOUND), BOUND);
+    assert!(is_dirty());
     let (_, work) = edit(&case);
     assert_eq!(work.or_worse(BOUND), BOUND, "it is edited where it is");
 
