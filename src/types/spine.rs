@@ -270,9 +270,9 @@ impl<H: Clone, B: Bound> Spine<H, B> {
         let (left, right) = (self.root.height(), other.root.height());
         let bytes = &mut self.bytes;
         let (mut root, edge, depth, lower) = if left < right {
-            (other.root, Edge::Start, right - left, std::mem::replace(&mut self.root, Arc::default()))
+            (other.root, Edge::Start, right - left, std::mem::take(&mut self.root))
         } else {
-            (std::mem::replace(&mut self.root, Arc::default()), Edge::End, left - right, other.root)
+            (std::mem::take(&mut self.root), Edge::End, left - right, other.root)
         };
         let split = match depth.checked_sub(1) {
             Some(depth) => attach(&mut root, depth, edge, Entry::of(lower), bytes),
