@@ -310,6 +310,29 @@ fn ltrim_keeps_what_is_between() {
 }
 
 #[test]
+fn most_of_a_long_list_is_cut_off_at_once() {
+    per_encoding(|client| {
+        let all: Vec<String> = (0..20_000).map(|n| n.to_string()).collect();
+        for (line, start, end) in [
+            ("LTRIM l 19000 -1", 19_000, 20_000),
+            ("LTRIM l 0 6", 0, 7),
+            ("LTRIM l 10001 10007", 10_001, 10_008),
+            ("LPOP l 19990", 19_990, 20_000),
+            ("RPOP l 12345", 0, 7_655),
+            ("LMPOP 1 l RIGHT COUNT 19999", 0, 1),
+            ("LPOP l 20000", 0, 0),
+        ] {
+            client.int(&["DEL", "l"]);
+            let push = ["RPUSH", "l"].into_iter().chain(all.iter().map(String::as_str));
+            client.cmd(&push.collect::<Vec<_>>());
+            client.cmd(&words(line));
+            assert_eq!(client.texts(&["LRANGE", "l", "0", "-1"]), all[start..end], "{line}");
+            assert_eq!(client.int(&["EXISTS", "l"]), i64::from(start < end), "{line}");
+        }
+    });
+}
+
+#[test]
 fn lpos_finds_the_rank_th_and_so_many_of_the_first_elements() {
     per_encoding(|client| {
         int(client, "RPUSH l a b 1 a a 1 c");

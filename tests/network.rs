@@ -273,6 +273,52 @@ fn clients_that_never_stop_sending_do_not_starve_others() {
     });
 }
 
+/// Of `others` whose turns, each of one INCR and `sleep` seconds, come in one round behind the first client's: how many have
+/// executed when the first has its reply.
+fn executed_when_the_first_is_answered(others: usize, sleep: &str) -> usize {
+    let server = Server::with_args(&["--workers", "2", "--enable-debug-command", "yes"]);
+    // Workers take turns with new connections: every second one is on the worker of the first.
+    let mut connections: Vec<Client> = (0..2 * others + 2).map(|_| server.connect()).collect();
+    let mut observer = connections.pop().unwrap();
+    let mut same_worker: Vec<Client> = connections.into_iter().step_by(2).collect();
+    observer.ok(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+    let mut held_back = |count: usize| {
+        wait_for("clients that are held back", || {
+            let list = observer.text(&["CLIENT", "LIST"]);
+            let is_held_back = |line: &&str| !line.contains(" qbuf=0 ") && !line.contains("client|list");
+            list.lines().filter(is_held_back).count() == count
+        });
+    };
+    same_worker[0].send(&["INCR", "turns"]);
+    held_back(1);
+    for client in &mut same_worker[1..] {
+        client.send_raw(format!("INCR turns\r\nDEBUG SLEEP {sleep}\r\n").as_bytes());
+    }
+    held_back(others + 1);
+    observer.ok(&["CLIENT", "UNPAUSE"]);
+    same_worker[0].read();
+    observer.text(&["GET", "turns"]).parse::<usize>().unwrap() - 1
+}
+
+#[test]
+fn replies_do_not_wait_for_the_end_of_a_long_round() {
+    if forgekv_only("it has rounds") || warm_only("a command whose key is on disk ends its turn") {
+        return;
+    }
+    // Half a millisecond: nobody takes the loop from a thread for that.
+    let executed = executed_when_the_first_is_answered(400, "0.0005");
+    assert!(executed < 200, "{executed} turns of 400 were over before the first reply left");
+}
+
+#[test]
+fn replies_do_not_wait_for_turns_that_each_take_long() {
+    if forgekv_only("its loop goes on beside a long turn") || warm_only("a key on disk ends its turn") {
+        return;
+    }
+    let executed = executed_when_the_first_is_answered(60, "2");
+    assert!(executed < 30, "{executed} turns of 60 had begun before the first reply left");
+}
+
 #[test]
 fn sigterm_ends_the_server_cleanly() {
     if forgekv_only("stops the server") {

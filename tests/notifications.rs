@@ -12,13 +12,17 @@ fn listen(server: &Server, classes: &str) -> (Client, Client) {
     (listener, client)
 }
 
+/// The parts of a message.
+#[track_caller]
+fn texts(message: &Value) -> Vec<String> {
+    let items = message.items().unwrap_or_else(|| panic!("no message: {message:?}"));
+    items.iter().map(|item| String::from_utf8_lossy(item.as_bytes().unwrap()).into_owned()).collect()
+}
+
 /// The next event: `channel message`.
 #[track_caller]
 fn next(listener: &mut Client) -> String {
-    let value = listener.read();
-    let items = value.items().unwrap_or_else(|| panic!("no message: {value:?}"));
-    let text = |value: &Value| String::from_utf8_lossy(value.as_bytes().unwrap()).into_owned();
-    format!("{} {}", text(&items[2]), text(&items[3]))
+    texts(&listener.read())[2..].join(" ")
 }
 
 /// Runs commands and compares the events of each (`event key`), with `ping` as the mark behind the last.
@@ -408,6 +412,36 @@ fn transactions_and_scripts_say_in_order_what_their_commands_did() {
         assert_eq!(next(&mut listener), "__keyevent@0__:set another");
     }
     client.ok(&["CONFIG", "SET", "notify-keyspace-events", ""]);
+}
+
+#[test]
+fn a_transaction_that_subscribes_its_client_tells_it_of_what_happens_while_it_is_subscribed() {
+    if forgekv_only("Redis 7.2+ tells of it behind EXEC's reply; 7.0 inside") {
+        return;
+    }
+    let server = Server::start();
+    for version in [2, 3] {
+        let mut client = server.connect();
+        client.hello(version);
+        client.ok(&["CONFIG", "SET", "notify-keyspace-events", "KEA"]);
+        client.ok(&["MULTI"]);
+        for command in [
+            "SET before v",
+            "SUBSCRIBE __keyevent@0__:set",
+            "SET meanwhile v",
+            "UNSUBSCRIBE",
+            "SET behind v",
+            "PSUBSCRIBE __keyspace@0__:*",
+            "DEL behind",
+        ] {
+            let words: Vec<&str> = command.split(' ').collect();
+            assert_eq!(client.cmd(&words), Value::simple("QUEUED"), "{command}");
+        }
+        assert_eq!(client.array(&["EXEC"]).len(), 7);
+        assert_eq!(texts(&client.read()), ["message", "__keyevent@0__:set", "meanwhile"]);
+        assert_eq!(texts(&client.read()), ["pmessage", "__keyspace@0__:*", "__keyspace@0__:behind", "del"]);
+        client.expect_silence(Duration::from_millis(50));
+    }
 }
 
 #[test]

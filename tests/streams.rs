@@ -279,6 +279,35 @@ fn xtrim_tells_how_many_went() {
 }
 
 #[test]
+fn xtrim_of_many_blocks_leaves_what_is_after_them() {
+    let (_server, mut client) = start();
+    client.ok(&["CONFIG", "SET", "stream-node-max-entries", "10"]);
+    for (trim, left) in [
+        ("XTRIM s MAXLEN = 25", 25),
+        ("XTRIM s MINID 3-4496", 505),
+        ("XTRIM s MAXLEN ~ 25 LIMIT 4321", 680),
+        ("XTRIM s MAXLEN ~ 25", 4000),
+        ("XTRIM s MINID ~ 3-4496 LIMIT 100000", 510),
+        ("XADD s MAXLEN = 3 3-5001 f 5001", 3),
+    ] {
+        client.int(&["DEL", "s"]);
+        fill(&mut client, "s", 5000);
+        client.cmd(&trim.split(' ').collect::<Vec<_>>());
+        let last = if trim.starts_with("XADD") { 5001 } else { 5000 };
+        let first = last - left + 1;
+        check(
+            &mut client,
+            &[
+                ("XLEN s", &format!(":{left}")),
+                ("XRANGE s - + COUNT 1", &format!(r#"[["3-{first}", ["f", "{first}"]]]"#)),
+                ("XREVRANGE s + - COUNT 1", &format!(r#"[["3-{last}", ["f", "{last}"]]]"#)),
+            ],
+        );
+    }
+    client.ok(&["CONFIG", "SET", "stream-node-max-entries", "100"]);
+}
+
+#[test]
 fn xsetid_moves_the_last_id() {
     let (_server, mut client) = start();
     fill(&mut client, "s", 3);

@@ -263,6 +263,37 @@ fn a_resp2_client_has_invalidations_redirected_to_a_subscriber() {
 }
 
 #[test]
+fn that_all_keys_are_gone_is_told_elsewhere_in_the_protocol_of_the_client_that_tracks() {
+    let server = start();
+    let mut writer = server.connect();
+    for (tracks_in, target_reads) in [(2, 2), (2, 3), (3, 2), (3, 3)] {
+        let (mut client, mut target) = (server.connect(), server.connect());
+        client.hello(tracks_in);
+        target.hello(target_reads);
+        let id = target.int(&["CLIENT", "ID"]).to_string();
+        target.cmd(&["SUBSCRIBE", "__redis__:invalidate"]);
+        client.ok(&["CLIENT", "TRACKING", "ON", "REDIRECT", &id]);
+        let mut is_told = |protocol: u8| {
+            let null = if protocol == 2 { "$-1\r\n" } else { "_\r\n" };
+            let text = match target_reads {
+                2 => format!("*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n{null}"),
+                _ => format!(">2\r\n$10\r\ninvalidate\r\n{null}"),
+            };
+            let told = target.recv_raw(text.len());
+            assert_eq!(String::from_utf8_lossy(&told), text, "{tracks_in} tells {target_reads}");
+        };
+        writer.ok(&["FLUSHALL"]);
+        is_told(tracks_in);
+        client.ok(&["FLUSHDB"]);
+        is_told(tracks_in);
+        let other = 5 - tracks_in;
+        client.hello(other);
+        writer.ok(&["FLUSHALL"]);
+        is_told(other);
+    }
+}
+
+#[test]
 fn a_broken_redirection_is_told() {
     let server = start();
     let (mut client, mut target, mut writer) = (resp3(&server), resp3(&server), server.connect());

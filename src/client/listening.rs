@@ -147,6 +147,14 @@ impl Client {
         self.info.tracker.get()
     }
 
+    /// It speaks this protocol from here on.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        if let Some(tracker) = self.tracker() {
+            tracker.set_protocol(protocol);
+        }
+    }
+
     /// Begins to track keys, or goes on with other options; `prefixes` come to those that it has.
     pub fn track(&mut self, pubsub: &Pubsub, options: Options, prefixes: &[&[u8]]) {
         let address = self.info.address();
@@ -158,6 +166,7 @@ impl Client {
             Options { opt_out: true, .. } => TrackMode::OptOut,
             _ => TrackMode::All,
         };
+        tracker.set_protocol(self.protocol);
         tracker.set(Some(options));
         for prefix in prefixes {
             if !self.listening.prefixes.iter().any(|known| **known == **prefix) {

@@ -177,7 +177,7 @@ impl Client {
     /// RESET: back to what a new connection is. What the client library said of itself stays: it is still the same one.
     pub fn reset(&mut self, authenticated: bool) {
         self.db = DbIndex(0);
-        self.protocol = Protocol::Resp2;
+        self.set_protocol(Protocol::Resp2);
         self.authenticated = authenticated;
         // What CLIENT REPLY SKIP passes over is this very command.
         if self.reply_mode != ReplyMode::Skipping {

@@ -187,7 +187,7 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
         call.client.info.change_texts(|texts| texts.name = name.to_vec());
     }
     if let Some(protocol) = protocol {
-        call.client.protocol = protocol;
+        call.client.set_protocol(protocol);
         call.reply.set_protocol(protocol);
     }
     reply_greeting(call);

@@ -12,6 +12,7 @@ use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec};
 use crate::config::values::NotifyFlags;
 use crate::resp::Reply;
+use crate::store::object::Object;
 use crate::store::{Db, Edited, Key, Slot};
 use crate::types::list::{End, Limits, List};
 use crate::types::listpack::Element;
@@ -233,7 +234,7 @@ fn take_one(db: &mut Db<'_>, key: &Key<'_>, slot: Slot, (end, limits): (End, Lim
         if let Some(element) = list.get(range.start as i64) {
             reply.bulk(element.text(&mut itoa::Buffer::new()));
         }
-        list.remove_range(range, limits);
+        _ = list.remove_range(range, limits);
         ((), 1)
     });
     popped(db, key, end, &edited);
@@ -257,11 +258,12 @@ fn take(
             End::Left => elements.for_each(&mut write),
             End::Right => elements.rev().for_each(&mut write),
         }
-        list.remove_range(range, limits);
-        (taken, taken as u64)
+        ((taken, list.remove_range(range, limits)), taken as u64)
     });
     popped(db, key, end, &edited);
-    edited.result
+    let (taken, gone) = edited.result;
+    gone.into_iter().for_each(|gone| db.discard(Object::List(gone)));
+    taken
 }
 
 /// [`take`]s from a key if it has a list, and replies with the key, too. It is logged as a pop of so many.

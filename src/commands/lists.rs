@@ -7,6 +7,7 @@ use super::spec::flags::*;
 use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec, category};
 use crate::config::values::NotifyFlags;
+use crate::store::object::Object;
 use crate::types::list::{End, List, Search};
 use crate::util::number::parse_i64;
 
@@ -303,11 +304,11 @@ fn ltrim(call: &mut Call<'_>) -> CommandResult {
         call.db.notify(NotifyFlags::GENERIC, "del", key.bytes);
     } else {
         let limits = limits::list(call.config);
-        call.db.edit::<List, _>(&key, slot, |list| {
+        let edited = call.db.edit::<List, _>(&key, slot, |list| {
             let removed = list.len() - kept.len();
-            list.trim(kept, limits);
-            ((), removed as u64)
+            (list.trim(kept, limits), removed as u64)
         });
+        edited.result.into_iter().flatten().for_each(|gone| call.db.discard(Object::List(gone)));
     }
     call.reply.ok();
     Ok(())

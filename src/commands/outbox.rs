@@ -110,6 +110,19 @@ fn collect(
     parcels[first..].iter_mut().for_each(|parcel| parcel.depends_on = depends_on);
 }
 
+/// Makes messages of what has happened to keys, for those who are subscribed now: what a transaction did before it subscribes its
+/// own client, or ends a subscription, is not told otherwise than if the client had done it outside.
+pub fn publish_noted(call: &mut Call<'_>) {
+    let registry = &call.state.keyspace.pubsub().registry;
+    for event in call.db.events_mut() {
+        if let Event::Key { wanted, name, db, key } = event {
+            let mut parcels = Vec::new();
+            publish_event(registry, *wanted, (*db, name, key), Some(call.client), &mut parcels);
+            *event = Event::Parcels(parcels);
+        }
+    }
+}
+
 /// Publishes one event on the channels that were wanted when it happened.
 fn publish_event(
     registry: &Registry,

@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::error::CommandError;
 use super::help::help_row;
+use super::outbox;
 use super::spec::flags::*;
 use super::spec::key_flags::NOT_KEY;
 use super::spec::{Arg, Command, CommandResult, KeySpec};
@@ -189,6 +190,7 @@ fn confirm(call: &mut Call<'_>, what: &str, name: Option<&[u8]>, count: usize) {
 }
 
 fn subscribe_to(call: &mut Call<'_>, kind: Kind, what: &str) -> CommandResult {
+    outbox::publish_noted(call);
     let pubsub = call.state.keyspace.pubsub();
     for position in 1..call.argv.len() {
         let name = call.arg(position);
@@ -199,6 +201,7 @@ fn subscribe_to(call: &mut Call<'_>, kind: Kind, what: &str) -> CommandResult {
 }
 
 fn unsubscribe_from(call: &mut Call<'_>, kind: Kind, what: &str) -> CommandResult {
+    outbox::publish_noted(call);
     let pubsub = call.state.keyspace.pubsub();
     let all = match call.argv.len() {
         1 => call.client.listening.subscriptions().map(|own| own.names(kind)).unwrap_or_default(),

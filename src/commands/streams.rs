@@ -11,8 +11,9 @@ use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec, category};
 use crate::config::values::NotifyFlags;
 use crate::resp::Reply;
+use crate::store::object::Object;
 use crate::types::stream::{
-    AddError, Bound, BoundError, Entries, Entry, Limits, NewId, Stream, StreamId, Trim,
+    AddError, Bound, BoundError, Entries, Entry, Limits, NewId, Stream, StreamId, Trim, Trimmed,
 };
 use crate::util::number::parse_i64;
 
@@ -350,16 +351,17 @@ fn add(call: &mut Call<'_>, options: &Options, new: NewId, pairs: &[&[u8]]) -> C
     if !matches!(new, NewId::Exact(_)) {
         rewrite.id = Some((options.end, id));
     }
-    let mut append = |entries: &mut Entries| -> Result<u64, AddError> {
+    let mut append = |entries: &mut Entries| -> Result<Trimmed, AddError> {
         entries.add(id, pairs, &limits)?;
-        let trimmed = options.trim(&limits).map_or(0, |trim| entries.trim(&trim));
+        let trimmed = options.trim(&limits).map(|trim| entries.trim(&trim)).unwrap_or_default();
         rewrite.trimmed(options, entries);
         Ok(trimmed)
     };
     let trimmed = if let Some(slot) = slot {
         let edited = call.db.edit(&key, slot, |stream: &mut Stream| {
             let trimmed = append(&mut stream.entries);
-            (trimmed, u64::from(trimmed.is_ok()))
+            let changes = u64::from(trimmed.is_ok());
+            (trimmed, changes)
         });
         edited.result?
     } else {
@@ -370,9 +372,10 @@ fn add(call: &mut Call<'_>, options: &Options, new: NewId, pairs: &[&[u8]]) -> C
     };
     rewrite.log(call);
     call.db.notify(NotifyFlags::STREAM, "xadd", key.bytes);
-    if trimmed > 0 {
+    if trimmed.count > 0 {
         call.db.notify(NotifyFlags::STREAM, "xtrim", key.bytes);
     }
+    free(call, trimmed);
     reply_id(&mut call.reply, id);
     Ok(())
 }
@@ -446,20 +449,28 @@ fn xtrim(call: &mut Call<'_>) -> CommandResult {
     let key = call.key(1);
     let (slot, trim) = (call.db.find_typed::<Stream>(&key)?, options.trim(&limits::stream(call.config)));
     let mut rewrite = Rewrite::default();
-    let mut trimmed = 0;
+    let mut trimmed = Trimmed::default();
     if let (Some(slot), Some(trim)) = (slot, trim) {
         call.db.edit(&key, slot, |stream: &mut Stream| {
             trimmed = stream.entries.trim(&trim);
             rewrite.trimmed(&options, &stream.entries);
-            ((), trimmed)
+            ((), trimmed.count)
         });
     }
-    if trimmed > 0 {
+    if trimmed.count > 0 {
         rewrite.log(call);
         call.db.notify(NotifyFlags::STREAM, "xtrim", key.bytes);
     }
-    call.reply.integer(trimmed as i64);
+    call.reply.integer(trimmed.count as i64);
+    free(call, trimmed);
     Ok(())
+}
+
+/// Leaves many trimmed blocks to others.
+fn free(call: &mut Call<'_>, trimmed: Trimmed) {
+    if let Some(entries) = trimmed.gone {
+        call.db.discard(Object::Stream(Box::new(Stream { entries, ..Stream::default() })));
+    }
 }
 
 fn xsetid(call: &mut Call<'_>) -> CommandResult {

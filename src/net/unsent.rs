@@ -3,8 +3,9 @@
 //! * Replies and messages gather in the connections' outputs and leave behind the round, one write a connection. While a worker
 //!   writes to one client after the other, the first of them wakes up and finds the replies of all: a client with many
 //!   connections is woken once a round and not once a connection, which is most of what a write costs.
-//! * A round may be long, so what gathered is also sent when a millisecond has passed since the last time. A turn that goes on
-//!   without its worker's loop sends for itself.
+//! * A round may be long, so what gathered is also sent when a millisecond has passed since the last time. When a turn takes so
+//!   long that the loop goes on without it, the thread that takes the loop over sends first: the next turn may be as long. The
+//!   turn that was left behind sends for itself.
 
 use super::connection::{Connection, Kit};
 use super::worker::{Core, Place};
@@ -27,6 +28,15 @@ impl Core {
         if now.nanos_since(self.sent) >= HOLD_NANOS {
             self.send(kit);
             self.sent = now;
+        }
+    }
+
+    /// Sends what gathered before this thread got the loop.
+    pub(super) fn send_inherited(&mut self, kit: &mut Kit) {
+        if !self.unsent.is_empty() {
+            kit.executor.begin_round();
+            kit.executor.refresh_config();
+            self.send(kit);
         }
     }
 

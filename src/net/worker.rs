@@ -140,6 +140,7 @@ pub struct Core {
 pub fn run(mut core: Box<Core>, kit: &mut Kit, monitor: &Monitor) -> bool {
     let (seat, thread) = (core.seat.clone(), sys::current_thread());
     allocator::allocate_as(seat.index as usize);
+    core.send_inherited(kit);
     loop {
         core.wait(kit);
         // A round is those that are ready now. Whoever is not done yet goes behind what the next poll brings, or two clients

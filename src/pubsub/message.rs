@@ -26,7 +26,7 @@ enum Form {
     Line,
     /// The array of keys that changed; empty: all keys. For the client that tracks them.
     Keys,
-    /// The same, for a client that another one has them redirected to.
+    /// The same, for a client that another one has them redirected to; never empty.
     RedirectedKeys,
     /// The number of the client to which nothing can be redirected any more.
     Broken,
@@ -92,8 +92,14 @@ impl Message {
         Self::new(Form::Broken, |reply| reply.integer(client as i64))
     }
 
-    /// The keys, worded for a client that another has them redirected to.
-    pub fn redirected(self) -> Self {
+    /// The keys, worded for a client that another has them redirected to. As in Redis the null that stands for all keys is of the
+    /// protocol of the client that tracks, whatever the other's is.
+    pub fn redirected(self, tracks_in: Protocol) -> Self {
+        if self.bytes.is_empty() {
+            let mut null = Output::new();
+            Reply::new(&mut null, tracks_in).null();
+            return Message { form: Form::RedirectedKeys, bytes: Arc::new(null.take()) };
+        }
         Message { form: Form::RedirectedKeys, ..self }
     }
 
@@ -120,14 +126,17 @@ impl Message {
                 let mut reply = Reply::new(out, to.protocol);
                 reply.push(2);
                 reply.bulk(b"invalidate");
-                self.put_keys(to.protocol, out);
+                match self.is_empty() {
+                    true => reply.null(),
+                    false => self.put(0, out),
+                }
             }
             Form::RedirectedKeys if to.is_subscribed => {
                 let mut reply = Reply::new(out, to.protocol);
                 reply.push(3);
                 reply.bulk(b"message");
                 reply.bulk(INVALIDATE_CHANNEL);
-                self.put_keys(to.protocol, out);
+                self.put(0, out);
             }
             Form::Broken if is_resp3 => {
                 let mut reply = Reply::new(out, to.protocol);
@@ -137,15 +146,6 @@ impl Message {
             }
             // RESP2 has no place for it.
             Form::Keys | Form::RedirectedKeys | Form::Broken => {}
-        }
-    }
-
-    /// The null for all keys is of the protocol of whoever gets it; Redis's is of that of the client that tracks.
-    fn put_keys(&self, protocol: Protocol, out: &mut Output) {
-        if self.bytes.is_empty() {
-            Reply::new(out, protocol).null();
-        } else {
-            self.put(0, out);
         }
     }
 
@@ -194,13 +194,16 @@ mod tests {
         let list = "*2\r\n$1\r\na\r\n$2\r\nbc\r\n";
         check(&keys, Protocol::Resp2, true, "");
         check(&keys, Protocol::Resp3, false, &format!(">2\r\n$10\r\ninvalidate\r\n{list}"));
-        let redirected = keys.redirected();
+        let redirected = keys.redirected(Protocol::Resp3);
         let channel = "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n";
         check(&redirected, Protocol::Resp2, false, "");
         check(&redirected, Protocol::Resp2, true, &format!("{channel}{list}"));
         check(&redirected, Protocol::Resp3, true, &format!(">2\r\n$10\r\ninvalidate\r\n{list}"));
         check(&Message::all_keys(), Protocol::Resp3, false, ">2\r\n$10\r\ninvalidate\r\n_\r\n");
-        check(&Message::all_keys().redirected(), Protocol::Resp2, true, &format!("{channel}$-1\r\n"));
+        let all = |tracks_in| Message::all_keys().redirected(tracks_in);
+        check(&all(Protocol::Resp2), Protocol::Resp2, true, &format!("{channel}$-1\r\n"));
+        check(&all(Protocol::Resp3), Protocol::Resp2, true, &format!("{channel}_\r\n"));
+        check(&all(Protocol::Resp2), Protocol::Resp3, true, ">2\r\n$10\r\ninvalidate\r\n$-1\r\n");
         check(&Message::broken(7), Protocol::Resp3, false, ">2\r\n$21\r\ntracking-redir-broken\r\n:7\r\n");
         check(&Message::broken(7), Protocol::Resp2, true, "");
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::shared::Shared;
 use super::{Address, Message, Parcel, To};
+use crate::resp::Protocol;
 
 /// How CLIENT TRACKING was called.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,12 +34,27 @@ pub struct Tracker {
     /// `None`: off.
     options: Mutex<Option<Options>>,
     is_broken: AtomicBool,
+    speaks_resp3: AtomicBool,
 }
 
 impl Tracker {
     /// The tracker of a client, off.
     pub fn new(address: Address) -> Arc<Self> {
-        Arc::new(Tracker { address, options: Mutex::new(None), is_broken: AtomicBool::new(false) })
+        Arc::new(Tracker {
+            address,
+            options: Mutex::new(None),
+            is_broken: AtomicBool::new(false),
+            speaks_resp3: AtomicBool::new(false),
+        })
+    }
+
+    /// Its client speaks this protocol from here on.
+    pub fn set_protocol(&self, protocol: Protocol) {
+        self.speaks_resp3.store(protocol == Protocol::Resp3, Ordering::Relaxed);
+    }
+
+    fn protocol(&self) -> Protocol {
+        if self.speaks_resp3.load(Ordering::Relaxed) { Protocol::Resp3 } else { Protocol::Resp2 }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Options>> {
@@ -90,7 +106,10 @@ impl Tracker {
         }
         let parcel = match options.redirect {
             None => Parcel::new(To::One(self.address), message.clone()),
-            Some(target) => Parcel::new(To::Redirected(target, self.clone()), message.clone().redirected()),
+            Some(target) => {
+                let message = message.clone().redirected(self.protocol());
+                Parcel::new(To::Redirected(target, self.clone()), message)
+            }
         };
         let target = options.redirect.unwrap_or(self.address);
         Some(Parcel { is_for_sender: is_writer(target.client), ..parcel })

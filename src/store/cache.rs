@@ -165,8 +165,8 @@ impl Keyspace {
     /// Moves the hands on until `bytes` have left, but no further than where they began. Entries that were used since a hand
     /// last passed stay if `used_stay`.
     fn go_round(&self, hands: &mut Hands, bytes: u64, used_stay: bool) {
-        let (mut left, databases) = (bytes, self.databases());
-        for _ in 0..databases * SECTORS as usize * SHARD_COUNT {
+        let (mut left, mut databases) = (bytes, self.databases());
+        while databases > 0 {
             while let Some(range) = hands.to_pass() {
                 if left == 0 {
                     return;
@@ -176,7 +176,7 @@ impl Keyspace {
                 left = left.saturating_sub(freed);
                 hands.places[usize::from(hands.shard)] = next;
             }
-            hands.advance(databases as u32);
+            databases -= usize::from(hands.advance(self.databases() as u32));
         }
     }
 
@@ -235,15 +235,17 @@ impl Hands {
         self.places[usize::from(self.shard)].filter(|&place| place <= last).map(|place| place..=last)
     }
 
-    /// The next shard's hand; behind the last one the next sector, and behind that the next database.
-    fn advance(&mut self, databases: u32) {
+    /// The next shard's hand; behind the last one the next sector. `true`: all are at their ends, and begin with the next database.
+    fn advance(&mut self, databases: u32) -> bool {
         self.shard = (self.shard + 1) % SHARD_COUNT as u8;
-        if self.shard == 0 {
-            self.sector = (self.sector + 1) % SECTORS;
-            if self.sector == 0 {
-                self.db = (self.db + 1) % databases;
-                self.places = Self::BEGINNINGS;
-            }
+        if self.shard > 0 {
+            return false;
         }
+        self.sector += 1;
+        let is_over = self.places.iter().all(Option::is_none);
+        if is_over {
+            *self = Self { looks: self.looks, db: (self.db + 1) % databases, ..Self::default() };
+        }
+        is_over
     }
 }

@@ -293,12 +293,19 @@ impl Shard {
     /// The first change of an entry in an epoch.
     #[inline(never)]
     fn mark(&mut self, db: DbIndex, hash: u64, handle: Handle, parity: Parity) {
-        if self.spaces[db.0 as usize].table.state(handle).is_dirty(parity.other()) {
+        if self.needs_capture(db, hash, handle) {
             self.capture_ahead(db, hash, handle);
         }
         let table = &mut self.spaces[db.0 as usize].table;
         let state = table.state(handle);
         table.set_state(hash, handle, state.with_dirty(parity));
+    }
+
+    /// Would the round in progress need the entry as it is, if it were changed now? To be asked after [`Shard::enter`].
+    pub fn needs_capture(&self, db: DbIndex, hash: u64, handle: Handle) -> bool {
+        let space = &self.spaces[db.0 as usize];
+        let is_of_the_round = space.table.state(handle).is_dirty(Parity::of(self.round.epoch).other());
+        is_of_the_round && (space.namespace, hash) >= self.round.progress
     }
 
     /// The state of an entry that is added now, after [`Shard::enter`].
@@ -311,9 +318,6 @@ impl Shard {
     fn capture_ahead(&mut self, db: DbIndex, hash: u64, handle: Handle) {
         let old = Parity::of(self.round.epoch).other();
         let space = &mut self.spaces[db.0 as usize];
-        if (space.namespace, hash) < self.round.progress {
-            return;
-        }
         let entry = space.table.entry(handle);
         let key = (space.namespace, hash, Box::from(entry.key()));
         self.round.ahead.insert(key, Image::of(entry));

@@ -240,11 +240,32 @@ impl<H: Clone, B: Bound> Spine<H, B> {
         assert!(!self.is_single() || matches!(self.root.children[0], Child::Node(_)), "one chunk stays");
         let (handle, count) = remove(&mut self.root, &place.0, &mut self.bytes);
         self.len -= count;
-        while let [Child::Node(child)] = self.root.children.as_slice() {
-            self.bytes -= self.root.memory_bytes();
-            self.root = Arc::clone(child);
-        }
+        collapse(&mut self.root, &mut self.bytes);
         handle
+    }
+
+    /// Parts the chunks before the one at `place`, which must not be the first: that one and all after it are given. The nodes on the
+    /// way are parted, and those of the side with fewer elements are counted. All places change.
+    pub fn split_off(&mut self, place: &Place) -> Self {
+        assert!(*place != Place::FIRST, "one chunk stays");
+        // Both sides' bytes are told apart last.
+        let bytes = &mut self.bytes;
+        let mut right = Arc::new(split(&mut self.root, &place.0, bytes));
+        mend(&mut self.root, Edge::End, bytes);
+        mend(&mut right, Edge::Start, bytes);
+        collapse(&mut self.root, bytes);
+        collapse(&mut right, bytes);
+        let len = right.count();
+        self.len -= len;
+        let right_bytes =
+            if len < self.len { right.tree_bytes() } else { self.bytes - self.root.tree_bytes() };
+        self.bytes -= right_bytes;
+        Spine { root: right, len, bytes: right_bytes }
+    }
+
+    /// Shows all chunks, in order.
+    pub fn visit<'a>(&'a self, mut visit: impl FnMut(&'a B, &'a H)) {
+        self.root.visit(&mut visit);
     }
 
     /// The place that differs from `place` at the deepest level where `can` turn (given the index there and the number of
@@ -354,6 +375,28 @@ impl<H: Clone, B: Bound> Node<H, B> {
         self.counts[left] += right.count;
     }
 
+    fn visit<'a>(&'a self, visit: &mut impl FnMut(&'a B, &'a H)) {
+        for (bound, child) in self.bounds.iter().zip(&self.children) {
+            match child {
+                Child::Node(child) => child.visit(visit),
+                Child::Chunk(handle) => visit(bound, handle),
+            }
+        }
+    }
+
+    /// What this node and all below it take.
+    fn tree_bytes(&self) -> usize {
+        let below = |child: &Child<H, B>| match child {
+            Child::Node(child) => child.tree_bytes(),
+            Child::Chunk(_) => 0,
+        };
+        let below: usize = match self.children.first() {
+            Some(Child::Node(_)) => self.children.iter().map(below).sum(),
+            _ => 0,
+        };
+        self.memory_bytes() + below
+    }
+
     fn memory_bytes(&self) -> usize {
         2 * size_of::<usize>()
             + size_of::<Self>()
@@ -432,6 +475,54 @@ fn remove<H: Clone, B: Bound>(node: &mut Arc<Node<H, B>>, path: &[u8], bytes: &m
     };
     *bytes += node.memory_bytes();
     removed
+}
+
+/// Parts the chunks before the one that `path` leads to, and gives the nodes from there on. The node may be left without children.
+fn split<H: Clone, B: Bound>(node: &mut Arc<Node<H, B>>, path: &[u8], bytes: &mut usize) -> Node<H, B> {
+    let node = Arc::make_mut(node);
+    let at = usize::from(path[0]);
+    *bytes -= node.memory_bytes();
+    let right = match &mut node.children[at] {
+        Child::Chunk(_) => node.split_off(at),
+        Child::Node(child) => {
+            let inner = split(child, &path[1..], bytes);
+            let (left_count, left_bytes, is_empty) =
+                (child.count(), child.memory_bytes(), child.children.is_empty());
+            let mut right = node.split_off(at + 1);
+            let (count, bound) = (inner.count(), inner.bounds[0].clone());
+            right.insert(0, Entry { count, bound, child: Child::Node(Arc::new(inner)) });
+            if is_empty {
+                *bytes -= left_bytes;
+                node.remove(at);
+            } else {
+                node.counts[at] = left_count;
+            }
+            right
+        }
+    };
+    *bytes += node.memory_bytes() + right.memory_bytes();
+    right
+}
+
+/// Joins the nodes at an edge that parting has left sparse with their neighbours.
+fn mend<H: Clone, B: Bound>(node: &mut Arc<Node<H, B>>, edge: Edge, bytes: &mut usize) {
+    let node = Arc::make_mut(node);
+    let at = if edge == Edge::Start { 0 } else { node.children.len() - 1 };
+    let Child::Node(child) = &mut node.children[at] else { return };
+    mend(child, edge, bytes);
+    if child.children.len() < SPARSE {
+        *bytes -= node.memory_bytes();
+        node.join(at, bytes);
+        *bytes += node.memory_bytes();
+    }
+}
+
+/// A root of one node is of no use.
+fn collapse<H: Clone, B: Bound>(root: &mut Arc<Node<H, B>>, bytes: &mut usize) {
+    while let [Child::Node(child)] = root.children.as_slice() {
+        *bytes -= root.memory_bytes();
+        *root = Arc::clone(child);
+    }
 }
 
 #[cfg(test)]

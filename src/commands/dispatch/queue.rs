@@ -4,15 +4,13 @@
 //!   commands need, and refused with the reason.
 //! * The queue counts to the query buffer's limit.
 
-use super::{Executor, Outcome, Request};
-use crate::client::{Client, PauseMode};
-use crate::client::{Queued, Transaction};
+use super::{Executor, Outcome, Request, admission};
+use crate::client::{Client, PauseMode, Queued, Transaction};
 use crate::commands::error::CommandError;
 use crate::commands::keyspecs;
 use crate::commands::spec::flags;
 use crate::commands::table::Row;
 use crate::resp::{Output, Reply};
-use crate::store::keyspace::LogHealth;
 
 /// What a request is checked for.
 struct Needs {
@@ -46,11 +44,7 @@ impl Executor {
         let Some(transaction) = client.multi.as_deref() else {
             unreachable!("the client has begun a transaction")
         };
-        let Some(row) = request.row else {
-            let name = request.argv.try_get(0).unwrap_or_default();
-            let error = CommandError::unknown_command(name, request.argv.iter().skip(1));
-            return self.reject(client, None, &error, out);
-        };
+        let Some(row) = request.row else { return self.reject_unknown(client, request.argv, out) };
         let needs = Needs::of(row, transaction);
         if let Err(error) = self.admit_in_multi(client, row, request, &needs) {
             return self.reject(client, Some(row), &error, out);
@@ -71,13 +65,7 @@ impl Executor {
         if !needs.is_exec {
             return self.run(client, row, request, out);
         }
-        let is_write = needs.any_flags & flags::WRITE != 0;
-        if is_write && (self.state.keyspace.is_log_behind() || self.state.keyspace.is_crowded()) {
-            return Outcome::LogBehind;
-        }
-        if needs.any_flags & (flags::WRITE | flags::MAY_REPLICATE) != 0
-            && self.state.keyspace.pubsub().office.is_crowded()
-        {
+        if self.is_backed_up(needs.any_flags) {
             return Outcome::LogBehind;
         }
         self.hashes.clear();
@@ -96,10 +84,10 @@ impl Executor {
         needs: &Needs,
     ) -> Result<(), CommandError> {
         self.admit_client(client, row, request.argv)?;
-        if let Some(error) = super::unknown_subcommand(row, request.argv) {
+        if let Some(error) = admission::unknown_subcommand(row, request.argv) {
             return Err(error);
         }
-        if client.listening.is_monitor() && needs.any_flags & super::USES_KEYS != 0 {
+        if client.listening.is_monitor() && needs.any_flags & admission::USES_KEYS != 0 {
             return Err(CommandError::MONITOR_USES_KEYS);
         }
         if row.command.has(flags::NO_MULTI) {
@@ -133,15 +121,6 @@ impl Executor {
         if !transaction.is_broken {
             let shards = keyspecs::nested_lock_set(row, request.argv, &self.state.keyspace);
             transaction.push(Queued::new(row.id, request.argv), row.command.flags, shards);
-        }
-    }
-
-    /// Can what a write changes be logged?
-    pub(super) fn admit_logging(&self) -> Result<(), CommandError> {
-        match self.state.keyspace.log_health() {
-            LogHealth::Good => Ok(()),
-            LogHealth::Full => Err(CommandError::LOG_FULL),
-            LogHealth::Failed => Err(CommandError::LOG_FAILED),
         }
     }
 

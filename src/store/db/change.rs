@@ -151,18 +151,17 @@ impl Db<'_> {
         Ok(result)
     }
 
-    /// A string over `len_max` bytes that is about to be edited and that others share, a round among them that needs it as it is:
+    /// A string over `len_max` bytes that is about to be edited and that others share, or a round needs as it is:
     /// [`Db::edit_string`] would copy all of it.
     pub fn shared_string(&mut self, key: &Key<'_>, slot: Slot, len_max: usize) -> Option<Arc<Vec<u8>>> {
         let Value::Object(Object::String(bytes)) = self.value(slot) else { return None };
         if bytes.len() <= len_max {
             return None;
         }
-        self.changing(key.hash, slot);
-        match self.value(slot) {
-            Value::Object(Object::String(bytes)) if Arc::strong_count(bytes) > 1 => Some(bytes.clone()),
-            _ => None,
-        }
+        let (is_shared, bytes) = (Arc::strong_count(bytes) > 1, bytes.clone());
+        let shard = self.locked.shard_mut(slot.shard);
+        shard.enter(self.epoch);
+        (is_shared || shard.needs_capture(slot.db, key.hash, slot.handle)).then_some(bytes)
     }
 
     /// Puts a copy that nobody shares in the place of what [`Db::shared_string`] gave.

@@ -29,6 +29,11 @@ impl Db<'_> {
         self.work.events.push(Event::Key { wanted, name, db: self.index, key: key.into() });
     }
 
+    /// What the operation has noted so far.
+    pub fn events_mut(&mut self) -> &mut [Event] {
+        &mut self.work.events
+    }
+
     /// Notes messages to subscribers, to be sent when the locks are released.
     pub fn announce(&mut self, parcels: Vec<Parcel>) {
         if !parcels.is_empty() {

@@ -275,7 +275,7 @@ impl List {
     pub fn pop(&mut self, end: End, limits: Limits) -> Option<Vec<u8>> {
         let index = if end == End::Left { 0 } else { self.len().checked_sub(1)? };
         let value = self.get(index as i64)?.to_vec();
-        self.remove_range(index..index + 1, limits);
+        _ = self.remove_range(index..index + 1, limits);
         Some(value)
     }
 
@@ -284,7 +284,7 @@ impl List {
     pub fn rotate(&mut self, from: End, to: End, limits: Limits) -> Option<Vec<u8>> {
         let range = self.end_range(from, 1);
         let value = self.get(range.start as i64)?.to_vec();
-        self.remove_indexes(range);
+        _ = self.remove_indexes(range);
         self.push(to, std::iter::once(value.as_slice()), limits);
         self.try_listpack(limits, 2);
         Some(value)
@@ -336,17 +336,20 @@ impl List {
         removed
     }
 
-    /// Removes the elements at these indexes: LPOP with a count, LMPOP.
-    pub fn remove_range(&mut self, range: Range<usize>, limits: Limits) {
-        self.remove_indexes(range);
+    /// Removes the elements at these indexes: LPOP with a count, LMPOP. Many at an end go at once and are given, to be freed
+    /// where there is time for it.
+    pub fn remove_range(&mut self, range: Range<usize>, limits: Limits) -> Option<List> {
+        let gone = self.remove_indexes(range);
         self.try_listpack(limits, 2);
+        gone
     }
 
-    /// LTRIM: removes the elements at all other indexes.
-    pub fn trim(&mut self, kept: Range<usize>, limits: Limits) {
-        self.remove_indexes(kept.end..self.len());
-        self.remove_indexes(0..kept.start);
+    /// LTRIM: removes the elements at all other indexes. What goes is given as by [`List::remove_range`].
+    pub fn trim(&mut self, kept: Range<usize>, limits: Limits) -> [Option<List>; 2] {
+        let behind = self.remove_indexes(kept.end..self.len());
+        let before = self.remove_indexes(0..kept.start);
         self.try_listpack(limits, 2);
+        [before, behind]
     }
 
     /// The index that a signed one means, if there is an element.
@@ -387,15 +390,18 @@ impl List {
         }
     }
 
-    fn remove_indexes(&mut self, range: Range<usize>) {
+    fn remove_indexes(&mut self, range: Range<usize>) -> Option<List> {
         match &mut self.0 {
-            _ if range.is_empty() => {}
+            _ if range.is_empty() => None,
             Repr::Listpack(listpack) => {
                 if let Some(position) = listpack.seek(range.start as i64) {
                     listpack.remove_many(position, range.len());
                 }
+                None
             }
-            Repr::Quicklist(quicklist) => quicklist.remove_range(range),
+            Repr::Quicklist(quicklist) => {
+                quicklist.remove_range(range).map(|gone| List(Repr::Quicklist(gone)))
+            }
         }
     }
 }

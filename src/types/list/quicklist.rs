@@ -3,6 +3,8 @@
 //! * An element is found by its index in the time of a descent and of a walk through one listpack.
 //! * Nodes are split when an insertion finds no room, and joined with their neighbours then. Removals never join nodes:
 //!   whether a list is a listpack again depends on how many nodes it has, and Redis leaves them alone.
+//! * Many nodes at an end are removed by parting the spine, and given to whoever has the time to free them. The nodes of the
+//!   smaller part are looked at once, to tell what they take: about fifty nanoseconds each.
 //! * A clone is one reference; a writer copies the node it touches and the spine above it.
 
 use std::ops::Range;
@@ -12,6 +14,9 @@ use super::Limits;
 use super::node::{self, Handle, Node, Wanted, remove_wanted};
 use crate::types::listpack::{Element, Listpack};
 use crate::types::spine::{Place, Spine};
+
+/// More elements at an end are removed at once.
+const MANY: usize = 4096;
 
 /// See the module's doc.
 #[derive(Clone, Debug)]
@@ -97,13 +102,43 @@ impl Quicklist {
         let mut is_replaced = false;
         self.edit(&place, 0, |node| is_replaced = node.replace(at, value, limits));
         if !is_replaced {
-            self.remove_range(index..index + 1);
+            self.remove_one_by_one(index..index + 1);
             self.insert(index, value, limits);
         }
     }
 
-    /// Removes the elements at these indexes, which must exist.
-    pub(super) fn remove_range(&mut self, range: Range<usize>) {
+    /// Removes the elements at these indexes, which must exist, and gives nodes of them if they were many at an end.
+    pub(super) fn remove_range(&mut self, mut range: Range<usize>) -> Option<Quicklist> {
+        let mut gone = None;
+        if range.len() > MANY && range.start == 0 {
+            let place = self.spine.find_rank(range.end).0;
+            gone = self.split_off(&place).map(|kept| std::mem::replace(self, kept));
+            range.end -= gone.as_ref().map_or(0, Self::len);
+        } else if range.len() > MANY && range.end == self.len() {
+            let (place, at) = self.spine.find_rank(range.start);
+            let place = if at == 0 { Some(place) } else { self.spine.next(&place) };
+            gone = place.and_then(|place| self.split_off(&place));
+            range.end = self.len();
+        }
+        self.remove_one_by_one(range);
+        gone
+    }
+
+    /// Removes the nodes from the one at `place` on and gives them. `None`: it is the first.
+    fn split_off(&mut self, place: &Place) -> Option<Quicklist> {
+        if *place == Place::FIRST {
+            return None;
+        }
+        let spine = self.spine.split_off(place);
+        let fewer = if spine.len() < self.spine.len() { &spine } else { &self.spine };
+        let mut fewer_bytes = 0;
+        fewer.visit(|(), node| fewer_bytes += node.memory_bytes());
+        let bytes = if spine.len() < self.spine.len() { fewer_bytes } else { self.node_bytes - fewer_bytes };
+        self.node_bytes -= bytes;
+        Some(Quicklist { spine, node_bytes: bytes })
+    }
+
+    fn remove_one_by_one(&mut self, range: Range<usize>) {
         let mut left = range.len();
         while left > 0 {
             let (place, at) = self.spine.find_rank(range.start);

@@ -219,6 +219,56 @@ fn a_quicklist_becomes_a_listpack_at_half_a_node_s_limit() {
 }
 
 #[test]
+fn many_elements_at_an_end_go_at_once_and_nothing_else_changes() {
+    for (seed, listpack_size) in [(1, -1), (2, 1), (3, 7), (4, 128)] {
+        println!("seed {seed}");
+        let limits = Limits { listpack_size };
+        let mut random = Random::new(seed);
+        let mut pair = Pair { list: List::new(), model: Vec::new(), limits };
+        let mut given = 0;
+        for round in 0..60 {
+            let more: Vec<Vec<u8>> = (0..random.below(12_000)).map(|_| value(&mut random)).collect();
+            pair.list.push(End::Right, more.iter().map(Vec::as_slice), limits);
+            pair.model.extend(more);
+            let (frozen, model) = (pair.list.freeze(), pair.model.clone());
+            let len = model.len();
+            let gone = match round % 4 {
+                // Everything but a few, from an end that is within a node or not.
+                0 => vec![pair.list.remove_range(0..len - len.min(random.below(300)), limits)],
+                1 => vec![pair.list.remove_range(random.below(len + 1)..len, limits)],
+                2 => vec![pair.list.remove_range(0..random.below(len + 1), limits)],
+                _ => {
+                    let start = random.below(len + 1);
+                    pair.list.trim(start..start + random.below(len - start + 1), limits).into()
+                }
+            };
+            let (first, kept) = (pair.list.iter(0..pair.list.len()).next(), pair.list.len());
+            let start = match round % 4 {
+                0 | 2 => len - kept,
+                1 => 0,
+                _ => (0..=len - kept)
+                    .find(|&at| {
+                        pair.list.iter(0..kept).map(|e| e.to_vec()).eq(model[at..at + kept].iter().cloned())
+                    })
+                    .unwrap(),
+            };
+            assert_eq!(first.is_none(), kept == 0);
+            pair.model = model[start..start + kept].to_vec();
+            pair.list.check();
+            assert!(values(&pair.list).eq(pair.model.iter().cloned()));
+            for list in gone.into_iter().flatten() {
+                list.check();
+                given += list.len();
+                assert!(!list.is_empty() && values(&list).all(|value| model.contains(&value)));
+            }
+            frozen.check();
+            assert!(values(&frozen).eq(model));
+        }
+        assert!(given > 50_000, "{given}");
+    }
+}
+
+#[test]
 fn malformed_parts_are_refused() {
     assert_eq!(List::from_parts([], Some(DEFAULT)).err(), Some(Malformed));
     let empty = Listpack::new();

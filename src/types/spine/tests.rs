@@ -92,6 +92,63 @@ fn random_growth_and_shrinking_agree_with_a_vector() {
 }
 
 #[test]
+fn parting_gives_what_two_vectors_hold_and_changes_no_clone() {
+    let seed = 0x51_2f;
+    println!("seed {seed}");
+    let mut random = Random::new(seed);
+    for round in 0..100 {
+        let chunks = 2 + random.below(if round % 10 == 0 { 9_000 } else { 300 }) as u32;
+        let mut spine = Spine::new(0u32, 0u64, random.below(3));
+        let mut model: Model = vec![(0, 0, spine.len())];
+        for n in 1..chunks {
+            let count = random.below(3);
+            let last = spine.last();
+            spine.insert_after(&last, u64::from(n) * 2, n, count);
+            model.push((n, u64::from(n) * 2, count));
+        }
+        // Again and again, as a stream that grows is trimmed.
+        while model.len() > 1 {
+            let most = 1 + random.below(4_000);
+            let at = 1 + random.below(most.min(model.len() - 1));
+            let at = if random.below(2) == 0 { at } else { model.len() - at };
+            let (clone, whole) = (spine.clone(), model.clone());
+            let place = spine.find_by(|bound| *bound <= model[at].1);
+            let right = spine.split_off(&place);
+            let right_model = model.split_off(at);
+            check_parted(&spine, &model);
+            check_parted(&right, &right_model);
+            if random.below(10) == 0 {
+                check(&clone, &whole);
+            }
+            if random.below(4) == 0 {
+                (spine, model) = (right, right_model);
+            }
+            let last = spine.last();
+            let (number, count) = (random.next() as u32, random.below(3));
+            let bound = model.last().unwrap().1 + 2;
+            spine.insert_after(&last, bound, number, count);
+            model.push((number, bound, count));
+            if random.below(3) == 0 {
+                break;
+            }
+        }
+        check(&spine, &model);
+    }
+}
+
+/// What can be said without the time that [`check`] takes.
+fn check_parted(spine: &Spine<u32, u64>, model: &Model) {
+    let mut handles = Vec::new();
+    spine.visit(|_, handle| handles.push(*handle));
+    assert!(handles.iter().eq(model.iter().map(|entry| &entry.0)));
+    assert_eq!(spine.len(), model.iter().map(|entry| entry.2).sum::<usize>());
+    let (bytes, height) = walk(&spine.root, true);
+    assert_eq!(bytes, spine.memory_bytes());
+    assert!(height <= 5, "{height}");
+    assert!(model.len() == 1 || spine.root.children.len() > 1);
+}
+
+#[test]
 fn growth_at_an_end_leaves_full_nodes() {
     let mut up = Spine::new(0u32, 0u64, 1);
     let mut down = Spine::new(10_000u32, 0u64, 1);

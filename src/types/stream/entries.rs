@@ -7,6 +7,7 @@
 //! * The number of entries ever added and the greatest id ever deleted serve to tell how far a group lags behind.
 
 use std::iter::FusedIterator;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::block::{Block, Entry, Limits, Spot, Spots, SpotsRev, bytes_max};
@@ -40,7 +41,33 @@ pub enum SetIdError {
     AddedBelowLen,
 }
 
-type Blocks = Spine<Arc<Block>, StreamId>;
+/// So many blocks are removed one by one before it is cheaper to part the tree and to count what stays.
+const FEW_BLOCKS: usize = 32;
+
+/// The blocks by their masters, which also are the bounds of all of them.
+pub(super) type Blocks = Spine<Handle, StreamId>;
+
+/// A block, and what it takes: many are counted without a look at each.
+#[derive(Clone, Debug)]
+pub(super) struct Handle {
+    block: Arc<Block>,
+    bytes: u32,
+}
+
+impl Handle {
+    fn new(block: Block) -> Self {
+        let bytes = block.memory_bytes() as u32;
+        Self { block: Arc::new(block), bytes }
+    }
+}
+
+impl Deref for Handle {
+    type Target = Block;
+
+    fn deref(&self) -> &Block {
+        &self.block
+    }
+}
 
 /// The entries of a stream; see the module's documentation.
 #[derive(Clone, Debug, Default)]
@@ -341,14 +368,53 @@ impl Entries {
     /// Changes a block, whose number of live entries changes by `delta`, and keeps account.
     pub(super) fn edit<R>(&mut self, place: &Place, delta: isize, change: impl FnOnce(&mut Block) -> R) -> R {
         let blocks = self.blocks.as_mut().expect("a place is in the blocks");
-        let block = Arc::make_mut(blocks.edit(place, delta));
-        let before = block.memory_bytes();
+        let handle = blocks.edit(place, delta);
+        let block = Arc::make_mut(&mut handle.block);
+        let before = handle.bytes;
         let result = change(block);
-        self.bytes = self.bytes - before + block.memory_bytes();
+        handle.bytes = block.memory_bytes() as u32;
+        self.bytes = self.bytes - before as usize + handle.bytes as usize;
         result
     }
 
-    pub(super) fn remove_block(&mut self, place: &Place) {
+    /// The blocks.
+    pub(super) fn spine(&self) -> Option<&Blocks> {
+        self.blocks.as_ref()
+    }
+
+    /// Removes the blocks before the one of this master, or all, and gives them if they were many.
+    pub(super) fn remove_blocks(&mut self, until: Option<StreamId>) -> Option<Entries> {
+        for _ in 0..FEW_BLOCKS {
+            match self.first_block() {
+                Some((place, block)) if Some(block.master()) != until => self.remove_block(&place),
+                _ => return None,
+            }
+        }
+        let place =
+            until.zip(self.blocks.as_ref()).map(|(id, blocks)| blocks.find_by(|master| *master <= id));
+        (place != Some(Place::FIRST)).then(|| self.remove_blocks_before(place.as_ref()))
+    }
+
+    /// Removes the blocks before the one at `place`, or all, and gives them. None of them is looked at, but the bounds of those
+    /// that stay are.
+    fn remove_blocks_before(&mut self, place: Option<&Place>) -> Entries {
+        let kept = place.zip(self.blocks.as_mut()).map(|(place, blocks)| blocks.split_off(place));
+        let gone = std::mem::replace(&mut self.blocks, kept);
+        let bytes = std::mem::take(&mut self.bytes);
+        self.blocks_len = 0;
+        let mut nodes = radix::Count::default();
+        if let Some(kept) = &self.blocks {
+            kept.visit(|master, handle| {
+                nodes.add(*master);
+                self.bytes += handle.bytes as usize;
+                self.blocks_len += 1;
+            });
+        }
+        self.radix_nodes = nodes.finish();
+        Entries { blocks: gone, bytes: bytes - self.bytes, ..Entries::default() }
+    }
+
+    fn remove_block(&mut self, place: &Place) {
         let blocks = self.blocks.as_mut().expect("a place is in the blocks");
         let master = blocks.handle(place).master();
         self.bytes -= blocks.handle(place).memory_bytes();
@@ -383,10 +449,10 @@ impl Entries {
         self.blocks_len += 1;
         self.radix_nodes += self.radix_nodes_of(master);
         match &mut self.blocks {
-            None => self.blocks = Some(Spine::new(Arc::new(block), master, live)),
+            None => self.blocks = Some(Spine::new(Handle::new(block), master, live)),
             Some(blocks) => {
                 let last = blocks.last();
-                blocks.insert_after(&last, master, Arc::new(block), live);
+                blocks.insert_after(&last, master, Handle::new(block), live);
             }
         }
     }

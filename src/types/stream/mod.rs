@@ -21,7 +21,7 @@ pub use claim::{AutoClaim, AutoClaimed, Claim, Claimed};
 pub use entries::{AddError, Entries, Range, RangeRev, SetIdError};
 pub use group::{Consumer, ConsumerId, Group, GroupMut, Groups, Pending};
 pub use id::{BoundError, IdText, NewId, StreamId};
-pub use trim::{Bound, Trim};
+pub use trim::{Bound, Trim, Trimmed};
 
 /// A stream. Its parts are apart, because reading by a group changes the group while it reads entries.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,7 @@
 //! The size of the radix tree in which Redis keeps the blocks of a stream. XINFO tells it.
 //!
 //! A tree has its root, a node wherever keys part, one at the end of each key, and one for each run of bytes in between that has
-//! only one way on. It is never built, and never counted: what a key adds follows from its neighbours.
+//! only one way on. It is never built: what a key adds follows from its neighbours, and only after much is gone at once it is counted.
 
 use super::id::StreamId;
 
@@ -32,6 +32,44 @@ pub(super) fn nodes_of(
     let after = bits(high).checked_add(1).and_then(|bits| from(of_bits(bits)));
     let parent = before.into_iter().chain(after).map(common_with).max();
     edge(parent, parting) + edge(Some(parting), child) + edge(Some(parting), KEY_LEN) - edge(parent, child)
+}
+
+/// Counts the nodes of the tree of ids that ascend, beside its root.
+#[derive(Default)]
+pub(super) struct Count {
+    nodes: usize,
+    /// Depths at which the last key parted from those before; they ascend.
+    partings: Vec<usize>,
+    last: Option<StreamId>,
+    /// The bytes that the last key shares with the one before.
+    before: usize,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, id: StreamId) {
+        if let Some(last) = self.last.replace(id) {
+            let common = common_bytes(last, id);
+            self.nodes += edge(Some(common.max(self.before)), KEY_LEN);
+            while let Some(depth) = self.partings.pop_if(|depth| *depth > common) {
+                let parent = self.partings.last().copied().unwrap_or(0).max(common);
+                self.nodes += edge(Some(parent), depth);
+            }
+            if self.partings.last() != Some(&common) {
+                self.partings.push(common);
+            }
+            self.before = common;
+        }
+    }
+
+    pub(super) fn finish(mut self) -> usize {
+        if self.last.is_some() {
+            self.nodes += edge(self.partings.last().copied(), KEY_LEN);
+        }
+        while let Some(depth) = self.partings.pop() {
+            self.nodes += edge(self.partings.last().copied(), depth);
+        }
+        self.nodes
+    }
 }
 
 /// The nodes from where keys part, or the beginning, to a depth.
@@ -131,6 +169,9 @@ mod tests {
                     nodes += grow(&mut ids, one);
                 }
                 assert_eq!(nodes, count(&ids), "seed {seed}: {ids:?}");
+                let mut counted = Count::default();
+                ids.iter().for_each(|id| counted.add(*id));
+                assert_eq!(nodes, counted.finish(), "seed {seed}: {ids:?}");
             }
         }
     }

@@ -3,6 +3,7 @@
 mod cost;
 mod redis;
 mod script;
+mod trimming;
 
 use super::*;
 use crate::types::Malformed;
@@ -99,7 +100,7 @@ fn a_block_without_limits_takes_more_elements_than_a_listpack_counts() {
     }
     assert_eq!((entries.len(), entries.radix_tree_keys()), (20_000, 1));
     assert!(entries.delete(id(19_999, 0)));
-    assert_eq!(entries.trim(&exactly(Bound::Len(2))), 19_997);
+    assert_eq!(entries.trim(&exactly(Bound::Len(2))).count, 19_997);
     assert_eq!((live(&entries), entries.first_id()), (vec![19_998, 20_000], id(19_998, 0)));
 }
 
@@ -107,7 +108,7 @@ fn a_block_without_limits_takes_more_elements_than_a_listpack_counts() {
 fn trimming_by_id_past_a_deleted_tail_leaves_a_block_without_entries() {
     let mut entries = entries(3);
     assert!(entries.delete(id(3, 0)));
-    assert_eq!(entries.trim(&exactly(Bound::Id(id(3, 0)))), 2);
+    assert_eq!(entries.trim(&exactly(Bound::Id(id(3, 0)))).count, 2);
     assert_eq!((entries.len(), entries.radix_tree_keys(), entries.first_id()), (0, 1, StreamId::MIN));
     assert_eq!((entries.edge_id(), live(&entries)), (Some(id(1, 0)), vec![]));
     entries.add(id(4, 0), &[b"field", b"value"], &LIMITS).unwrap();
@@ -120,7 +121,7 @@ fn trimming_by_id_past_a_deleted_tail_leaves_a_block_without_entries() {
 fn approximate_trimming_removes_whole_blocks_within_its_limit() {
     let trim = |limit, bound| {
         let mut entries = entries(1_000);
-        let removed = entries.trim(&Trim { bound, is_approximate: true, limit });
+        let removed = entries.trim(&Trim { bound, is_approximate: true, limit }).count;
         (removed, entries.first_id().ms)
     };
     assert_eq!(trim(0, Bound::Len(450)), (500, 501));
@@ -173,7 +174,7 @@ fn lag_is_known_as_long_as_nothing_was_deleted_ahead() {
     assert_eq!((group.entries_read, entries.lag(&group)), (None, None));
     read(&entries, &mut group, consumer, 100);
     assert_eq!((group.entries_read, entries.lag(&group)), (Some(10), Some(0)), "the last one is certain");
-    entries.trim(&exactly(Bound::Len(0)));
+    _ = entries.trim(&exactly(Bound::Len(0)));
     assert_eq!(entries.lag(&group), Some(0));
     assert_eq!(Entries::default().lag(&Group::default()), Some(0));
 }
@@ -182,7 +183,7 @@ fn lag_is_known_as_long_as_nothing_was_deleted_ahead() {
 fn trimmed_entries_count_as_read() {
     let (mut entries, mut group, consumer) = with_group(10);
     group.entries_read = Some(0);
-    entries.trim(&exactly(Bound::Len(4)));
+    _ = entries.trim(&exactly(Bound::Len(4)));
     read(&entries, &mut group, consumer, 1);
     assert_eq!((group.entries_read, entries.lag(&group)), (Some(7), Some(3)));
     // Deleted below the first entry: no longer ahead of anyone.
@@ -355,7 +356,7 @@ fn use_all_of(entries: &mut Entries) {
         entries.add(id(1 << 61, 0), &[b"name", b"1"], &LIMITS).unwrap();
     }
     let half = entries.len() as u64 / 2;
-    entries.trim(&exactly(Bound::Len(half)));
+    _ = entries.trim(&exactly(Bound::Len(half)));
     assert_eq!(entries.len() as u64, half);
     let left: Vec<StreamId> = entries.range(EVERYTHING.0, EVERYTHING.1).map(|entry| entry.id).collect();
     left.into_iter().for_each(|id| assert!(entries.delete(id)));
@@ -381,7 +382,7 @@ fn a_clone_is_not_changed_by_what_follows() {
     read(&stream.entries, &mut group, consumer, 100);
     drop(group);
     (1..990).step_by(3).for_each(|ms| assert!(stream.entries.delete(id(ms, 0))));
-    stream.entries.trim(&exactly(Bound::Len(300)));
+    _ = stream.entries.trim(&exactly(Bound::Len(300)));
     stream.entries.add(id(2_000, 0), &[b"field", b"value"], &LIMITS).unwrap();
     assert_eq!(describe(&frozen), before);
     assert_ne!(describe(&stream), before);

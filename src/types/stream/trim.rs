@@ -2,6 +2,7 @@
 
 use super::entries::Entries;
 use super::id::StreamId;
+use crate::types::spine::Place;
 
 /// `LIMIT` of approximate trimming if blocks have no number of entries.
 const LIMIT_DEFAULT: u64 = 10_000;
@@ -41,34 +42,68 @@ impl Trim {
     }
 }
 
+/// What was trimmed.
+#[derive(Debug, Default)]
+#[must_use = "many blocks are freed where there is time for it"]
+pub struct Trimmed {
+    /// The number of entries.
+    pub count: u64,
+    /// Their blocks, if they were many. Nothing but freeing is to be done with them.
+    pub gone: Option<Entries>,
+}
+
 impl Entries {
-    /// Removes entries from the beginning and gives their number.
-    pub fn trim(&mut self, trim: &Trim) -> u64 {
-        let mut removed = 0;
-        while let Some((place, block)) = self.first_block() {
-            let (len, live) = (self.len() as u64, block.live() as u64);
-            if trim.limit > 0 && removed + live > trim.limit {
-                break;
-            }
-            let is_all = match trim.bound {
-                Bound::Len(max) if len <= max => break,
-                Bound::Len(max) => len - live >= max,
-                Bound::Id(min) => block.spots_rev().next().is_none_or(|last| last.id < min),
-            };
-            if is_all {
-                self.remove_block(&place);
-                removed += live;
-                continue;
-            }
-            if !trim.is_approximate {
-                removed += self.trim_first_block(trim.bound);
-            }
-            break;
+    /// Removes entries from the beginning. Of what goes only the last block and a few of the others are looked at.
+    pub fn trim(&mut self, trim: &Trim) -> Trimmed {
+        let before = self.len();
+        if matches!(trim.bound, Bound::Len(max) if before as u64 <= max) {
+            return Trimmed::default();
         }
-        if removed > 0 || self.is_empty() {
+        let stays = self.first_block_that_stays(trim);
+        let gone = self.remove_blocks(stays);
+        let mut count = (before - self.len()) as u64;
+        if !trim.is_approximate && self.may_part(trim, count) {
+            count += self.trim_first_block(trim.bound);
+        }
+        if count > 0 || self.is_empty() {
             self.find_first_id();
         }
-        removed
+        Trimmed { count, gone }
+    }
+
+    /// The master of the first block that does not go whole.
+    fn first_block_that_stays(&self, trim: &Trim) -> Option<StreamId> {
+        let blocks = self.spine()?;
+        let (place, is_all) = match trim.bound {
+            Bound::Len(max) => {
+                let last = self.len().checked_sub(max as usize)?.checked_sub(1)?;
+                let (place, at) = blocks.find_rank(last);
+                (place, at + 1 == blocks.handle(&place).live())
+            }
+            Bound::Id(min) => {
+                let place = blocks.find_by(|master| *master <= min);
+                (place, blocks.handle(&place).spots_rev().next().is_none_or(|last| last.id < min))
+            }
+        };
+        let mut stays = if is_all { blocks.next(&place) } else { Some(place) };
+        if trim.limit > 0 && stays != Some(Place::FIRST) {
+            let going = stays.map_or(blocks.len(), |stays| blocks.rank(&stays));
+            let limit = trim.limit as usize;
+            if going > limit {
+                stays = Some(blocks.find_rank(limit).0);
+            }
+        }
+        stays.map(|stays| blocks.handle(&stays).master())
+    }
+
+    /// Whether entries of the first block, which has some that stay, are to go after so many others.
+    fn may_part(&self, trim: &Trim, removed: u64) -> bool {
+        let is_excess = match trim.bound {
+            Bound::Len(max) => self.len() as u64 > max,
+            Bound::Id(_) => true,
+        };
+        let live = self.first_block().map_or(0, |(_, block)| block.live() as u64);
+        is_excess && (trim.limit == 0 || removed + live <= trim.limit)
     }
 
     /// Removes entries of the first block, of which some stay, and gives their number.

@@ -14,7 +14,7 @@ use crate::store::{Edited, Slot};
 use crate::types::hash::{self, Hash};
 use crate::types::list::{self, End, List};
 use crate::types::set::{self, Set};
-use crate::types::stream::{self, NewId, Stream, StreamId};
+use crate::types::stream::{self, Bound, NewId, Stream, StreamId, Trim};
 use crate::types::zset::{self, Flags, Zset};
 use crate::util::allocations::{Work, counted};
 use crate::util::file::tests::Scratch;
@@ -298,6 +298,50 @@ fn whatever_gets_rid_of_a_big_value_leaves_freeing_it_to_others() {
     }
 }
 
+/// Takes most or all but a bit out of a big value, and leaves it to others.
+type Taking = fn(&mut Db<'_>, &Key<'_>, Slot);
+
+fn trim(view: &mut Db<'_>, key: &Key<'_>, slot: Slot, bound: Bound) {
+    let trim = Trim { bound, is_approximate: false, limit: 0 };
+    let edited = view.edit(key, slot, |stream: &mut Stream| (stream.entries.trim(&trim).gone, 1));
+    let entries = edited.result.unwrap();
+    view.discard(Object::Stream(Box::new(Stream { entries, ..Stream::default() })));
+}
+
+fn keep(view: &mut Db<'_>, key: &Key<'_>, slot: Slot, part: fn(&List) -> std::ops::Range<usize>) {
+    let limits = list::Limits { listpack_size: -2 };
+    let edited = view.edit(key, slot, |list: &mut List| (list.trim(part(list), limits), 1));
+    edited.result.into_iter().flatten().for_each(|gone| view.discard(Object::List(gone)));
+}
+
+const TAKINGS: [(usize, &str, Taking); 5] = [
+    (0, "the end but a bit", |view, key, slot| keep(view, key, slot, |_| 0..777)),
+    (0, "the beginning but a bit", |view, key, slot| {
+        keep(view, key, slot, |list| list.len() - 777..list.len())
+    }),
+    (0, "all around a bit", |view, key, slot| {
+        keep(view, key, slot, |list| list.len() / 2..list.len() / 2 + 3)
+    }),
+    (4, "all but the last entries", |view, key, slot| trim(view, key, slot, Bound::Len(777))),
+    (4, "all entries up to an id", |view, key, slot| {
+        let id = StreamId { ms: FEWER as u64 - 777, seq: 0 };
+        trim(view, key, slot, Bound::Id(id));
+    }),
+];
+
+#[test]
+fn what_is_cut_off_a_big_value_costs_nothing_for_each_and_is_freed_by_others() {
+    for (kind, what, take) in TAKINGS {
+        let mut case = Case::new(kind);
+        let bytes = case.grow();
+        let (_, work) = case.operate(|view, key, slot| take(view, key, slot.unwrap()));
+        assert_cheap(what, kind, work);
+        let given = case.garbage_bytes();
+        // A stream's groups stay, and take most.
+        assert!(given >= bytes / 5, "{what}: {given} bytes of {bytes}");
+    }
+}
+
 #[test]
 fn a_group_that_is_destroyed_leaves_what_is_pending_to_others() {
     let mut case = Case::new(4);
@@ -336,9 +380,16 @@ fn a_long_string_that_a_round_needs_is_edited_without_a_copy_under_the_lock() {
     let (shared, work) = case.operate(|view, key, slot| view.shared_string(key, slot.unwrap(), LENGTH / 2));
     let shared = shared.expect("the round needs it as it was");
     assert_eq!(work.or_worse(BOUND), BOUND);
+    let id = ShardId::of(case.keyspace.hasher().hash_of(BIG));
+    let is_dirty = || {
+        let locked = case.keyspace.locks().lock_one(id);
+        locked.shard(id).table(DbIndex(0)).dirty(Parity::of(case.keyspace.epoch())) > 0
+    };
+    assert!(!is_dirty(), "the edit may yet fail");
     let copy = Arc::new(shared.to_vec());
     let (_, work) = case.operate(|view, key, slot| view.exchange_string(key, slot.unwrap(), copy));
     assert_eq!(work.or_worse(BOUND), BOUND);
+    assert!(is_dirty());
     let (_, work) = edit(&case);
     assert_eq!(work.or_worse(BOUND), BOUND, "it is edited where it is");
 

@@ -91,7 +91,7 @@ fn change_stream(stream: &mut Stream, count: usize, is_removal: bool, random: &m
     let now = UnixMs(random.below(1 << 30) as u64);
     if is_removal || stream.entries.len() > MOST {
         let bound = Bound::Len(stream.entries.len().saturating_sub(count) as u64);
-        stream.entries.trim(&Trim { bound, is_approximate: false, limit: 0 });
+        _ = stream.entries.trim(&Trim { bound, is_approximate: false, limit: 0 });
     }
     for _ in 0..count {
         let id = stream.entries.next_id(NewId::Auto, now).unwrap();

@@ -106,7 +106,7 @@ impl Script {
             (true, 0) => Trim::default_limit(self.limits.node_max_entries),
             (true, limit) => (limit - 1) * 7,
         };
-        number(self.stream.entries.trim(&Trim { bound, is_approximate, limit }) as usize)
+        number(self.stream.entries.trim(&Trim { bound, is_approximate, limit }).count as usize)
     }
 
     fn xrange(&mut self) -> Vec<u8> {
