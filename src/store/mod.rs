@@ -24,6 +24,7 @@ pub mod hash;
 pub mod image;
 pub mod interest;
 pub mod keyspace;
+mod left_over;
 pub mod loading;
 pub mod lock;
 pub mod notify;

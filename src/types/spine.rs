@@ -263,6 +263,33 @@ impl<H: Clone, B: Bound> Spine<H, B> {
         Spine { root: right, len, bytes: right_bytes }
     }
 
+    /// Adds the chunks of another one, whose keys are all above its own and whose first bound is one. All places change.
+    pub fn append(&mut self, other: Self) {
+        self.len += other.len;
+        self.bytes += other.bytes;
+        let (left, right) = (self.root.height(), other.root.height());
+        let bytes = &mut self.bytes;
+        let (mut root, edge, depth, lower) = if left < right {
+            (other.root, Edge::Start, right - left, std::mem::take(&mut self.root))
+        } else {
+            (std::mem::take(&mut self.root), Edge::End, left - right, other.root)
+        };
+        let split = match depth.checked_sub(1) {
+            Some(depth) => attach(&mut root, depth, edge, Entry::of(lower), bytes),
+            None => Some(Entry::of(lower)),
+        };
+        if let Some(split) = split {
+            let mut both = Node::default();
+            both.insert(0, Entry::of(root));
+            both.insert(1, split);
+            *bytes += both.memory_bytes();
+            root = Arc::new(both);
+            mend(&mut root, edge, bytes);
+        }
+        collapse(&mut root, bytes);
+        self.root = root;
+    }
+
     /// Shows all chunks, in order.
     pub fn visit<'a>(&'a self, mut visit: impl FnMut(&'a B, &'a H)) {
         self.root.visit(&mut visit);
@@ -319,9 +346,28 @@ enum Edge {
     None,
 }
 
+impl<H, B> Default for Node<H, B> {
+    fn default() -> Self {
+        Node { counts: Vec::new(), bounds: Vec::new(), children: Vec::new() }
+    }
+}
+
+impl<H: Clone, B: Bound> Entry<H, B> {
+    fn of(node: Arc<Node<H, B>>) -> Self {
+        Entry { count: node.count(), bound: node.bounds[0].clone(), child: Child::Node(node) }
+    }
+}
+
 impl<H: Clone, B: Bound> Node<H, B> {
     fn count(&self) -> usize {
         self.counts.iter().sum()
+    }
+
+    fn height(&self) -> usize {
+        match &self.children[0] {
+            Child::Node(child) => 1 + child.height(),
+            Child::Chunk(_) => 1,
+        }
     }
 
     fn insert(&mut self, at: usize, entry: Entry<H, B>) {
@@ -501,6 +547,51 @@ fn split<H: Clone, B: Bound>(node: &mut Arc<Node<H, B>>, path: &[u8], bytes: &mu
         }
     };
     *bytes += node.memory_bytes() + right.memory_bytes();
+    right
+}
+
+/// Adds a node at an edge, so many levels below. If the node had to be split, its right half is returned.
+fn attach<H: Clone, B: Bound>(
+    node: &mut Arc<Node<H, B>>,
+    depth: usize,
+    edge: Edge,
+    entry: Entry<H, B>,
+    bytes: &mut usize,
+) -> Option<Entry<H, B>> {
+    let node = Arc::make_mut(node);
+    *bytes -= node.memory_bytes();
+    let is_start = edge == Edge::Start;
+    let mut at = if is_start { 0 } else { node.children.len() };
+    let mut added = Some(entry);
+    if let Some(depth) = depth.checked_sub(1) {
+        let below = if is_start { 0 } else { at - 1 };
+        let Child::Node(child) = &mut node.children[below] else { unreachable!("it is not that deep") };
+        added = added.and_then(|entry| attach(child, depth, edge, entry, bytes));
+        node.counts[below] = child.count();
+        if is_start {
+            node.bounds[below] = child.bounds[0].clone();
+        }
+        at = below + 1;
+    }
+    let mut right = None;
+    if let Some(entry) = added {
+        let mut split = (node.children.len() == FANOUT).then(|| node.split_off(FANOUT / 2));
+        match &mut split {
+            Some(split) if at > FANOUT / 2 => {
+                split.insert(at - FANOUT / 2, entry);
+                split.join(at - FANOUT / 2, bytes);
+            }
+            _ => {
+                node.insert(at, entry);
+                node.join(at, bytes);
+            }
+        }
+        right = split.map(|split| {
+            *bytes += split.memory_bytes();
+            Entry::of(Arc::new(split))
+        });
+    }
+    *bytes += node.memory_bytes();
     right
 }
 

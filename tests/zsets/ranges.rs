@@ -2,9 +2,9 @@
 
 use super::{
     NOT_FLOAT, NOT_INTEGER, NOT_MEMBERS, NOT_SCORES, SYNTAX, WRONG_TYPE, check, check_errors, check_texts,
-    each_encoding, run, start,
+    each_encoding, run, start, words,
 };
-use crate::support::forgekv_only;
+use crate::support::{forgekv_only, wait_for};
 
 #[test]
 fn ranges_of_ranks_count_from_both_ends() {
@@ -201,4 +201,44 @@ fn zquery_begins_at_a_score_and_member() {
         client.ok(&["SET", "s", "x"]);
         check_errors(client, &[("ZQUERY s 1 '' 0 10", WRONG_TYPE)]);
     });
+}
+
+#[test]
+fn most_of_a_big_sorted_set_goes_at_once_and_may_come_again() {
+    let (_server, mut client) = start();
+    for (line, removed) in [
+        ("ZREMRANGEBYRANK z 100 5899", 5_800),
+        ("ZREMRANGEBYSCORE z -inf (5900", 5_900),
+        ("ZREMRANGEBYSCORE z 100 +inf", 5_900),
+        ("ZREMRANGEBYRANK z 1 -2", 5_998),
+    ] {
+        run(&mut client, "DEL z");
+        let pairs: Vec<String> = (0..6_000).flat_map(|n| [n.to_string(), format!("member:{n}")]).collect();
+        let add: Vec<&str> = ["ZADD", "z"].into_iter().chain(pairs.iter().map(String::as_str)).collect();
+        client.cmd(&add);
+        let (low, high) = if removed == 5_998 { (0, 5_999) } else { (50, 5_950) };
+        let bytes = client.int(&["MEMORY", "USAGE", "z"]);
+        let mut there = |n: i64| client.cmd(&["ZSCORE", "z", &format!("member:{n}")]).as_bytes().is_some();
+        assert!(there(low) && there(high) && there(3_000));
+        assert_eq!(client.int(&words(line)), removed, "{line}");
+        assert_eq!(client.int(&["ZCARD", "z"]), 6_000 - removed);
+        assert_eq!(client.texts(&["ZRANGE", "z", "0", "-1"]).len() as i64, 6_000 - removed);
+        check(
+            &mut client,
+            &[
+                ("ZSCORE z member:3000", "$-1"),
+                ("ZRANK z member:3000", "$-1"),
+                ("ZREM z member:3000 member:3001", ":0"),
+                ("ZADD z 7 member:3000", ":1"),
+                ("ZINCRBY z 2 member:3001", "\"2\""),
+                ("ZADD z 8 member:3000", ":0"),
+                ("ZSCORE z member:3000", "\"8\""),
+            ],
+        );
+        assert_eq!(client.texts(&["ZRANGE", "z", "0", "-1"]).len() as i64, 6_002 - removed);
+        let scanned = client.cmd(&["ZSCAN", "z", "0", "COUNT", "100000"]);
+        let shown = scanned.items().and_then(|parts| parts[1].items()).map_or(0, <[_]>::len);
+        assert_eq!(shown as i64, 2 * (6_002 - removed));
+        wait_for("the memory to be cleared", || client.int(&["MEMORY", "USAGE", "z"]) < bytes / 4);
+    }
 }

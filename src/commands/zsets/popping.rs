@@ -170,6 +170,9 @@ impl Pop {
             zset.remove_ranks(ranks);
             (count, count as u64)
         });
+        if !edited.is_gone {
+            db.clear_later(key, slot);
+        }
         let event = if self.end == End::Min { "zpopmin" } else { "zpopmax" };
         note_removal(db, key, edited.result as u64, edited.is_gone, event);
         edited.result

@@ -73,6 +73,9 @@ fn remove(call: &mut Call<'_>, by: By, event: &'static str) -> CommandResult {
         zset.remove_ranks(ranks);
         (removed, removed)
     });
+    if !edited.is_gone {
+        call.db.clear_later(&key, slot);
+    }
     note_removal(&mut call.db, &key, edited.result, edited.is_gone, event);
     call.reply.integer(edited.result as i64);
     Ok(())

@@ -136,6 +136,38 @@ fn parting_gives_what_two_vectors_hold_and_changes_no_clone() {
     }
 }
 
+#[test]
+fn what_is_taken_out_of_the_middle_leaves_both_ends_as_one() {
+    let seed = 0x51_30;
+    println!("seed {seed}");
+    let mut random = Random::new(seed);
+    for round in 0..200 {
+        let chunks = 4 + random.below([30, 300, 5_000][round % 3]) as u32;
+        let mut spine = Spine::new(0u32, 0u64, 1);
+        let mut model: Model = vec![(0, 0, 1)];
+        for n in 1..chunks {
+            let last = spine.last();
+            spine.insert_after(&last, u64::from(n) * 2, n, random.below(3));
+            model.push((n, u64::from(n) * 2, spine.len() - model.iter().map(|entry| entry.2).sum::<usize>()));
+        }
+        while model.len() > 3 {
+            let (a, b) = (1 + random.below(model.len() - 2), 1 + random.below(model.len() - 2));
+            let (a, b) = if round % 2 == 0 { (a, a + 1) } else { (a.min(b), a.max(b) + 1) };
+            let clone = (round % 8 == 0).then(|| (spine.clone(), model.clone()));
+            let tail = spine.split_off(&spine.find_by(|bound| *bound <= model[b].1));
+            let taken = spine.split_off(&spine.find_by(|bound| *bound <= model[a].1));
+            spine.append(tail);
+            check_parted(&taken, &model.drain(a..b).collect());
+            check_parted(&spine, &model);
+            clone.into_iter().for_each(|(spine, model)| check_parted(&spine, &model));
+            if random.below(200) == 0 {
+                break;
+            }
+        }
+        check(&spine, &model);
+    }
+}
+
 /// What can be said without the time that [`check`] takes.
 fn check_parted(spine: &Spine<u32, u64>, model: &Model) {
     let mut handles = Vec::new();

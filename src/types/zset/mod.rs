@@ -247,13 +247,26 @@ impl Zset {
         }
     }
 
-    /// Removes the elements of these ranks, which must exist.
+    /// Removes the elements of these ranks, which must exist. Of many, most take their memory until [`Zset::clear_some`] and the
+    /// writes that follow have cleared it.
     pub fn remove_ranks(&mut self, ranks: Range<usize>) {
         assert!(ranks.is_empty() || ranks.end <= self.len(), "ranks are below the number of elements");
         match &mut self.0 {
             _ if ranks.is_empty() => {}
             Repr::Small(small) => small.remove_ranks(ranks),
-            Repr::Tree(tree) => tree.remove_ranks(ranks, |_, _| {}),
+            Repr::Tree(tree) => tree.remove_ranks(ranks),
+        }
+    }
+
+    /// Does it still take memory for elements that were removed?
+    pub fn has_left_over(&self) -> bool {
+        matches!(&self.0, Repr::Tree(tree) if tree.has_left_over())
+    }
+
+    /// Clears the memory of so many elements that were removed. That is no change.
+    pub fn clear_some(&mut self, count: usize) {
+        if let Repr::Tree(tree) = &mut self.0 {
+            tree.clear_some(count);
         }
     }
 

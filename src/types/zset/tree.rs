@@ -12,6 +12,9 @@
 //!   one is full. That is why an entry has not the score but the leaf: 8 bytes, and a scan in the order of hashes finds
 //!   members. (A hash table of members and scores would take 26 bytes for a member of 10, as much as the leaves; this takes 9.)
 //! * A clone shares everything and takes microseconds at any size. A write then copies the leaf and the nodes on the way to it.
+//! * Many elements in a row are removed by taking their leaves out of the spine: that costs the same for any number. The leaves,
+//!   with their entries of the index, are *left over*, and cleared little by little, by [`Tree::clear_some`] and by every
+//!   write. Until then a member may be found in a leaf that the spine does not lead to: it is not there.
 //! * Nothing here is longer than a few kibibytes but a long member, which has a leaf of its own: it is copied only when it is
 //!   written.
 
@@ -24,6 +27,12 @@ use crate::types::spine::{self, Place, Spine};
 
 /// Members longer than this get leaves of their own rather than move others.
 const LONG: usize = BYTES_MAX / 4;
+
+/// More elements in a row are not removed one by one.
+const MANY: usize = 1024;
+
+/// So many left-over elements does a write clear.
+const CLEARED: usize = 4;
 
 /// A key that separates two leaves: an element's score and as much of its member as is needed.
 #[derive(Clone, Debug)]
@@ -39,6 +48,11 @@ impl spine::Bound for Bound {
 }
 
 impl Bound {
+    /// One that is never looked at.
+    fn lowest() -> Bound {
+        Bound { score: 0.0, member: Box::default() }
+    }
+
     /// The shortest key above `low` and not above `high`.
     fn between(low: (f64, &[u8]), high: (f64, &[u8])) -> Bound {
         let len =
@@ -66,6 +80,8 @@ pub(super) struct Tree {
     index: Index,
     /// What the leaves take.
     leaf_bytes: usize,
+    /// What leads to left-over leaves.
+    left_over: Vec<Spine<u32, Bound>>,
 }
 
 impl Tree {
@@ -75,9 +91,8 @@ impl Tree {
         let mut leaves = Slab::new();
         let leaf = Leaf::default();
         let leaf_bytes = leaf.memory_bytes();
-        let bound = Bound { score: 0.0, member: Box::default() };
-        let spine = Spine::new(leaves.insert(leaf), bound, 0);
-        Tree { spine, leaves, index: Index::new(seed), leaf_bytes }
+        let spine = Spine::new(leaves.insert(leaf), Bound::lowest(), 0);
+        Tree { spine, leaves, index: Index::new(seed), leaf_bytes, left_over: Vec::new() }
     }
 
     /// Are both clones of the same, and unchanged since?
@@ -93,7 +108,12 @@ impl Tree {
 
     /// Bytes allocated.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.leaf_bytes + self.leaves.memory_bytes() + self.spine.memory_bytes() + self.index.memory_bytes()
+        let left_over = |spine: &Spine<u32, Bound>| size_of_val(spine) + spine.memory_bytes();
+        self.leaf_bytes
+            + self.leaves.memory_bytes()
+            + self.spine.memory_bytes()
+            + self.index.memory_bytes()
+            + self.left_over.iter().map(left_over).sum::<usize>()
     }
 
     /// The score of a member.
@@ -117,6 +137,7 @@ impl Tree {
 
     /// Adds a member that is not there.
     pub(super) fn insert(&mut self, member: &[u8], score: f64) {
+        self.clear_some(CLEARED);
         let hash = self.index.hash(member);
         debug_assert!(self.find(hash, member).is_none(), "the member is new");
         loop {
@@ -134,6 +155,7 @@ impl Tree {
 
     /// Changes the score of a member, which must be there, to another one.
     pub(super) fn rescore(&mut self, member: &[u8], score: f64) {
+        self.clear_some(CLEARED);
         let hash = self.index.hash(member);
         let found = self.find(hash, member).expect("the member is there");
         let leaf = self.leaves.get(found.leaf);
@@ -150,13 +172,18 @@ impl Tree {
 
     /// Removes a member and gives the score it had.
     pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        self.clear_some(CLEARED);
         let hash = self.index.hash(member);
         let found = self.find(hash, member)?;
         Some(self.remove_found(hash, found, member))
     }
 
-    /// Removes the elements of these ranks, which must exist, after showing each to `removed`, in order.
-    pub(super) fn remove_ranks(&mut self, ranks: Range<usize>, mut removed: impl FnMut(&[u8], f64)) {
+    /// Removes the elements of these ranks, which must exist.
+    pub(super) fn remove_ranks(&mut self, mut ranks: Range<usize>) {
+        self.clear_some(CLEARED);
+        if ranks.len() > MANY {
+            ranks.end -= self.take_leaves(ranks.clone());
+        }
         let mut left = ranks.len();
         while left > 0 {
             let (place, start) = self.spine.find_rank(ranks.start);
@@ -165,11 +192,65 @@ impl Tree {
             let range = start..leaf.len().min(start + left);
             left -= range.len();
             for at in range.clone() {
-                let (score, member) = leaf.key(at);
-                removed(member, score);
-                self.index.remove(self.index.hash(member), number);
+                self.index.remove(self.index.hash(leaf.member(at)), number);
             }
             self.drain(&place, range);
+        }
+    }
+
+    /// Takes the leaves whose elements all have these ranks out of the spine, and gives the number of elements.
+    fn take_leaves(&mut self, ranks: Range<usize>) -> usize {
+        let (place, at) = self.spine.find_rank(ranks.start);
+        // What is removed ends behind that leaf, as it is more than a leaf has.
+        let first = if at == 0 { ranks.start } else { ranks.start - at + self.leaf(&place).len() };
+        let end = (ranks.end < self.len()).then(|| self.spine.find_rank(ranks.end).0);
+        let tail = end.map(|end| self.spine.split_off(&end));
+        let place = self.spine.find_rank(first).0;
+        let taken = match (place == Place::FIRST, tail) {
+            (false, tail) => {
+                let taken = self.spine.split_off(&place);
+                tail.into_iter().for_each(|tail| self.spine.append(tail));
+                taken
+            }
+            (true, Some(tail)) => std::mem::replace(&mut self.spine, tail),
+            (true, None) => {
+                let empty = self.add_leaf(Leaf::default());
+                std::mem::replace(&mut self.spine, Spine::new(empty, Bound::lowest(), 0))
+            }
+        };
+        let count = taken.len();
+        self.left_over.push(taken);
+        count
+    }
+
+    /// Are there left-over elements?
+    pub(super) fn has_left_over(&self) -> bool {
+        !self.left_over.is_empty()
+    }
+
+    /// Clears at most so many left-over elements.
+    pub(super) fn clear_some(&mut self, mut count: usize) {
+        while count > 0
+            && let Some(spine) = self.left_over.last_mut()
+        {
+            let place = spine.last();
+            let number = *spine.handle(&place);
+            let leaf = self.leaves.get(number);
+            let range = leaf.len().saturating_sub(count)..leaf.len();
+            for at in range.clone() {
+                self.index.remove(self.index.hash(leaf.member(at)), number);
+            }
+            count -= range.len();
+            if range.start > 0 {
+                self.edit(number, |leaf| leaf.drain(range));
+                continue;
+            }
+            if spine.is_single() {
+                self.left_over.pop();
+            } else {
+                spine.remove(&place);
+            }
+            self.remove_leaf(number);
         }
     }
 
@@ -194,7 +275,7 @@ impl Tree {
             let leaf = self.leaves.get(number);
             for at in leaf.tagged(tag(hash)) {
                 let (score, member) = leaf.key(at);
-                if self.index.hash(member) == hash {
+                if self.index.hash(member) == hash && self.has((score, member), number) {
                     found(member, score);
                     shown += 1;
                 }
@@ -212,9 +293,17 @@ impl Tree {
     }
 
     fn find(&self, hash: u32, member: &[u8]) -> Option<Found> {
-        self.index
-            .leaves_of(hash)
-            .find_map(|leaf| Some(Found { leaf, at: self.leaves.get(leaf).find(tag(hash), member)? }))
+        let found = |number| {
+            let leaf = self.leaves.get(number);
+            let at = leaf.find(tag(hash), member)?;
+            self.has(leaf.key(at), number).then_some(Found { leaf: number, at })
+        };
+        self.index.leaves_of(hash).find_map(found)
+    }
+
+    /// Is the element in that leaf there, and not left over?
+    fn has(&self, key: (f64, &[u8]), leaf: u32) -> bool {
+        self.left_over.is_empty() || *self.spine.handle(&self.place(key)) == leaf
     }
 
     fn edit(&mut self, number: u32, change: impl FnOnce(&mut Leaf)) {

@@ -73,8 +73,15 @@ impl Tree {
                 entries += 1;
             }
         }
-        assert_eq!(bytes, self.leaf_bytes);
         assert_eq!(entries, self.len());
+        let mut left_over = Vec::new();
+        self.left_over.iter().for_each(|spine| spine.visit(|_, number| left_over.push(*number)));
+        for leaf in left_over.iter().map(|number| self.leaves.get(*number)) {
+            bytes += leaf.memory_bytes();
+            entries += leaf.len();
+            assert!(leaf.len() > 0);
+        }
+        assert_eq!(bytes, self.leaf_bytes);
         assert_eq!(self.index.entries_from(0).count(), entries, "the index has no other entries");
     }
 }
@@ -126,11 +133,10 @@ fn random_operations(kind: u32, rounds: u32) {
             }
         } else if random.below(100) == 0 && tree.len() > 0 {
             let start = random.below(tree.len());
-            let end = tree.len().min(start + random.below(500));
+            let most = [500, 3_000][random.below(2)];
+            let end = tree.len().min(start + random.below(most));
             let expected: Vec<Key> = model.order.iter().skip(start).take(end - start).cloned().collect();
-            let mut removed = Vec::new();
-            tree.remove_ranks(start..end, |member, score| removed.push(Key(score, member.to_vec())));
-            assert_eq!(removed, expected);
+            tree.remove_ranks(start..end);
             expected.iter().for_each(|key| assert!(model.remove(&key.1).is_some()));
         } else {
             assert_eq!(tree.remove(&member), model.remove(&member));
@@ -157,7 +163,9 @@ fn random_operations(kind: u32, rounds: u32) {
         }
     }
     agree(&tree, &model);
-    tree.remove_ranks(0..tree.len(), |_, _| {});
+    tree.remove_ranks(0..tree.len());
+    agree(&tree, &Model::default());
+    tree.clear_some(usize::MAX);
     agree(&tree, &Model::default());
     let bytes = tree.memory_bytes() - tree.leaves.memory_bytes();
     assert!(bytes < 1_000, "{bytes}");
@@ -181,6 +189,61 @@ fn long_members_agree_with_a_model() {
 #[test]
 fn infinities_and_zeros_agree_with_a_model() {
     random_operations(3, 12_000);
+}
+
+#[test]
+fn members_that_are_left_over_are_not_there_and_can_come_again() {
+    for seed in 0..6 {
+        println!("seed {seed}");
+        let mut random = Random::new(seed);
+        let (mut tree, mut model) = (Tree::new(5), Model::default());
+        let member = |n: usize| format!("member:{n}").into_bytes();
+        for round in 0..12 {
+            for n in 0..4_000 {
+                let score = (n % (1 + round * 100)) as f64;
+                match model.set(&member(n), score) {
+                    None => tree.insert(&member(n), score),
+                    Some(old) if old == score => {}
+                    Some(_) => tree.rescore(&member(n), score),
+                }
+            }
+            let start = if random.below(2) == 0 { 0 } else { random.below(2_000) };
+            let end = if random.below(2) == 0 { 4_000 } else { 2_000 + random.below(2_000) };
+            let gone: Vec<Key> = model.order.iter().skip(start).take(end - start).cloned().collect();
+            let frozen = (tree.clone(), model.order.clone());
+            tree.remove_ranks(start..end);
+            assert!(tree.has_left_over() || end - start <= MANY);
+            gone.iter().for_each(|key| assert!(model.remove(&key.1).is_some()));
+            agree(&tree, &model);
+            for n in 0..4_000 {
+                assert_eq!(tree.score(&member(n)), model.scores.get(&member(n)).copied());
+            }
+            let mut shown = BTreeSet::new();
+            assert_eq!(tree.scan(0, usize::MAX, |member, _| assert!(shown.insert(member.to_vec()))), 0);
+            assert!(shown.iter().eq(model.scores.keys()));
+            // Some come again at once, with the score that they had or another one.
+            for key in gone.iter().filter(|_| random.below(7) == 0) {
+                let score = key.0 + (key.1.len() % 2) as f64;
+                assert_eq!(tree.remove(&key.1), None);
+                tree.insert(&key.1, score);
+                model.set(&key.1, score);
+            }
+            agree(&tree, &model);
+            let left = tree.memory_bytes();
+            let some = random.below(4_000);
+            tree.clear_some(some);
+            assert!(tree.memory_bytes() <= left);
+            agree(&tree, &model);
+            assert!(
+                frozen.0.iter(0..frozen.0.len()).eq(frozen.1.iter().map(|key| (key.1.as_slice(), key.0)))
+            );
+            frozen.0.check();
+        }
+        while tree.has_left_over() {
+            tree.clear_some(100);
+        }
+        agree(&tree, &model);
+    }
 }
 
 #[test]
