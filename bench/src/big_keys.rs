@@ -1,6 +1,6 @@
 //! What one key of ten million elements does to whoever works on it, and to everybody else.
 //!
-//! * `big-keys`: the round trips of one client that grows the key, sixteen requests at a time, alone and with checkpoints
+//! * `big-keys-list` and so on, one for each type: the round trips of one client that grows the key, sixteen requests at a time, alone and with checkpoints
 //!   back to back; then what gets rid of a big key or looks at it: how long whoever asked waited, and how long at most a
 //!   bystander did who reads another key meanwhile.
 //! * Round trips are without the time that the server's worker and this program waited for a core: the machine's business is not
@@ -22,7 +22,7 @@ const KINDS: [(&str, &Operation); 5] = [
     ("list", &Operation::Lpush),
     ("set", &Operation::Sadd),
     ("hash", &Operation::Hset),
-    ("sorted set", &Operation::Zadd),
+    ("zset", &Operation::Zadd),
     ("stream", &Operation::Xadd),
 ];
 /// Requests of one round trip.
@@ -43,12 +43,12 @@ const DEEDS: [(&str, &str, &str); 8] = [
 ];
 
 /// See the module.
-pub fn scenario(options: &Options) -> Result<(), String> {
+pub fn scenario(options: &Options, kind: &str) -> Result<(), String> {
     let elements = if options.quick { 200_000 } else { 10_000_000 };
-    for (kind, operation) in KINDS {
-        for (name, launch) in [("forgekv", forgekv(options, &[])), ("redis", redis(options))] {
-            one(elements, kind, operation, name, &launch)?;
-        }
+    let known = KINDS.iter().find(|(name, _)| *name == kind);
+    let (_, operation) = known.ok_or_else(|| format!("{kind} is no kind of key"))?;
+    for (name, launch) in [("forgekv", forgekv(options, &[])), ("redis", redis(options))] {
+        one(elements, kind, operation, name, &launch)?;
     }
     Ok(())
 }

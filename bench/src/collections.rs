@@ -19,6 +19,9 @@ const KINDS: [(&str, Operation, Operation); 5] = [
     ("stream", Operation::Xadd, Operation::Big(&Operation::Xadd)),
 ];
 
+/// Log buffers and the like come and go.
+const SETTLE: Duration = Duration::from_secs(3);
+
 fn plan(operation: Operation, elements: u32, keys: u32, order: Order) -> Plan {
     let limit = Limit::Keys(u64::from(elements) * operation.keys() as u64);
     Plan { operation, pipeline: 16, connections: 50, keys, order, limit }
@@ -36,11 +39,13 @@ pub fn memory(options: &Options) -> Result<(), String> {
             let cost = |operation, keys, order| {
                 let process = launch.start()?;
                 let rss = || process.rss().map_err(|error| error.to_string());
-                let empty = rss()?;
+                // With other keys there first, buffers and the first of every kind of page are not counted.
+                run(process.addr(), plan(Operation::Set, elements / 10, u32::MAX, Order::Sequential))?;
+                std::thread::sleep(SETTLE);
+                let before = rss()?;
                 run(process.addr(), plan(operation, elements, keys, order))?;
-                // Log buffers and the like come and go.
-                std::thread::sleep(Duration::from_millis(500));
-                Ok::<f64, String>((rss()?.saturating_sub(empty)) as f64 / f64::from(elements))
+                std::thread::sleep(SETTLE);
+                Ok::<f64, String>((rss()?.saturating_sub(before)) as f64 / f64::from(elements))
             };
             let one = cost(big, u32::MAX, Order::Sequential)?;
             let many = cost(small, elements / 10, Order::Random(5))?;

@@ -36,7 +36,11 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("tiers-cold", tiers::cold),
     ("collections-memory", collections::memory),
     ("collections-big", collections::big),
-    ("big-keys", big_keys::scenario),
+    ("big-keys-list", |options| big_keys::scenario(options, "list")),
+    ("big-keys-set", |options| big_keys::scenario(options, "set")),
+    ("big-keys-hash", |options| big_keys::scenario(options, "hash")),
+    ("big-keys-zset", |options| big_keys::scenario(options, "zset")),
+    ("big-keys-stream", |options| big_keys::scenario(options, "stream")),
 ];
 
 fn main() -> ExitCode {

@@ -130,7 +130,7 @@ impl Process {
             let mut stream = TcpStream::connect_timeout(&self.addr, Duration::from_secs(1))?;
             stream.set_read_timeout(Some(Duration::from_secs(30)))?;
             stream.write_all(format!("{words}\r\n").as_bytes())?;
-            let mut reply = [0; 256];
+            let mut reply = vec![0; 16 << 10];
             let length = stream.read(&mut reply)?;
             Ok(String::from_utf8_lossy(&reply[..length]).into_owned())
         };

@@ -3,10 +3,12 @@
 //! These are scenarios with several figures each, not one figure of two sides; they print what they find.
 //!
 //! * `tiers-restart`: from the start of the process to the first value read, after a clean stop and after kill -9.
-//! * `tiers-latency`: single requests of ten connections, alone, with checkpoints back to back, and with BGSAVE back to back.
+//! * `tiers-latency`: single requests of ten connections, in windows of some seconds: alone, with checkpoints back to back, with
+//!   BGSAVE back to back, and again. Writes at random make that compaction has work in all of them.
 //! * `tiers-cold`: a dataset ten times the budget: resident memory, hot keys with and without cold reads beside them.
 
 use crate::load::{Limit, Order, Outcome, Plan, run};
+use crate::measure::median;
 use crate::options::Options;
 use crate::process::{Launch, Process};
 use crate::workload::Operation;
@@ -63,25 +65,49 @@ pub fn restart(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
+/// Windows of each kind: what a machine does besides is spread over all of them.
+const WINDOWS: usize = 5;
+
 /// See the module.
 pub fn latency(options: &Options) -> Result<(), String> {
-    let (keys, seconds) = if options.quick { (200_000, 1) } else { (5_000_000, 8) };
-    for (name, launch) in [("forgekv", forgekv(options, &[])), ("redis", redis(options))] {
+    let (keys, seconds) = if options.quick { (200_000, 1) } else { (5_000_000, 3) };
+    let own: &[_] = &[None, Some("BGREWRITEAOF"), Some("BGSAVE")];
+    // Its rewrite of the log is a fork as well.
+    let other: &[_] = &[None, Some("BGSAVE")];
+    for (name, launch, commands) in
+        [("forgekv", forgekv(options, &[]), own), ("redis", redis(options), other)]
+    {
         let process = launch.start()?;
         fill(&process, keys)?;
         let resident = process.rss().map_err(|error| error.to_string())?;
-        let quiet = singles(&process, keys, seconds, None)?;
-        report("tiers-latency", name, "alone", &quiet);
-        if name == "forgekv" {
-            let rounds = singles(&process, keys, seconds, Some("BGREWRITEAOF"))?;
-            report("tiers-latency", name, "checkpoints", &rounds);
+        let mut windows: Vec<Vec<[Outcome; 2]>> = commands.iter().map(|_| Vec::new()).collect();
+        let compacted = bytes_compacted(&process)?;
+        for _ in 0..WINDOWS {
+            for (command, windows) in commands.iter().zip(&mut windows) {
+                windows.push(singles(&process, keys, seconds, *command)?);
+            }
         }
-        let saving = singles(&process, keys, seconds, Some("BGSAVE"))?;
-        report("tiers-latency", name, "BGSAVE", &saving);
+        let compacted = bytes_compacted(&process)? - compacted;
+        for (command, beside) in commands.iter().zip(&windows) {
+            report(name, command.unwrap_or("alone"), beside, &windows[0]);
+        }
         let after = process.rss().map_err(|error| error.to_string())?;
-        println!("{:22} {name:<10} resident {} MB, {} MB after it", "", resident >> 20, after >> 20);
+        println!(
+            "{:22} {name:<10} resident {} MB, {} MB after it; {} MB were compacted meanwhile",
+            "",
+            resident >> 20,
+            after >> 20,
+            compacted >> 20
+        );
     }
     Ok(())
+}
+
+/// Bytes that compaction has read so far; none of a server that has no such thing.
+fn bytes_compacted(process: &Process) -> Result<u64, String> {
+    let info = process.ask("INFO persistence")?;
+    let count = info.lines().find_map(|line| line.strip_prefix("compaction_bytes_read:"));
+    Ok(count.and_then(|count| count.trim().parse().ok()).unwrap_or(0))
 }
 
 /// Reads and writes of single keys for a while, with a command given again and again beside them.
@@ -116,17 +142,16 @@ pub fn beside<R>(process: &Process, command: &str, work: impl FnOnce() -> R) -> 
     })
 }
 
-fn report(case: &str, name: &str, what: &str, [get, set]: &[Outcome; 2]) {
-    let us = |outcome: &Outcome, q: f64| outcome.latency.quantile(q) as f64 / 1000.0;
-    println!(
-        "{case:<22} {name:<10} {what:<12} GET p50 {:.0} p99 {:.0} p99.9 {:.0} us, SET p50 {:.0} p99 {:.0} p99.9 {:.0} us",
-        us(get, 0.5),
-        us(get, 0.99),
-        us(get, 0.999),
-        us(set, 0.5),
-        us(set, 0.99),
-        us(set, 0.999)
-    );
+/// The medians of the windows, and how often the p99.9 alone the p99.9 is.
+fn report(name: &str, what: &str, windows: &[[Outcome; 2]], alone: &[[Outcome; 2]]) {
+    let us = |windows: &[[Outcome; 2]], kind: usize, q: f64| {
+        median(windows.iter().map(|window| window[kind].latency.quantile(q) as f64 / 1000.0).collect())
+    };
+    let kind = |kind: usize| {
+        let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|q| us(windows, kind, q));
+        format!("p50 {p50:.0} p99 {p99:.0} p99.9 {p999:.0} us ({:.2}x)", p999 / us(alone, kind, 0.999))
+    };
+    println!("tiers-latency          {name:<10} {what:<12} GET {}, SET {}", kind(0), kind(1));
 }
 
 /// See the module.
