@@ -20,6 +20,7 @@ use nix::unistd::Pid;
 use storage::fs::os::Os;
 use storage::{Engine, Recovery};
 
+use crate::allocator;
 use crate::client::{Pause, Registry};
 use crate::commands::outbox;
 use crate::commands::table::{rename_commands, table};
@@ -56,7 +57,7 @@ use dataset::DiskThreads;
 const IDENTITY: &str = "IDENTITY";
 /// The longest time between two rounds of the cron thread, whatever `hz` says: a due key goes within a tenth of a second.
 const CRON_TICK_MAX_MS: u64 = 50;
-/// How often the cron thread samples the rates.
+/// How often the cron thread samples the rates, and gives free memory back.
 const SAMPLE_MS: u64 = 100;
 /// How often it has expired keys looked for that are on disk only.
 const COLD_EXPIRY_MS: u64 = 250;
@@ -489,6 +490,7 @@ fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
             stats.add(Stat::EvictedKeys, evicted.keys);
         }
         if is_due(SAMPLE_MS) {
+            allocator::decay();
             state.keyspace.limit_tracked(config.tracking_table_max_keys as u64, true);
             state.rates.sample(time::now().0, &state.stats.totals());
         }

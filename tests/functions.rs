@@ -31,6 +31,32 @@ fn functions_run_with_keys_and_arguments() {
 }
 
 #[test]
+fn info_tells_what_libraries_take_apart_from_scripts() {
+    let (_server, mut client) = start();
+    let memory = |client: &mut Client| {
+        let info = client.text(&["INFO", "memory"]);
+        ["vm_eval", "vm_functions", "vm_total"].map(|name| {
+            let line = info.lines().find_map(|line| line.strip_prefix(&format!("used_memory_{name}:")));
+            line.unwrap().parse::<u64>().unwrap()
+        })
+    };
+    let before = memory(&mut client);
+    let comment = "x".repeat(200_000);
+    let library = format!(
+        "#!lua name=lib\nlocal text = '{comment}'\nredis.register_function('f', function() return #text end)"
+    );
+    client.cmd(&["FUNCTION", "LOAD", &library]);
+    assert_eq!(client.int(&["FCALL", "f", "0"]), 200_000);
+    let [scripts, functions, total] = memory(&mut client);
+    assert_eq!(scripts + functions, total);
+    assert!(functions >= before[1] + 200_000, "{before:?}, then {functions}");
+    assert!(scripts < 200_000, "{scripts}");
+    client.ok(&["FUNCTION", "FLUSH"]);
+    assert_eq!(client.error(&["FCALL", "f", "0"]), "ERR Function not found");
+    assert!(memory(&mut client)[1] < functions - 200_000 + 1, "{functions}");
+}
+
+#[test]
 fn libraries_are_replaced_deleted_and_flushed() {
     let (_server, mut client) = start();
     client.cmd(&["FUNCTION", "LOAD", LIBRARY]);

@@ -24,6 +24,7 @@ use super::mailbox::{Mail, Mailbox};
 use super::monitor::Monitor;
 use super::parcels::Held;
 use super::socket::Socket;
+use crate::allocator;
 use crate::client::{Client, ClientInfo, Letter, Notice};
 use crate::commands::{ServerState, blocking, transactions};
 use crate::stats::Stat;
@@ -138,6 +139,7 @@ pub struct Core {
 /// Runs a worker until it stops (`true`) or its core has been given to another thread (`false`: this thread is spare now).
 pub fn run(mut core: Box<Core>, kit: &mut Kit, monitor: &Monitor) -> bool {
     let (seat, thread) = (core.seat.clone(), sys::current_thread());
+    allocator::allocate_as(seat.index as usize);
     core.send_inherited(kit);
     loop {
         core.wait(kit);

@@ -64,6 +64,8 @@ struct Called {
 struct Loaded {
     id: u64,
     functions: Vec<(Vec<u8>, i32)>,
+    /// What the state has grown by.
+    memory: usize,
 }
 
 /// See the module's documentation.
@@ -280,6 +282,12 @@ impl Interpreter {
             }
             stays
         });
+        self.note_libraries();
+    }
+
+    /// One state runs scripts and functions, so what libraries take is what the state grows by while they are loaded.
+    fn note_libraries(&self) {
+        self.slot.note_libraries(self.libraries.values().map(|loaded| loaded.memory).sum());
     }
 
     /// Runs the function that was looked up last.
@@ -310,9 +318,13 @@ impl Interpreter {
 
     fn load(&mut self, library: &Library) -> Result<(), Vec<u8>> {
         let (_, start) = shebang::of_library(&library.code)?;
+        let before = self.state.memory();
         let registered = self.register(&library.code[start..])?;
         let functions = registered.into_iter().map(|one| (one.name, one.function)).collect();
-        self.libraries.insert(library.name.clone(), Loaded { id: library.id, functions });
+        // Garbage may have been collected meanwhile.
+        let memory = self.state.memory().saturating_sub(before);
+        self.libraries.insert(library.name.clone(), Loaded { id: library.id, functions, memory });
+        self.note_libraries();
         Ok(())
     }
 

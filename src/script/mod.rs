@@ -33,6 +33,7 @@ pub mod shebang;
 pub mod stack;
 pub mod strings;
 pub mod structs;
+pub mod tables;
 pub mod words;
 
 pub use cache::{Script, Scripts};

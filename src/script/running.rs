@@ -43,6 +43,8 @@ pub struct RunSlot {
     pub is_busy: AtomicBool,
     /// Bytes that the thread's state took after its last run.
     memory: AtomicU64,
+    /// The part of it that came with loading libraries.
+    library_memory: AtomicU64,
     long: Mutex<Option<LongRun>>,
 }
 
@@ -66,6 +68,11 @@ impl RunSlot {
         if self.is_busy.swap(false, Ordering::Relaxed) {
             *self.long.lock().expect("no panic happens under this leaf lock") = None;
         }
+    }
+
+    /// The thread's state has grown by so many bytes with the libraries that it has loaded.
+    pub fn note_libraries(&self, memory: usize) {
+        self.library_memory.store(memory as u64, Ordering::Relaxed);
     }
 
     /// What runs.
@@ -129,10 +136,14 @@ impl Running {
         slot
     }
 
-    /// Bytes that the states of all threads take.
-    pub fn memory(&self) -> u64 {
+    /// Bytes that the states of all threads take: for scripts, and for the libraries of functions.
+    pub fn memory(&self) -> (u64, u64) {
         let slots = self.slots.lock().expect("no panic happens under this leaf lock");
-        slots.iter().map(|slot| slot.memory.load(Ordering::Relaxed)).sum()
+        slots.iter().fold((0, 0), |(scripts, functions), slot| {
+            let memory = slot.memory.load(Ordering::Relaxed);
+            let of_libraries = slot.library_memory.load(Ordering::Relaxed).min(memory);
+            (scripts + memory - of_libraries, functions + of_libraries)
+        })
     }
 
     fn busy(&self) -> Vec<Arc<RunSlot>> {

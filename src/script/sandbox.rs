@@ -7,8 +7,8 @@
 
 use super::context::{Context, Protected};
 use super::random::Lrand48;
-use super::stack::{Answer, Check, Kind, Raise, Stack, State};
-use super::{api, bit, cjson, cmsgpack, strings, structs};
+use super::stack::{Answer, Body, Check, Kind, Raise, Stack, State};
+use super::{api, bit, cjson, cmsgpack, strings, structs, tables};
 use crate::util::time::Monotonic;
 
 /// Lua's own globals that scripts keep.
@@ -57,7 +57,6 @@ const GUARDED: &[(&str, &str, Check)] = &[
     ("_G", "collectgarbage", keep_collecting),
     ("table", "insert", change),
     ("table", "remove", change),
-    ("table", "sort", change),
     ("table", "setn", change),
     ("string", "rep", strings::check_repetition),
 ];
@@ -199,7 +198,7 @@ fn add_libraries(stack: Stack, world: i32) {
         ("cmsgpack", cmsgpack::FUNCTIONS),
         ("struct", structs::FUNCTIONS),
         ("bit", bit::FUNCTIONS),
-        ("os", &[("clock", clock as super::stack::Body)]),
+        ("os", &[("clock", clock as Body)]),
     ];
     for (name, functions) in libraries {
         stack.push_table(0, functions.len() + 12);
@@ -212,18 +211,19 @@ fn add_libraries(stack: Stack, world: i32) {
     stack.push_field(world, "redis");
     add_constants(stack);
     stack.pop(1);
-    stack.push_field(world, "math");
-    for (name, body) in [("random", random as super::stack::Body), ("randomseed", randomseed)] {
-        stack.push_body(body, 0);
-        stack.set_field(-2, name);
+    let ours: [(&str, &[(&str, Body)]); 3] = [
+        ("math", &[("random", random), ("randomseed", randomseed)]),
+        ("string", strings::FUNCTIONS),
+        ("table", tables::FUNCTIONS),
+    ];
+    for (name, functions) in ours {
+        stack.push_field(world, name);
+        for &(function, body) in functions {
+            stack.push_body(body, 0);
+            stack.set_field(-2, function);
+        }
+        stack.pop(1);
     }
-    stack.pop(1);
-    stack.push_field(world, "string");
-    for &(name, body) in strings::FUNCTIONS {
-        stack.push_body(body, 0);
-        stack.set_field(-2, name);
-    }
-    stack.pop(1);
     stack.push_field(world, "cjson");
     cjson::add_values(stack);
     stack.pop(1);
@@ -309,7 +309,7 @@ fn protect_all(stack: Stack, context: &mut Context, world: i32) {
 }
 
 /// Replaces the table on top by a stand-in for it.
-fn push_stand_in(stack: Stack, context: &mut Context, missing: Option<super::stack::Body>) {
+fn push_stand_in(stack: Stack, context: &mut Context, missing: Option<Body>) {
     let table = stack.top();
     if let Some(missing) = missing {
         stack.push_table(0, 1);
@@ -360,13 +360,18 @@ fn missing_global(stack: Stack, context: &mut Context) -> Answer {
     Err(Raise::Here)
 }
 
-fn change(stack: Stack, context: &mut Context) -> Result<Option<i32>, Raise> {
-    if protected(stack, context, 1).is_none() {
-        return Ok(None);
+/// Refuses to change a table if it is a stand-in.
+pub fn refuse_stand_in(stack: Stack, context: &mut Context, argument: i32) -> Result<(), Raise> {
+    if protected(stack, context, argument).is_none() {
+        return Ok(());
     }
     // Lua's own refusal inside a C function names no line.
     stack.push_bytes(b"Attempt to modify a readonly table");
     Err(Raise::Top)
+}
+
+fn change(stack: Stack, context: &mut Context) -> Result<Option<i32>, Raise> {
+    refuse_stand_in(stack, context, 1).map(|()| None)
 }
 
 /// Reads the table behind in the place of the stand-in.

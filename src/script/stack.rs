@@ -197,6 +197,12 @@ impl Stack {
         unsafe { ffi::lua_rawequal(self.0, a, b) != 0 }
     }
 
+    /// Is one value smaller than another, as `<` says it?
+    #[inline]
+    pub fn is_less(self, a: i32, b: i32) -> bool {
+        unsafe { ffi::lua_lessthan(self.0, a, b) != 0 }
+    }
+
     /// Pushes nil.
     #[inline]
     pub fn push_nil(self) {

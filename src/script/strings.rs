@@ -28,8 +28,8 @@ const NO_MEMORY: &[u8] = b"not enough memory";
 #[derive(Default)]
 pub struct Work {
     resumes: Vec<super::pattern::Resume>,
-    /// What `gsub` has made so far.
-    made: Vec<u8>,
+    /// What `gsub` and `table.concat` have made so far.
+    pub(super) made: Vec<u8>,
 }
 
 impl Work {
@@ -71,8 +71,9 @@ fn match_at(
     })
 }
 
+/// Ends the run, which [`Context::tick`] has said is to end.
 #[cold]
-fn stop(stack: Stack, context: &mut Context) -> Raise {
+pub(super) fn stop(stack: Stack, context: &mut Context) -> Raise {
     stack.stop_soon();
     stack.push_bytes(context.tick().unwrap_or_default().as_bytes());
     Raise::Top
@@ -227,9 +228,9 @@ fn gsub(stack: Stack, context: &mut Context) -> Answer {
     Ok(2)
 }
 
-/// Appends to what `gsub` makes, which together with Lua's memory must not exceed what that may be.
+/// Appends to what is being made, which together with Lua's memory must not exceed what that may be.
 #[inline]
-fn append(stack: Stack, context: &mut Context, bytes: &[u8]) -> Result<(), Raise> {
+pub(super) fn append(stack: Stack, context: &mut Context, bytes: &[u8]) -> Result<(), Raise> {
     let made = &mut context.strings.made;
     if made.capacity() - made.len() < bytes.len() && made.len() + bytes.len() > stack.memory_left() {
         stack.push_bytes(NO_MEMORY);

@@ -21,7 +21,7 @@ use crate::commands::{ServerState, functions, limits};
 use crate::config::Config;
 use crate::net::worker::Seat;
 use crate::stats::Stat;
-use crate::store::cache::{self, Hand};
+use crate::store::cache::{self, Hands};
 use crate::store::checkpointer::Due;
 use crate::store::evict::AccessClock;
 use crate::store::snapshot::import::{Import, MARK};
@@ -207,9 +207,9 @@ fn due(config: &Config) -> Due {
 }
 
 fn keep_budget(state: &ServerState, stopped: &Receiver<()>) {
-    let (mut hand, mut pause) = (Hand::default(), Duration::ZERO);
+    let (mut hands, mut pause) = (Hands::default(), Duration::ZERO);
     while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-        let needs = state.keyspace.keep_budget(&mut hand);
+        let needs = state.keyspace.keep_budget(&mut hands);
         if needs.round {
             state.checkpointer.ask();
         }
@@ -227,7 +227,7 @@ fn load(
     let began = time::Monotonic::now();
     state.load.began_s.store(time::now().0 / 1000, Ordering::Relaxed);
     let mut replay = Replay::new(state, time::now());
-    let (mut hand, mut replayed) = (Hand::default(), 0u64);
+    let (mut hands, mut replayed) = (Hands::default(), 0u64);
     let report = recovery
         .replay(|record| {
             replayed += 1;
@@ -235,7 +235,7 @@ fn load(
             if replayed.is_multiple_of(REPLAY_STEP) {
                 patience.look();
                 // What it needs cannot be had yet: rounds begin when the log is open.
-                state.keyspace.keep_budget(&mut hand);
+                state.keyspace.keep_budget(&mut hands);
             }
             let said = replay.apply(record.payload);
             said.map_err(|what| {

@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! used   0 ……………… 90 % ……………… 100 % ……………… 112 %
-//!        as it is   the hand goes   a round as well   writers wait, too
+//!        as it is   the hands go   a round as well   writers wait, too
 //! ```
 //!
-//! * A clock hand goes over the shards in hash order. Clean entries that were not used since it last passed leave RAM (E2);
-//!   what was read from disk for one command and never asked for again goes at the first pass after that command.
+//! * In each shard a clock hand goes over the keys in hash order. Clean entries that were not used since it last passed leave
+//!   RAM (E2); what was read from disk for one command and never asked for again goes at the first pass after that command.
+//!   The hands move in turn, a sixteenth at a time. With one hand for all, a shard would be nearly emptied and then fill up to
+//!   twice its share until the hand is back; and since pages that were needed once stay, the cache would take half as much again
+//!   as its budget.
 //! * A command whose keys did not stay until the last of them was there gets a [`Hold`]: what is loaded and not used yet stays
 //!   until it has run. So every command gets its turn, however many keys it names and however small the budget is.
 //! * Dirty entries can't leave before a round has captured them: a round is asked for when they are a third of the budget, or
-//!   when the hand went round and found too little.
+//!   when the hands went round and found too little.
 //! * Beyond the last mark commands that write are put off for a millisecond at a time, never refused.
 //! * Compaction's pressure slows writers down in the same way: from `SLOW_FROM` on they are put off for a growing part of the
 //!   time, and never for all of it, so that a merge that cannot be done stops nobody.
@@ -18,6 +21,7 @@
 //! * The dataset is measured every few milliseconds when it is near the first mark and less often when not, so commands pay
 //!   nothing for the budget but a look at one flag.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -27,7 +31,7 @@ use storage::Engine;
 use super::checkpoint::first_hash;
 use super::keyspace::{Garbage, Keyspace};
 use super::table::{Cooled, Mercy};
-use super::{DbIndex, SHARD_COUNT, ShardId};
+use super::{DbIndex, SHARD_BITS, SHARD_COUNT, ShardId};
 use crate::sys;
 
 /// Buckets that the hand passes per lock hold.
@@ -58,14 +62,22 @@ const SLOW_FROM: f64 = 0.7;
 /// Of ten looks, after how many writers wait at most.
 const SLOWED_MAX: f64 = 9.0;
 
-/// Where the clock hand is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Hand {
+/// The parts of a shard's hashes that the hands pass in turn.
+const SECTORS: u64 = 16;
+/// Hashes of a shard, all that there may be.
+const SHARD_HASHES: u64 = 1 << (u64::BITS - SHARD_BITS);
+
+/// Where the clock hands are, one in each shard.
+#[derive(Debug)]
+pub struct Hands {
     /// How often the cache was looked at.
     looks: u32,
-    shard: u8,
     db: u32,
-    hash: Option<u64>,
+    sector: u64,
+    /// The shard whose hand is passing the sector; those before it have.
+    shard: u8,
+    /// From where on each has yet to go; none has to go on from the end of its table.
+    places: [Option<u64>; SHARD_COUNT],
 }
 
 /// The budget that `memtable_size_mb` asks for; 0 leaves four tenths of the machine's memory to everything else.
@@ -124,18 +136,18 @@ impl Keyspace {
         self.cache.is_crowded.load(Ordering::Relaxed)
     }
 
-    /// Lets entries leave until the budget is kept, or the hand went round. To be called again and again by one thread.
-    pub fn keep_budget(&self, hand: &mut Hand) -> Needs {
+    /// Lets entries leave until the budget is kept, or the hands went round. To be called again and again by one thread.
+    pub fn keep_budget(&self, hands: &mut Hands) -> Needs {
         let budget = self.cache.budget_bytes.load(Ordering::Relaxed);
         let keeps_nothing = self.keeps_nothing();
         let (mark, mut load) = (if keeps_nothing { 0 } else { budget / 10 * 9 }, self.load(None));
         if load.bytes > mark {
-            self.go_round(hand, load.bytes - mark + budget / 100);
+            self.go_round(hands, load.bytes - mark + budget / 100, !keeps_nothing);
             load = self.load(None);
         }
         let pressure = self.log().map_or(0.0, Engine::pressure);
-        hand.looks = hand.looks.wrapping_add(1);
-        let is_slowed = f64::from(hand.looks % 10) < ((pressure - SLOW_FROM) * 20.0).clamp(0.0, SLOWED_MAX);
+        hands.looks = hands.looks.wrapping_add(1);
+        let is_slowed = f64::from(hands.looks % 10) < ((pressure - SLOW_FROM) * 20.0).clamp(0.0, SLOWED_MAX);
         self.cache.is_crowded.store(load.bytes > budget + budget / 8 || is_slowed, Ordering::Relaxed);
         let dirty = load.dirty_bytes();
         let is_full = dirty > budget / 3 || (load.bytes > budget && dirty > budget / 16);
@@ -147,42 +159,43 @@ impl Keyspace {
 
     /// Lets every clean entry leave RAM that no command waits for. It takes a while, and holds a shard for a slice at a time.
     pub fn drop_clean(&self) {
-        let mut hand = Hand::default();
-        for _ in 0..SHARD_COUNT * self.databases() {
-            while !self.cool_slice(&mut hand, false).1 {}
-        }
+        self.go_round(&mut Hands::default(), u64::MAX, false);
     }
 
-    /// Moves the hand on until `bytes` have left, but no further than where it began.
-    fn go_round(&self, hand: &mut Hand, bytes: u64) {
-        let mut left = bytes;
-        let used_stay = !self.keeps_nothing();
-        for _ in 0..SHARD_COUNT * self.databases() {
-            while left > 0 {
-                let (freed, is_over) = self.cool_slice(hand, used_stay);
-                left = left.saturating_sub(freed);
-                if is_over {
-                    break;
+    /// Moves the hands on until `bytes` have left, but no further than where they began. Entries that were used since a hand
+    /// last passed stay if `used_stay`.
+    fn go_round(&self, hands: &mut Hands, bytes: u64, used_stay: bool) {
+        let (mut left, mut databases) = (bytes, self.databases());
+        while databases > 0 {
+            while let Some(range) = hands.to_pass() {
+                if left == 0 {
+                    return;
                 }
+                let (freed, next) =
+                    self.cool_slice(ShardId(hands.shard), DbIndex(hands.db), range, used_stay);
+                left = left.saturating_sub(freed);
+                hands.places[usize::from(hands.shard)] = next;
             }
-            if left == 0 {
-                return;
-            }
+            databases -= usize::from(hands.advance(self.databases() as u32));
         }
     }
 
-    /// One lock hold. Entries that were used since the hand last passed stay if `used_stay`. Returns the bytes that left, and whether the end of a table was reached.
-    fn cool_slice(&self, hand: &mut Hand, used_stay: bool) -> (u64, bool) {
-        let id = ShardId(hand.shard);
-        let mut cooled = Cooled::default();
+    /// One lock hold: a hand passes some buckets of a range of hashes. Returns the bytes that left, and from where it has yet to go.
+    fn cool_slice(
+        &self,
+        id: ShardId,
+        db: DbIndex,
+        range: RangeInclusive<u64>,
+        used_stay: bool,
+    ) -> (u64, Option<u64>) {
+        let (mut cooled, mut next) = (Cooled::default(), Some(*range.start()));
         let mercy = Mercy { used: used_stay, fresh: self.cache.holds.load(Ordering::Relaxed) > 0 };
-        let mut next = Some(hand.hash.unwrap_or_else(|| first_hash(id)));
         {
             let mut locked = self.locks().lock_one(id);
             let shard = locked.shard_mut(id);
             for _ in 0..SLICE_BUCKETS {
-                let Some(from) = next else { break };
-                next = shard.cool(self.hasher(), DbIndex(hand.db), from, mercy, &mut cooled);
+                let Some(from) = next.filter(|from| range.contains(from)) else { break };
+                next = shard.cool(self.hasher(), db, from, mercy, &mut cooled);
             }
             if self.limits_memory() {
                 self.publish_memory(id, shard.load().bytes);
@@ -195,21 +208,44 @@ impl Keyspace {
         for object in cooled.objects {
             self.discard(Garbage::Object(object));
         }
-        hand.hash = next;
-        if next.is_none() {
-            hand.advance(self.databases() as u32);
-        }
-        (cooled.bytes as u64, next.is_none())
+        (cooled.bytes as u64, next)
     }
 }
 
-impl Hand {
-    /// On to the next table.
-    fn advance(&mut self, databases: u32) {
-        self.db += 1;
-        if self.db == databases {
-            self.db = 0;
-            self.shard = (self.shard + 1) % SHARD_COUNT as u8;
+impl Default for Hands {
+    fn default() -> Self {
+        Self { looks: 0, db: 0, sector: 0, shard: 0, places: Self::BEGINNINGS }
+    }
+}
+
+impl Hands {
+    const BEGINNINGS: [Option<u64>; SHARD_COUNT] = {
+        let mut places = [None; SHARD_COUNT];
+        let mut shard = 0;
+        while shard < SHARD_COUNT {
+            places[shard] = Some(first_hash(ShardId(shard as u8)));
+            shard += 1;
         }
+        places
+    };
+
+    /// What the shard's hand has yet to pass of the sector, if anything.
+    fn to_pass(&self) -> Option<RangeInclusive<u64>> {
+        let last = first_hash(ShardId(self.shard)) + ((self.sector + 1) * (SHARD_HASHES / SECTORS) - 1);
+        self.places[usize::from(self.shard)].filter(|&place| place <= last).map(|place| place..=last)
+    }
+
+    /// The next shard's hand; behind the last one the next sector. `true`: all are at their ends, and begin with the next database.
+    fn advance(&mut self, databases: u32) -> bool {
+        self.shard = (self.shard + 1) % SHARD_COUNT as u8;
+        if self.shard > 0 {
+            return false;
+        }
+        self.sector += 1;
+        let is_over = self.places.iter().all(Option::is_none);
+        if is_over {
+            *self = Self { looks: self.looks, db: (self.db + 1) % databases, ..Self::default() };
+        }
+        is_over
     }
 }

@@ -67,18 +67,17 @@ fn scripts(call: &Call<'_>, page: &mut Page) {
     let catalog = scripting.libraries.catalog();
     let (scripts, texts) = scripting.scripts.size();
     let codes: usize = catalog.libraries.values().map(|library| library.code.len()).sum();
-    // One state of a thread runs scripts and functions.
-    let states = scripting.running.memory();
-    page.size("used_memory_lua", states);
+    let (for_scripts, for_functions) = scripting.running.memory();
+    page.size("used_memory_lua", for_scripts);
     page.fields(&[
-        ("used_memory_vm_eval", states),
+        ("used_memory_vm_eval", for_scripts),
         ("used_memory_scripts_eval", texts as u64),
         ("number_of_cached_scripts", scripts as u64),
         ("number_of_functions", catalog.functions() as u64),
         ("number_of_libraries", catalog.libraries.len() as u64),
-        ("used_memory_vm_functions", 0),
+        ("used_memory_vm_functions", for_functions),
     ]);
-    page.size("used_memory_vm_total", states);
+    page.size("used_memory_vm_total", for_scripts + for_functions);
     page.field("used_memory_functions", codes);
     page.size("used_memory_scripts", (texts + codes) as u64);
 }

@@ -358,6 +358,27 @@ fn a_run_that_is_killed_executes_no_other_command() {
     }
 }
 
+/// Each takes long enough in one function of Lua that the run would be over before the next look at the clock.
+#[test]
+fn a_run_that_is_killed_does_not_end_sorting_and_joining_first() {
+    let mut interpreter = interpreter();
+    for text in ["table.sort(t)", "table.concat(t)", "pcall(table.sort, t)"] {
+        let text = format!("local t = {{}} for i = 1, 1e5 do t[i] = i end redis.call('x') {text} return 1");
+        let (mut host, mut out) = (Killed(interpreter.slot().clone(), 0), Output::new());
+        interpreter.compile(text.as_bytes(), true).unwrap();
+        let run = Run {
+            keys: Argv::new(&[], &[]),
+            args: Argv::new(&[], &[]),
+            host: &mut host,
+            reply: (&mut out, Protocol::Resp2),
+            now: UnixMs(0),
+            shards: 0,
+        };
+        let Ran::Failed(error) = interpreter.run_script(run) else { panic!("{text}: it goes on") };
+        assert!(String::from_utf8_lossy(&error).contains("killed by user"), "{text}");
+    }
+}
+
 #[test]
 fn a_run_that_is_stopped_goes_no_further() {
     let mut interpreter = interpreter();

@@ -9,7 +9,7 @@ use storage::{Engine, Options};
 
 use super::expire::ColdExpiry;
 use super::*;
-use crate::store::cache::Hand;
+use crate::store::cache::Hands;
 use crate::store::entry::NewValue;
 use crate::store::hash::{KeyHasher, SECRET_LEN};
 use crate::store::scan::{Drawn, Names};
@@ -78,7 +78,7 @@ impl World {
         self.keyspace.keep_nothing(true);
         // What is fresh goes at the second pass.
         for _ in 0..2 {
-            self.keyspace.keep_budget(&mut Hand::default());
+            self.keyspace.keep_budget(&mut Hands::default());
         }
         self.keyspace.keep_nothing(false);
     }
@@ -346,11 +346,28 @@ fn asking_about_a_cold_key_keeps_it_in_ram_no_longer_than_reading_it() {
     }
     // One pass of the hand that would like to free everything.
     keyspace.set_budget(10);
-    keyspace.keep_budget(&mut Hand::default());
+    keyspace.keep_budget(&mut Hands::default());
     let is_resident = |name: &[u8]| {
         let key = Key { bytes: name, hash: keyspace.hasher().hash_of(name) };
         let locked = keyspace.locks().lock_one(key.shard());
         locked.shard(key.shard()).table(DbIndex(0)).find(key.hash, name).is_some()
     };
     assert_eq!([&b"hot"[..], b"read", b"asked"].map(is_resident), [true, false, false]);
+}
+
+#[test]
+fn all_shards_lose_the_same_share_to_the_budget() {
+    let mut world = World::new(21);
+    for number in 0..20_000 {
+        world.set(0, format!("key:{number}").as_bytes(), None);
+    }
+    world.round();
+    let keyspace = &world.keyspace;
+    keyspace.set_budget(keyspace.load(None).bytes / 2);
+    keyspace.keep_budget(&mut Hands::default());
+    let left: Vec<usize> =
+        ShardSet::ALL.iter().map(|id| keyspace.locks().lock_one(id).shard(id).resident()).collect();
+    let mean = left.iter().sum::<usize>() / left.len();
+    assert!((50..200).contains(&mean), "about half of 312 leave: {mean}");
+    assert!(left.iter().all(|&keys| keys > mean / 2 && keys < mean * 2), "{left:?}");
 }

@@ -19,7 +19,7 @@ use storage::Engine;
 
 use crate::rdb::reader::{Entry, Item, Reader};
 use crate::rdb::{Limits, functions};
-use crate::store::cache::Hand;
+use crate::store::cache::Hands;
 use crate::store::db::Workspace;
 use crate::store::evict::AccessClock;
 use crate::store::{Db, DbIndex, Expiry, Key, Keyspace, ShardSet, UnixMs};
@@ -143,7 +143,7 @@ impl Import<'_> {
 
     fn read(&self, stream: impl BufRead) -> Result<(), String> {
         let mut reader = Reader::new(stream, self.limits);
-        let (mut work, mut hand) = (Workspace::default(), Hand::default());
+        let (mut work, mut hands) = (Workspace::default(), Hands::default());
         let (mut keys, mut next_bytes, mut reported) = (0, 0, Monotonic::now());
         let mut libraries = Vec::new();
         while let Some(item) = reader.next() {
@@ -158,7 +158,7 @@ impl Import<'_> {
             }
             next_bytes = reader.offset() + STEP_BYTES;
             self.progress.loaded_bytes.store(reader.offset(), Ordering::Relaxed);
-            self.make_room(&mut hand)?;
+            self.make_room(&mut hands)?;
             (self.pause)();
             if reported.elapsed() >= REPORT_EVERY {
                 reported = Monotonic::now();
@@ -181,9 +181,9 @@ impl Import<'_> {
     }
 
     /// Keeps RAM inside the budget, and waits for the compaction of what was written, as commands do.
-    fn make_room(&self, hand: &mut Hand) -> Result<(), String> {
+    fn make_room(&self, hands: &mut Hands) -> Result<(), String> {
         for _ in 0..WAITS_MAX {
-            let needs = self.keyspace.keep_budget(hand);
+            let needs = self.keyspace.keep_budget(hands);
             if needs.round {
                 self.round()?;
             }
