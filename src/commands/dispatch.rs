@@ -95,6 +95,11 @@ pub struct Executor {
 impl Executor {
     /// An executor for the calling thread.
     pub fn new(state: Arc<ServerState>) -> Self {
+        Self::with_random(state, Random::seeded())
+    }
+
+    /// An executor that draws what it does by chance from `random`.
+    pub fn with_random(state: Arc<ServerState>, mut random: Random) -> Self {
         let stats = state.stats.register();
         let now = time::now();
         Executor {
@@ -107,8 +112,8 @@ impl Executor {
             letters: Vec::new(),
             now,
             access: AccessClock::lru(now),
-            random: Random::seeded(),
-            evictor: Evictor::new(Random::seeded()),
+            evictor: Evictor::new(Random::new(random.next())),
+            random,
             executed: Vec::with_capacity(256),
             round_began: (now, time::Monotonic::now()),
             turn_began: time::Monotonic::now(),

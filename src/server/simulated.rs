@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -22,6 +23,7 @@ use crate::commands::replay::Replay;
 use crate::commands::{Outcome, functions};
 use crate::config::{self, Invocation};
 use crate::resp::{Argv, Output, Span};
+use crate::store::UnixMs;
 use crate::store::checkpoint::stepped::{Progress, Stepped};
 
 mod big;
@@ -30,6 +32,8 @@ mod words;
 
 const DIR: &str = "/data";
 const DATABASES: u32 = 2;
+/// The time at which everything happens.
+const NOW: UnixMs = UnixMs(1_700_000_000_000);
 /// Sessions of a history: each ends with a crash, a kill or the power, and the next one begins with what is left.
 const SESSIONS: usize = 4;
 /// Histories of a plain run. `FORGEKV_CRASH_ROUNDS` (4 where it is not set) and `FORGEKV_STRESS` multiply it.
@@ -72,9 +76,10 @@ impl Machine {
         state.keyspace.set_budget(1 << 40);
         let endpoint =
             Endpoint { peer: String::new(), local: String::new(), fd: -1, is_unix: false, is_local: true };
-        let info = Arc::new(ClientInfo::new(ClientId(1), endpoint, time::now(), 0));
-        let mut executor = Executor::new(state.clone());
-        executor.begin_round();
+        let info = Arc::new(ClientInfo::new(ClientId(1), endpoint, NOW, 0));
+        let random = Random::new(recovery.identity().dataset_id);
+        let mut executor = Executor::with_random(state.clone(), random);
+        executor.begin_round_at(NOW);
         Machine { state, executor, client: Client::new(info, true), waits: 0 }
     }
 
@@ -184,12 +189,25 @@ struct Happened {
     lost: u64,
 }
 
+/// What a history did, step by step, a digest each: the same for the same seed.
+#[derive(Debug, Default)]
+struct Trace(Vec<u64>);
+
+impl Trace {
+    fn note(&mut self, what: impl Hash) {
+        let mut hasher = DefaultHasher::new();
+        what.hash(&mut hasher);
+        self.0.push(hasher.finish());
+    }
+}
+
 struct History {
     sim: Sim,
     random: Random,
     mode: SyncMode,
     logged: Vec<Logged>,
     happened: Happened,
+    trace: Trace,
 }
 
 fn options(sync_mode: SyncMode) -> storage::Options {
@@ -212,10 +230,17 @@ impl History {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let mode = [SyncMode::Always, SyncMode::EverySecond, SyncMode::Never][random.below(3)];
-        History { sim: Sim::new(seed), random, mode, logged: Vec::new(), happened: Happened::default() }
+        History {
+            sim: Sim::new(seed),
+            random,
+            mode,
+            logged: Vec::new(),
+            happened: Happened::default(),
+            trace: Trace::default(),
+        }
     }
 
-    fn run(mut self) -> Happened {
+    fn run(&mut self) {
         let mut promised = 0;
         for session in 0..SESSIONS {
             println!("  session {session}");
@@ -225,7 +250,6 @@ impl History {
         let (mut machine, steps, mut model) = self.recover(promised);
         self.check(&mut machine, &mut model);
         drop(steps);
-        self.happened
     }
 
     /// Opens what there is; it ends with the effect of exactly one record, not before `promised`.
@@ -236,7 +260,7 @@ impl History {
         model.open();
         machine.state.keyspace.adopt(recovery.version().clone()).expect("the image can be used");
         functions::recover(&machine.state).expect("the libraries can be read");
-        let mut replay = Replay::new(&machine.state, time::now());
+        let mut replay = Replay::new(&machine.state, NOW);
         let mut complaint = None;
         let report = recovery.replay(|record| {
             if let Err(what) = replay.apply(record.payload) {
@@ -295,6 +319,7 @@ impl History {
                 }
                 _ => round = self.advance(round, &state.keyspace, engine),
             }
+            self.trace.note((self.sim.operations(), engine.last_lsn().0, engine.durable_lsn().0));
             if engine.status().is_final() || self.sim.crashed() {
                 break;
             }
@@ -302,6 +327,8 @@ impl History {
                 self.sim.set_capacity(None);
             }
         }
+        let files = self.sim.paths().into_iter().map(|path| (self.sim.contents(&path), path));
+        self.trace.note(files.collect::<Vec<_>>());
         self.happened.crashes += u64::from(self.sim.crashed());
         self.sim.set_capacity(None);
         let (durable, written) = (engine.durable_lsn().0, engine.written_lsn().0);
@@ -333,6 +360,7 @@ impl History {
         let unit = words::unit(&mut self.random);
         let (before, had_cold) = (engine.last_lsn().0, machine.state.keyspace.has_cold());
         let replies = machine.do_unit(&unit);
+        self.trace.note(&replies);
         let lsn = engine.last_lsn().0;
         let names: Vec<_> = unit.commands.iter().map(|words| show(words)).collect();
         assert!(lsn <= before + 1, "{names:?} is {} records", lsn - before);
@@ -419,8 +447,10 @@ fn after_a_crash_at_any_operation_of_the_disk_the_dataset_is_that_of_a_prefix_of
     let mut sum = Happened::default();
     for seed in 1..=histories {
         println!("seed {seed}");
+        let mut history = History::new(seed);
+        history.run();
         let Happened { committed, failed, refused, cold_commands, compactions, crashes, lost } =
-            History::new(seed).run();
+            history.happened;
         sum.committed += committed;
         sum.failed += failed;
         sum.refused += refused;
@@ -438,9 +468,23 @@ fn after_a_crash_at_any_operation_of_the_disk_the_dataset_is_that_of_a_prefix_of
 #[test]
 fn a_disk_that_only_says_it_syncs_is_found_out_by_a_crash() {
     let is_caught = |seed| {
-        let history = History::new(seed);
+        let mut history = History::new(seed);
         history.sim.lie(Lie::SyncData);
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| history.run())).is_err()
     };
     assert!((1..=20).any(is_caught), "these histories prove nothing");
+}
+
+#[test]
+fn a_seed_gives_the_same_history_again() {
+    for seed in 1..=6 * factor("FORGEKV_STRESS", 1) {
+        let traces = [(); 2].map(|()| {
+            let mut history = History::new(seed);
+            history.run();
+            history.trace.0
+        });
+        let differs = traces[0].iter().zip(&traces[1]).position(|(first, second)| first != second);
+        assert_eq!(differs, None, "seed {seed} goes another way at this of {} steps", traces[0].len());
+        assert_eq!(traces[0].len(), traces[1].len(), "seed {seed}");
+    }
 }

@@ -51,15 +51,14 @@ impl Identity {
             return Self::load(fs, dir);
         }
         remove_unfinished(fs, dir, &names)?;
-        let identity = Self::random(dir)?;
+        let identity = Self::random(fs, dir)?;
         identity.create(fs, dir)?;
         Ok(identity)
     }
 
-    fn random(dir: &Path) -> Result<Self, Error> {
+    fn random(fs: &dyn Fs, dir: &Path) -> Result<Self, Error> {
         let mut bytes = [0; 8 + SECRET_BYTES];
-        getrandom::fill(&mut bytes)
-            .map_err(|e| Error::io("draw random numbers for", dir, std::io::Error::other(e.to_string())))?;
+        fs.random(&mut bytes).map_err(|e| Error::io("draw random numbers for", dir, e))?;
         let (id, secret) = bytes.split_at(8);
         Ok(Self {
             dataset_id: u64::from_le_bytes(id.try_into().expect("eight bytes")),

@@ -16,7 +16,12 @@ impl Executor {
     /// Begins a round of turns: the only place where the wall clock is read. Turns move the time on by what they took,
     /// which they measure anyway.
     pub fn begin_round(&mut self) {
-        self.now = time::now();
+        self.begin_round_at(time::now());
+    }
+
+    /// Begins a round at a time of the caller's choice.
+    pub fn begin_round_at(&mut self, now: UnixMs) {
+        self.now = now;
         self.round_began = (self.now, time::Monotonic::now());
         self.turn_began = self.round_began.1;
     }

@@ -49,6 +49,9 @@ pub trait Fs: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in `dir` durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Fills `bytes` with random ones, which nobody can guess: for what sets a dataset apart. It is here so that a simulated disk
+    /// can draw them from its seed; without that no history on it would happen twice.
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()>;
     /// Takes the exclusive lock on `path`, creating the file; `WouldBlock` when another process or engine has it.
     fn lock(&self, path: &Path) -> io::Result<LockGuard>;
 }

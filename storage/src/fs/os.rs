@@ -49,6 +49,10 @@ impl Fs for Os {
         Ok(Arc::new(OsFile(options.open(path)?)))
     }
 
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        getrandom::fill(bytes).map_err(|error| io::Error::other(error.to_string()))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }

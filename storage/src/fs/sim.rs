@@ -390,6 +390,14 @@ impl Fs for Sim {
         })
     }
 
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        let mut state = self.lock_state();
+        for part in bytes.chunks_mut(8) {
+            part.copy_from_slice(&state.next().to_le_bytes()[..part.len()]);
+        }
+        Ok(())
+    }
+
     fn lock(&self, path: &Path) -> io::Result<LockGuard> {
         let life = self.operate(true, |state| match state.locks.insert(path.to_path_buf()) {
             true => Ok(state.life),
