@@ -391,12 +391,17 @@ fn a_long_string_that_a_round_needs_is_edited_without_a_copy_under_the_lock() {
             view.edit_string(key, slot, |string| (string[0] += 1, 1)).unwrap();
         })
     };
-    assert!(case.operate(|view, key, slot| view.shared_string(key, slot.unwrap(), LENGTH / 2)).0.is_none());
+    assert!(
+        case.operate(|view, key, slot| view.moving_string(key, slot.unwrap(), LENGTH / 2, LENGTH))
+            .0
+            .is_none()
+    );
     assert!(edit(&case).1.longest < PIECE, "nobody shares it");
 
     case.keyspace.flip();
     let cut = case.keyspace.visit();
-    let (shared, work) = case.operate(|view, key, slot| view.shared_string(key, slot.unwrap(), LENGTH / 2));
+    let (shared, work) =
+        case.operate(|view, key, slot| view.moving_string(key, slot.unwrap(), LENGTH / 2, LENGTH));
     let shared = shared.expect("the round needs it as it was");
     assert_eq!(work.or_worse(BOUND), BOUND);
     let id = ShardId::of(case.keyspace.hasher().hash_of(BIG));
