@@ -62,6 +62,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/store/pages.rs",
     "src/script/heap.rs",
     "src/script/stack.rs",
+    "src/script/state.rs",
     "src/util/allocations.rs",
 ];
 

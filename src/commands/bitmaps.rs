@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::call::{Call, is};
+use super::call::{Call, Room, is};
 use super::error::CommandError;
 use super::ranges::{grow, string_len_max};
 use super::spec::flags::*;
@@ -14,7 +14,7 @@ use super::spec::{Arg, Command, CommandResult, KeySpec, category};
 use crate::config::values::NotifyFlags;
 use crate::resp::Reply;
 use crate::store::entry::{INLINE_MAX, NewValue};
-use crate::store::{Expiry, StringRef};
+use crate::store::{Expiry, Slot, StringRef};
 use crate::types::string::bitfield::{self, Operation};
 use crate::types::string::bits::{self, BitOp, Unit};
 
@@ -174,10 +174,10 @@ fn setbit(call: &mut Call<'_>) -> CommandResult {
     };
     let key = call.key(1);
     let slot = call.db.find(&key);
-    call.unshare(&key, slot, 0)?;
+    let (old_len, len) = (string_len(call, slot)?, (offset / 8) as usize + 1);
+    call.make_room(&key, slot, Room::up_to(len))?;
     let (before, is_changed) = call.db.edit_string(&key, slot, |value| {
-        let old_len = value.len();
-        grow(value, (offset / 8) as usize + 1);
+        grow(value, len);
         let before = bits::set_bit(value, offset, bit);
         let is_changed = before != bit || value.len() != old_len;
         ((before, is_changed), u64::from(is_changed))
@@ -187,6 +187,11 @@ fn setbit(call: &mut Call<'_>) -> CommandResult {
     }
     call.reply.integer(i64::from(before));
     Ok(())
+}
+
+/// How long the string in a slot is.
+fn string_len(call: &Call<'_>, slot: Option<Slot>) -> Result<usize, CommandError> {
+    Ok(slot.map(|slot| call.db.string(slot)).transpose()?.map_or(0, StringRef::len))
 }
 
 fn getbit(call: &mut Call<'_>) -> CommandResult {
@@ -311,10 +316,10 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
     }
     let key = call.key(1);
     let slot = call.db.find(&key);
-    call.unshare(&key, slot, 0)?;
+    let (old_len, len) = (string_len(call, slot)?, bitfield::required_len(&operations));
+    call.make_room(&key, slot, Room::up_to(len))?;
     let (replies, is_event) = call.db.edit_string(&key, slot, |value| {
-        let old_len = value.len();
-        grow(value, bitfield::required_len(&operations));
+        grow(value, len);
         let outcome = bitfield::execute(value, &operations);
         // Growth is a change even when every write then failed: the string is longer, and that must be logged. It is no event.
         let has_grown = value.len() != old_len;

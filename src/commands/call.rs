@@ -156,27 +156,30 @@ impl<'a> Call<'a> {
         !self.is_nested && !is_replayed
     }
 
-    /// Before a string is edited: sees to it that nobody shares it, if it is so long that copying it takes long. The copy is made
-    /// while the locks are released, with room for `spare` bytes more; the handler returns this error and runs again then.
-    pub fn unshare(&mut self, key: &Key<'_>, slot: Option<Slot>, spare: usize) -> CommandResult {
+    /// Before a string is edited: sees to it that nobody shares it and that it has room, if it is so long that copying it takes
+    /// long. The copy is made while the locks are released, with zeros up to `room.len`; the handler returns this error and runs
+    /// again then. It must then edit the string, or it would stay longer than it was.
+    pub fn make_room(&mut self, key: &Key<'_>, slot: Option<Slot>, room: Room) -> CommandResult {
         let Some(slot) = slot.filter(|_| self.lets_others_in()) else { return Ok(()) };
         let made = self.answer::<[Arc<Vec<u8>>; 2]>();
-        let shared = self.db.shared_string(key, slot, COPIED_BYTES_MAX);
-        if let (Some([original, copy]), Some(shared)) = (&made, &shared)
-            && Arc::ptr_eq(original, shared)
+        let moving = self.db.moving_string(key, slot, COPIED_BYTES_MAX, room.capacity);
+        if let (Some([original, copy]), Some(string)) = (&made, &moving)
+            && Arc::ptr_eq(original, string)
         {
             self.db.exchange_string(key, slot, copy.clone());
             return Ok(());
         }
         // Somebody has changed it meanwhile.
         made.into_iter().flatten().for_each(|string| self.db.discard(Object::String(string)));
-        let Some(shared) = shared else { return Ok(()) };
+        let Some(string) = moving else { return Ok(()) };
         let keyspace = &self.state.keyspace;
         Err(self.ask_for(|promise| {
-            promise.work_apart(keyspace, "forgekv-copy", move || {
-                let mut copy = Vec::with_capacity(shared.len() + spare);
-                copy.extend_from_slice(&shared);
-                [shared, Arc::new(copy)]
+            promise.work_apart(keyspace, move || {
+                // Memory that is zero and untouched, where nothing is copied to it.
+                let mut copy = vec![0; room.capacity.max(string.len()) + room.spare];
+                copy[..string.len()].copy_from_slice(&string);
+                copy.truncate(room.len.max(string.len()));
+                [string, Arc::new(copy)]
             });
         }))
     }
@@ -184,6 +187,24 @@ impl<'a> Call<'a> {
     /// The protocol version of the session.
     pub fn protocol(&self) -> Protocol {
         self.client.protocol
+    }
+}
+
+/// What a string that is to be edited must hold.
+#[derive(Clone, Copy)]
+pub struct Room {
+    /// So many bytes will it have at least, before anything is added at its end.
+    pub len: usize,
+    /// So many bytes will it have at least.
+    pub capacity: usize,
+    /// More that a copy of it should have room for.
+    pub spare: usize,
+}
+
+impl Room {
+    /// For a string that is lengthened with zeros to this length, if it is shorter, and then written to.
+    pub fn up_to(len: usize) -> Self {
+        Room { len, capacity: len, spare: 0 }
     }
 }
 

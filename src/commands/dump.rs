@@ -2,7 +2,7 @@
 //!
 //! * Payloads are those of Redis. The version that they state, and with it the form that values have, is `rdb-version`.
 //! * RESTORE is logged as it was called, but with the point in time at which the key expires.
-//! * A big value is encoded and decoded by a thread of its own, while no shard is held: DUMP freezes it and replies when it
+//! * A big value is encoded and decoded by another thread, while no shard is held: DUMP freezes it and replies when it
 //!   comes back, RESTORE looks at the key again when it does. Only inside transactions, scripts and replay nobody else is
 //!   let in.
 
@@ -24,7 +24,7 @@ use crate::store::{Expiry, UnixMs};
 
 const KEYSPACE: Command = Command { group: "generic", categories: category::KEYSPACE, ..Command::NONE };
 
-/// What takes more bytes is big: a thread is started for it.
+/// What takes more bytes is big: another thread works on it.
 const BIG_BYTES: usize = 256 << 10;
 
 /// RESTORE and what a cluster's nodes call it by.
@@ -98,7 +98,7 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
         Value::Object(object) if object.memory_bytes() > BIG_BYTES && call.lets_others_in() => {
             let (frozen, keyspace) = (object.clone(), &call.state.keyspace);
             let payload = move || Arc::new(dump::payload(Value::Object(&frozen).into(), format));
-            Err(call.ask_for(|promise| promise.work_apart(keyspace, "forgekv-dump", payload)))
+            Err(call.ask_for(|promise| promise.work_apart(keyspace, payload)))
         }
         value => {
             call.reply.bulk(&dump::payload(ObjectRef::from(value), format));
@@ -191,7 +191,7 @@ fn payload<'a>(call: &mut Call<'a>) -> Result<Result<Object<'a>, DumpError>, Com
     Err(call.ask_for(|promise| {
         // The locks are released; only now it is copied.
         let payload = payload.to_vec();
-        promise.work_apart(keyspace, "forgekv-restore", move || -> Taken { take_apart(&payload, &limits) });
+        promise.work_apart(keyspace, move || -> Taken { take_apart(&payload, &limits) });
     }))
 }
 

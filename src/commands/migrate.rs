@@ -220,7 +220,7 @@ fn send(call: &mut Call<'_>, request: &Request<'_>, mut outcome: Outcome) -> Com
     outcome.attempts += 1;
     let keyspace = &call.state.keyspace;
     call.ask_for(|promise| {
-        promise.work_apart(keyspace, "forgekv-migrate", move || {
+        promise.work_alone(keyspace, "forgekv-migrate", move || {
             let unsent = outcome.sent.iter_mut().filter(|sent| !sent.is_confirmed);
             let mut unsent: Vec<&mut Sent> = unsent.collect();
             let mut entries = unsent.iter().map(|sent| Entry {

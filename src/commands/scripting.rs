@@ -20,7 +20,6 @@ use crate::script::interpreter::Run;
 use crate::script::running::Killed;
 use crate::script::{Interpreter, Ran, RunKind, Script, flags, sha};
 use crate::store::ShardSet;
-use crate::store::keyspace::LogHealth;
 use crate::util::number::parse_i64;
 
 mod host;
@@ -255,11 +254,7 @@ pub(super) fn rules(call: &Call<'_>, own: u32, is_ro: bool) -> Result<Rules, Com
             if is_ro {
                 return Err(CommandError::SCRIPT_WRITES_IN_RO);
             }
-            match call.state.keyspace.log_health() {
-                LogHealth::Good => {}
-                LogHealth::Full => return Err(CommandError::LOG_FULL),
-                LogHealth::Failed => return Err(CommandError::LOG_FAILED),
-            }
+            call.state.admit_logging()?;
         }
         if own & (flags::ALLOW_OOM | flags::NO_WRITES) == 0 && is_out_of_memory(call) {
             return Err(CommandError::SCRIPT_OUT_OF_MEMORY);

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::error::CommandError;
 use crate::client::{Pause, Registry};
 use crate::config::ConfigCell;
 use crate::script;
@@ -10,6 +11,7 @@ use crate::stats::Stats;
 use crate::stats::rates::Rates;
 use crate::store::checkpointer::Checkpointer;
 use crate::store::cold::expire::ColdExpiry;
+use crate::store::keyspace::LogHealth;
 use crate::store::lock::Locked;
 use crate::store::snapshot::{Snapshots, import};
 use crate::store::{Keyspace, UnixMs};
@@ -116,6 +118,15 @@ impl ServerState {
     #[inline]
     pub fn is_loading(&self) -> bool {
         self.loading.load(Ordering::Relaxed)
+    }
+
+    /// Can the log take what a write changes? If not, this is what the write is refused with.
+    pub fn admit_logging(&self) -> Result<(), CommandError> {
+        match self.keyspace.log_health() {
+            LogHealth::Good => Ok(()),
+            LogHealth::Full => Err(CommandError::LOG_FULL),
+            LogHealth::Failed => Err(CommandError::LOG_FAILED),
+        }
     }
 
     /// Does CLIENT PAUSE hold expiry back too? Expiring a key is a change of the dataset.

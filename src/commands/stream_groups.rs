@@ -189,14 +189,17 @@ fn create_consumer(call: &mut Call<'_>) -> CommandResult {
 fn delete_consumer(call: &mut Call<'_>) -> CommandResult {
     let (slot, key) = (group_slot(call)?, call.key(2));
     let (group, consumer) = (call.arg(3), call.arg(4));
-    let pending = call.db.edit_quietly(&key, slot, |stream: &mut Stream| {
-        let pending = stream.groups.get_mut(group).and_then(|mut group| group.remove(consumer));
-        (pending, u64::from(pending.is_some()))
+    let removed = call.db.edit_quietly(&key, slot, |stream: &mut Stream| {
+        let removed = stream.groups.get_mut(group).and_then(|mut group| group.remove(consumer));
+        let changes = u64::from(removed.is_some());
+        (removed, changes)
     });
-    if pending.is_some() {
+    let pending = removed.map_or(0, |(pending, groups)| {
+        call.db.discard(Object::Stream(Box::new(Stream { groups, ..Stream::default() })));
         call.db.notify(NotifyFlags::STREAM, "xgroup-delconsumer", key.bytes);
-    }
-    call.reply.integer(pending.unwrap_or(0) as i64);
+        pending
+    });
+    call.reply.integer(pending as i64);
     Ok(())
 }
 

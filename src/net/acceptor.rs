@@ -14,8 +14,9 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use super::listener::Listener;
 use super::mailbox::Mail;
+use super::seat::Seat;
 use super::socket::Socket;
-use super::worker::{Seat, WAKER};
+use super::worker::WAKER;
 use crate::client::{ClientInfo, Endpoint};
 use crate::commands::{CommandError, ServerState};
 use crate::stats::{Stat, ThreadStats};

@@ -186,7 +186,7 @@ impl Connection {
                 return self.listen(kit, bytes);
             }
             if self.unparsed {
-                let (_, stop) = self.process_pending(kit, TURN_COMMANDS - commands);
+                let stop = self.process_pending(kit, TURN_COMMANDS - commands);
                 commands += kit.batch.executed();
                 match stop {
                     Stop::NeedMore(_) => self.unparsed = false,
@@ -248,9 +248,9 @@ impl Connection {
         }
         if letter.ends_wait {
             blocking::end_wait(kit.executor.state(), &mut self.client);
-        }
-        if letter.ends_wait && !self.wants_reply() {
-            return true;
+            if !self.wants_reply() {
+                return true;
+            }
         }
         let text = &letter.text;
         Reply::new(&mut self.out, self.client.protocol).raw_shared(text);
@@ -314,16 +314,15 @@ impl Connection {
         let received = self.socket.read(room)?;
         self.pending.filled(received);
         self.account(kit, received, offered);
-        let (_, stop) = self.process_pending(kit, budget);
-        Ok((received, stop))
+        Ok((received, self.process_pending(kit, budget)))
     }
 
-    fn process_pending(&mut self, kit: &mut Kit, budget: usize) -> (usize, Stop) {
+    fn process_pending(&mut self, kit: &mut Kit, budget: usize) -> Stop {
         let mut pending = std::mem::take(&mut self.pending);
         let (consumed, stop) = self.process(pending.bytes(), kit, budget);
         pending.consume(consumed);
         self.pending = pending;
-        (consumed, stop)
+        stop
     }
 
     fn account(&mut self, kit: &Kit, received: usize, room: usize) {

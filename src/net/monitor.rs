@@ -16,7 +16,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::connection::Kit;
-use super::worker::{self, Core, Seat};
+use super::seat::Seat;
+use super::worker::{self, Core};
 use crate::commands::{Executor, ServerState};
 use crate::sys;
 

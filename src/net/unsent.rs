@@ -25,9 +25,9 @@ impl Core {
     /// Sends, if what gathered has waited long enough.
     pub(super) fn send_overdue(&mut self, kit: &Kit) {
         let now = kit.executor.turn_ended();
-        if now.nanos_since(self.sent) >= HOLD_NANOS {
+        if now.nanos_since(self.gathers_since) >= HOLD_NANOS {
             self.send(kit);
-            self.sent = now;
+            self.gathers_since = now;
         }
     }
 

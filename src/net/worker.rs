@@ -11,8 +11,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -20,9 +20,10 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use super::connection::{Connection, Kit, TurnEnd};
-use super::mailbox::{Mail, Mailbox};
+use super::mailbox::Mail;
 use super::monitor::Monitor;
 use super::parcels::Held;
+use super::seat::Seat;
 use super::socket::Socket;
 use crate::allocator;
 use crate::client::{Client, ClientInfo, Letter, Notice};
@@ -38,52 +39,6 @@ const EVENTS: usize = 256;
 const RETRY: Duration = Duration::from_millis(1);
 /// The longest wait for the end of a pause before the clock is looked at again.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-
-/// Where a worker's core waits while its thread executes, and how others reach the worker.
-pub struct Seat {
-    /// The worker's number.
-    pub index: u32,
-    /// Its mailbox.
-    pub mailbox: Mailbox,
-    core: Mutex<Option<Box<Core>>>,
-    turns: AtomicU64,
-    /// The thread that executes its turn.
-    thread: AtomicI32,
-}
-
-impl Seat {
-    /// A worker's seat, empty until its thread lends the core.
-    pub fn new(index: u32, mailbox: Mailbox) -> Self {
-        Seat { index, mailbox, core: Mutex::new(None), turns: AtomicU64::new(0), thread: AtomicI32::new(0) }
-    }
-
-    fn lend(&self, core: Box<Core>, thread: i32) {
-        // At every turn: a thread that comes back late may find the core that its successor has lent, and takes it.
-        self.thread.store(thread, Ordering::Relaxed);
-        *self.core.lock().expect("no panic happens under this leaf lock") = Some(core);
-        self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    }
-
-    /// Takes the core, if it is there: its thread after a turn, or the monitor when the turn takes long.
-    pub fn take(&self) -> Option<Box<Core>> {
-        self.core.lock().expect("no panic happens under this leaf lock").take()
-    }
-
-    /// Is a turn being executed right now?
-    pub fn is_lent(&self) -> bool {
-        self.core.lock().expect("no panic happens under this leaf lock").is_some()
-    }
-
-    /// The thread that executes its turn.
-    pub fn thread(&self) -> i32 {
-        self.thread.load(Ordering::Relaxed)
-    }
-
-    /// Counts turns, so that the monitor sees which one it looks at.
-    pub fn turns(&self) -> u64 {
-        self.turns.load(Ordering::Relaxed)
-    }
-}
 
 /// A connection's place in the slab.
 pub(super) enum Place {
@@ -123,7 +78,7 @@ pub struct Core {
     /// Connections that have something to send.
     pub(super) unsent: Vec<usize>,
     /// When they began to gather.
-    pub(super) sent: time::Monotonic,
+    pub(super) gathers_since: time::Monotonic,
     /// Connections whose commands wait for the durable mark.
     syncing: Vec<usize>,
     /// When waits end, in nanoseconds since `began`, and whose.
@@ -196,7 +151,7 @@ impl Core {
             deadlines: BTreeSet::new(),
             began: time::Monotonic::now(),
             unsent: Vec::new(),
-            sent: time::Monotonic::now(),
+            gathers_since: time::Monotonic::now(),
             seat,
             state,
             stopping: false,
@@ -214,7 +169,7 @@ impl Core {
             return;
         }
         kit.executor.begin_round();
-        self.sent = kit.executor.turn_ended();
+        self.gathers_since = kit.executor.turn_ended();
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             if event.token() == WAKER {

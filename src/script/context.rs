@@ -8,7 +8,8 @@ use super::cjson;
 use super::library::Registered;
 use super::random::Lrand48;
 use super::running::RunSlot;
-use super::stack::{self, Kept, Raise};
+use super::stack::Raise;
+use super::state::{self, Kept};
 use super::strings;
 use super::words::Tables;
 use crate::resp::{Argv, Output, Protocol, Span};
@@ -145,9 +146,9 @@ pub struct Context {
 }
 
 impl Context {
-    /// The job of this run. Only inside of [`State::run`](stack::State::run).
+    /// The job of this run. Only inside of [`State::run`](state::State::run).
     pub fn job<'a>(&mut self) -> Option<&'a mut Job<'a>> {
-        self.job.map(stack::job)
+        self.job.map(state::job)
     }
 
     /// The server, while a script runs.

@@ -31,6 +31,7 @@ pub mod sandbox;
 pub mod sha;
 pub mod shebang;
 pub mod stack;
+pub mod state;
 pub mod strings;
 pub mod structs;
 pub mod tables;

@@ -7,7 +7,8 @@
 
 use super::context::{Context, Protected};
 use super::random::Lrand48;
-use super::stack::{Answer, Body, Check, Kind, Raise, Stack, State};
+use super::stack::{Answer, Body, Check, Kind, Raise, Stack};
+use super::state::State;
 use super::{api, bit, cjson, cmsgpack, strings, structs, tables};
 use crate::util::time::Monotonic;
 

@@ -202,7 +202,7 @@ impl Sort<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::stack::State;
+    use crate::script::state::State;
 
     /// Calls Lua's functions and ours with the same words, and compares what comes of it.
     const COMPARE: &[u8] = b"local lua, ours = ...

@@ -19,7 +19,7 @@ use super::spawn;
 use crate::commands::replay::Replay;
 use crate::commands::{ServerState, functions, limits};
 use crate::config::Config;
-use crate::net::worker::Seat;
+use crate::net::seat::Seat;
 use crate::stats::Stat;
 use crate::store::cache::{self, Hands};
 use crate::store::checkpointer::Due;

@@ -14,6 +14,7 @@ use crossbeam_channel::Sender;
 use storage::version::LEVELS;
 use storage::{Engine, Epoch, NamespaceId, Status, SyncMode, Version};
 
+use super::apart::Apart;
 use super::cache::Cache;
 use super::hash::KeyHasher;
 use super::interest::{Blocked, InterestCounts, NamedKey};
@@ -129,6 +130,8 @@ pub struct Keyspace {
     recovered: OnceLock<Arc<Version>>,
     /// Where errands to the disk go.
     pub(super) readers: OnceLock<Sender<Errand>>,
+    /// Who does what takes long and needs no shard.
+    pub(super) apart: Arc<Apart>,
     /// What belongs to the dataset and is no key, as of the last epochs that changed it. A leaf lock.
     attachment: Mutex<VecDeque<(u64, Arc<[u8]>)>>,
     /// Places in lines of clients that serving needs one more key for, in all shards.
@@ -168,6 +171,7 @@ impl Keyspace {
             has_cold: AtomicBool::new(false),
             recovered: OnceLock::new(),
             readers: OnceLock::new(),
+            apart: Arc::default(),
             attachment: Mutex::default(),
             links: AtomicUsize::new(0),
             server: OnceLock::new(),

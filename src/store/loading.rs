@@ -130,8 +130,25 @@ impl<T: Send + 'static> Promise<T> {
         keyspace.punch(&self.ticket);
     }
 
+    /// Has work done that takes long, but waits for nobody, while no shard is held. Others may be in line for it.
+    pub fn work_apart(self, keyspace: &Keyspace, work: impl FnOnce() -> T + Send + 'static) {
+        let Some(errands) = keyspace.readers.get().cloned() else {
+            return self.keep(keyspace, Ok(work()));
+        };
+        let job = move || {
+            if self.is_awaited() {
+                let result = Ok(work());
+                drop(errands.send(Errand::Run(Box::new(move |keyspace| self.keep(keyspace, result)))));
+            }
+        };
+        // A server that can't start a thread does it here.
+        if let Err(job) = keyspace.apart.run(Box::new(job)) {
+            job();
+        }
+    }
+
     /// Has a thread of its own do the work, which may take long, for it waits for something else than the disk.
-    pub fn work_apart<W>(self, keyspace: &Keyspace, name: &str, work: W)
+    pub fn work_alone<W>(self, keyspace: &Keyspace, name: &str, work: W)
     where
         W: FnOnce() -> T + Send + 'static,
     {

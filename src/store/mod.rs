@@ -9,7 +9,8 @@
 //! * `scan` looks through RAM, `cold` through RAM and disk.
 //! * This module knows nothing of RESP, clients or commands, and it alone uses the `storage` crate.
 
-pub mod arena;
+pub mod apart;
+mod arena;
 pub mod cache;
 pub mod checkpoint;
 pub mod checkpointer;

@@ -13,7 +13,6 @@ use crate::commands::table::Row;
 use crate::resp::{Argv, Output, Reply};
 use crate::stats::Stat;
 use crate::store::evict::Limit;
-use crate::store::keyspace::LogHealth;
 
 /// What a client that watches all commands may not do: to Redis it is a replica.
 pub(super) const USES_KEYS: u32 = flags::WRITE | flags::READONLY | flags::MAY_REPLICATE;
@@ -79,16 +78,7 @@ impl Executor {
         if self.config.maxmemory > 0 && !self.make_room() && row.command.has(flags::DENYOOM) {
             return Err(CommandError::OUT_OF_MEMORY);
         }
-        self.admit_logging()
-    }
-
-    /// Can what a write changes be logged?
-    pub(super) fn admit_logging(&self) -> Result<(), CommandError> {
-        match self.state.keyspace.log_health() {
-            LogHealth::Good => Ok(()),
-            LogHealth::Full => Err(CommandError::LOG_FULL),
-            LogHealth::Failed => Err(CommandError::LOG_FAILED),
-        }
+        self.state.admit_logging()
     }
 
     /// Evicts until the dataset fits `maxmemory`. False: it does not fit, and the policy finds nothing to delete. While

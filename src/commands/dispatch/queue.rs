@@ -99,7 +99,7 @@ impl Executor {
             return Err(CommandError::OUT_OF_MEMORY);
         }
         if needs.any_flags & flags::WRITE != 0 {
-            self.admit_logging()?;
+            self.state.admit_logging()?;
         }
         if self.state.is_loading() && needs.lacked_flags & flags::LOADING != 0 {
             return Err(CommandError::LOADING);

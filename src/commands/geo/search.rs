@@ -34,6 +34,12 @@ const ORDER: Arg = Arg::oneof("order", &[Arg::flag("asc", "ASC"), Arg::flag("des
 const COUNT: Arg =
     Arg::block("count-block", &[Arg::integer("count").token("COUNT"), Arg::flag("any", "ANY").optional()])
         .optional();
+/// The same for commands that are older than its ANY.
+const COUNT_OR_ANY: Arg = Arg::block(
+    "count-block",
+    &[Arg::integer("count").token("COUNT"), Arg::flag("any", "ANY").optional().since("6.2.0")],
+)
+.optional();
 const WITHCOORD: Arg = Arg::flag("withcoord", "WITHCOORD").optional();
 const WITHDIST: Arg = Arg::flag("withdist", "WITHDIST").optional();
 const WITHHASH: Arg = Arg::flag("withhash", "WITHHASH").optional();
@@ -101,11 +107,7 @@ pub const COMMANDS: &[Command] = &[
             WITHCOORD,
             WITHDIST,
             WITHHASH,
-            Arg::block(
-                "count-block",
-                &[Arg::integer("count").token("COUNT"), Arg::flag("any", "ANY").optional().since("6.2.0")],
-            )
-            .optional(),
+            COUNT_OR_ANY,
             ORDER,
             STORE,
         ],
@@ -132,11 +134,7 @@ pub const COMMANDS: &[Command] = &[
             WITHCOORD,
             WITHDIST,
             WITHHASH,
-            Arg::block(
-                "count-block",
-                &[Arg::integer("count").token("COUNT"), Arg::flag("any", "ANY").optional().since("6.2.0")],
-            )
-            .optional(),
+            COUNT_OR_ANY,
             ORDER,
         ],
         ..GEO

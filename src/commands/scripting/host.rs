@@ -10,7 +10,6 @@ use crate::commands::table::{Row, table};
 use crate::resp::{Argv, Output, Protocol, Reply};
 use crate::script::Host;
 use crate::script::running::{LongRun, RunSlot};
-use crate::store::keyspace::LogHealth;
 use crate::util::time::Monotonic;
 
 /// Commands between two looks at the clock.
@@ -71,11 +70,7 @@ impl<'c, 'a> CommandHost<'c, 'a> {
 
     fn admit_write(&mut self, row: &Row) -> Result<(), CommandError> {
         if !self.has_written {
-            match self.call.state.keyspace.log_health() {
-                LogHealth::Good => {}
-                LogHealth::Full => return Err(CommandError::LOG_FULL),
-                LogHealth::Failed => return Err(CommandError::LOG_FAILED),
-            }
+            self.call.state.admit_logging()?;
             if self.is_oom && row.command.has(flags::DENYOOM) {
                 return Err(CommandError::OUT_OF_MEMORY);
             }

@@ -14,6 +14,12 @@ use crate::types::zset::combine::{self, Aggregate, Input, Source};
 use crate::util::double;
 use crate::util::number::parse_i64;
 
+const WEIGHTS: Arg = Arg::integer("weight").token("WEIGHTS").optional().multiple();
+const AGGREGATE: Arg =
+    Arg::oneof("aggregate", &[Arg::flag("sum", "SUM"), Arg::flag("min", "MIN"), Arg::flag("max", "MAX")])
+        .token("AGGREGATE")
+        .optional();
+
 /// The commands that combine sets.
 pub const COMMANDS: &[Command] = &[
     Command {
@@ -28,13 +34,8 @@ pub const COMMANDS: &[Command] = &[
         args: &[
             Arg::integer("numkeys"),
             Arg::key("key").multiple(),
-            Arg::integer("weight").token("WEIGHTS").optional().multiple(),
-            Arg::oneof(
-                "aggregate",
-                &[Arg::flag("sum", "SUM"), Arg::flag("min", "MIN"), Arg::flag("max", "MAX")],
-            )
-            .token("AGGREGATE")
-            .optional(),
+            WEIGHTS,
+            AGGREGATE,
             Arg::flag("withscores", "WITHSCORES").optional(),
         ],
         ..SORTED_SET
@@ -51,13 +52,8 @@ pub const COMMANDS: &[Command] = &[
         args: &[
             Arg::integer("numkeys"),
             Arg::key("key").multiple(),
-            Arg::integer("weight").token("WEIGHTS").optional().multiple(),
-            Arg::oneof(
-                "aggregate",
-                &[Arg::flag("sum", "SUM"), Arg::flag("min", "MIN"), Arg::flag("max", "MAX")],
-            )
-            .token("AGGREGATE")
-            .optional(),
+            WEIGHTS,
+            AGGREGATE,
             Arg::flag("withscores", "WITHSCORES").optional(),
         ],
         ..SORTED_SET
@@ -91,13 +87,8 @@ pub const COMMANDS: &[Command] = &[
             Arg::key("destination"),
             Arg::integer("numkeys"),
             Arg::key_of("key", 1).multiple(),
-            Arg::integer("weight").token("WEIGHTS").optional().multiple(),
-            Arg::oneof(
-                "aggregate",
-                &[Arg::flag("sum", "SUM"), Arg::flag("min", "MIN"), Arg::flag("max", "MAX")],
-            )
-            .token("AGGREGATE")
-            .optional(),
+            WEIGHTS,
+            AGGREGATE,
         ],
         ..SORTED_SET
     },
@@ -114,13 +105,8 @@ pub const COMMANDS: &[Command] = &[
             Arg::key("destination"),
             Arg::integer("numkeys"),
             Arg::key_of("key", 1).multiple(),
-            Arg::integer("weight").token("WEIGHTS").optional().multiple(),
-            Arg::oneof(
-                "aggregate",
-                &[Arg::flag("sum", "SUM"), Arg::flag("min", "MIN"), Arg::flag("max", "MAX")],
-            )
-            .token("AGGREGATE")
-            .optional(),
+            WEIGHTS,
+            AGGREGATE,
         ],
         ..SORTED_SET
     },

@@ -2,7 +2,8 @@
 
 use super::{FUNCTIONS, check_repetition};
 use crate::script::context::Context;
-use crate::script::stack::{Answer, Raise, Stack, State};
+use crate::script::stack::{Answer, Raise, Stack};
+use crate::script::state::State;
 use crate::util::random::Random;
 
 /// Calls both and compares; returns what differs.

@@ -95,3 +95,51 @@ fn no_shard_is_held_while_a_long_string_is_copied() {
         }
     }
 }
+
+#[test]
+fn no_shard_is_held_while_a_long_string_that_grows_is_moved() {
+    let recovery = Engine::recover(Arc::new(Sim::new(1)), Path::new(DIR), options(SyncMode::Never));
+    let mut machine = Machine::new(&recovery.unwrap());
+    machine.open();
+    let mut expected = vec![b'x'; 2 << 20];
+    machine.ask(&[b"SET".to_vec(), b"text".to_vec(), expected.clone()]);
+    for (waits, edit, reply) in [
+        (1, "APPEND text yy", ":2097154"),
+        (0, "APPEND text zz", ":2097156"),
+        (1, "SETRANGE text 5000000 far", ":5000003"),
+        (0, "SETRANGE text 5000000 FAR", ":5000003"),
+        (1, "SETBIT text 48000000 0", ":0"),
+        (0, "SETBIT text 48000000 1", ":0"),
+        (1, "BITFIELD text OVERFLOW FAIL SET u8 60000000 7", "*1\r\n:0"),
+        (1, "APPEND text end", ":7500004"),
+        (0, "SETRANGE text 7500000 near", ":7500004"),
+    ] {
+        let before = machine.waits;
+        assert_eq!(machine.ask(&words(edit)), format!("{reply}\r\n").into_bytes(), "{edit}");
+        assert_eq!(machine.waits - before, waits, "{edit}");
+        match edit.split(' ').next_back().unwrap() {
+            "yy" | "zz" | "end" => expected.extend_from_slice(edit.rsplit(' ').next().unwrap().as_bytes()),
+            "far" => expected.resize(5_000_003, 0),
+            "0" => expected.resize(6_000_001, 0),
+            "1" => expected[6_000_000] = 0x80,
+            "7" => {
+                expected.resize(7_500_001, 0);
+                expected[7_500_000] = 7;
+            }
+            _ => {}
+        }
+        if edit.starts_with("SETRANGE") {
+            let (at, patch) = edit.trim_start_matches("SETRANGE text ").split_once(' ').unwrap();
+            let at: usize = at.parse().unwrap();
+            expected[at..at + patch.len()].copy_from_slice(patch.as_bytes());
+        }
+        assert!(bulk(&machine.ask(&words("GET text"))) == expected, "{edit}");
+    }
+    // In a transaction nobody else is let in.
+    machine.text("MULTI");
+    machine.text("SETRANGE text 9000000 x");
+    let before = machine.waits;
+    machine.text("EXEC");
+    assert_eq!(machine.waits, before);
+    assert_eq!(machine.ask(&words("STRLEN text")), b":9000001\r\n");
+}

@@ -151,20 +151,26 @@ impl Db<'_> {
         Ok(result)
     }
 
-    /// A string over `len_max` bytes that is about to be edited and that others share, or a round needs as it is:
-    /// [`Db::edit_string`] would copy all of it.
-    pub fn shared_string(&mut self, key: &Key<'_>, slot: Slot, len_max: usize) -> Option<Arc<Vec<u8>>> {
+    /// A string over `len_max` bytes that is about to be edited, if [`Db::edit_string`] would copy all of it: others share it, a
+    /// round needs it as it is, or it has no room for `capacity` bytes.
+    pub fn moving_string(
+        &mut self,
+        key: &Key<'_>,
+        slot: Slot,
+        len_max: usize,
+        capacity: usize,
+    ) -> Option<Arc<Vec<u8>>> {
         let Value::Object(Object::String(bytes)) = self.value(slot) else { return None };
         if bytes.len() <= len_max {
             return None;
         }
-        let (is_shared, bytes) = (Arc::strong_count(bytes) > 1, bytes.clone());
+        let (must_move, bytes) = (Arc::strong_count(bytes) > 1 || bytes.capacity() < capacity, bytes.clone());
         let shard = self.locked.shard_mut(slot.shard);
         shard.enter(self.epoch);
-        (is_shared || shard.needs_capture(slot.db, key.hash, slot.handle)).then_some(bytes)
+        (must_move || shard.needs_capture(slot.db, key.hash, slot.handle)).then_some(bytes)
     }
 
-    /// Puts a copy that nobody shares in the place of what [`Db::shared_string`] gave.
+    /// Puts a copy that nobody shares in the place of what [`Db::moving_string`] gave.
     pub fn exchange_string(&mut self, key: &Key<'_>, slot: Slot, copy: Arc<Vec<u8>>) {
         let exchange = |object: &mut Object| std::mem::replace(object, Object::String(copy));
         let old = self.changing(key.hash, slot).edit_object(slot.handle, exchange);

@@ -117,11 +117,14 @@ impl Groups {
     /// Removes a group, and gives it alone. Dropping it takes a while if much is pending.
     pub fn remove(&mut self, name: &[u8]) -> Option<Groups> {
         let group = self.groups.remove(name)?;
-        let bytes = group.memory_bytes();
-        self.bytes -= bytes;
-        let mut groups = Map::default();
+        self.bytes -= group.memory_bytes();
+        Some(Self::of_one(name, group))
+    }
+
+    fn of_one(name: &[u8], group: Group) -> Self {
+        let (bytes, mut groups) = (group.memory_bytes(), Map::default());
         groups.insert(name.into(), group);
-        Some(Groups { groups, bytes })
+        Groups { groups, bytes }
     }
 
     /// All groups with their names, in the order of these.
@@ -251,15 +254,22 @@ impl Group {
         consumer.active = active.unwrap_or(NEVER);
     }
 
-    /// Removes a consumer with what is pending for it, and says how much that was; `None` if there is none of this name.
-    pub fn remove(&mut self, name: &[u8]) -> Option<usize> {
+    /// Removes a consumer with what is pending for it, and says how much that was; `None` if there is none of this name. What need
+    /// not be freed here is given as a group: the consumer's own list, and the group's if nothing else is pending. Else each entry
+    /// is taken out of the group's list.
+    pub fn remove(&mut self, name: &[u8]) -> Option<(usize, Groups)> {
         let id = self.names.remove(name)?;
         let consumer = self.consumers.remove(&id).expect("names lead to consumers");
-        self.owned_bytes -= consumer.pending.memory_bytes();
-        for (id, ()) in consumer.pending.iter() {
-            self.pending.remove(id);
+        let (len, owned_bytes) = (consumer.pending_len(), consumer.pending.memory_bytes());
+        self.owned_bytes -= owned_bytes;
+        let mut gone = Group { owned_bytes, ..Group::default() };
+        if len == self.pending.len() {
+            gone.pending = std::mem::take(&mut self.pending);
+        } else {
+            consumer.pending.iter().for_each(|(id, ())| _ = self.pending.remove(id));
         }
-        Some(consumer.pending_len())
+        gone.consumers.insert(id, consumer);
+        Some((len, Groups::of_one(name, gone)))
     }
 
     /// The number of pending entries.

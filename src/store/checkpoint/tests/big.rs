@@ -381,6 +381,34 @@ fn a_group_that_is_destroyed_leaves_what_is_pending_to_others() {
 }
 
 #[test]
+fn a_consumer_that_has_all_that_is_pending_leaves_it_to_others() {
+    let mut case = Case::new(4);
+    case.grow();
+    let remove = |case: &Case, name: &'static [u8]| {
+        case.operate(|view, key, slot| {
+            let edited = view.edit(key, slot.unwrap(), |stream: &mut Stream| {
+                (stream.groups.get_mut(b"group").unwrap().remove(name).unwrap(), 1)
+            });
+            let (len, groups) = edited.result;
+            view.discard(Object::Stream(Box::new(Stream { groups, ..Stream::default() })));
+            len
+        })
+    };
+    assert_eq!(remove(&case, b"alice").0, FEWER / 2);
+    case.garbage_bytes();
+    let (len, work) = remove(&case, b"bob");
+    assert_eq!(len, FEWER / 2);
+    assert_cheap("the end of a consumer", 4, work);
+    let given = case.garbage_bytes();
+    assert!(given > len * 50, "{given}");
+    let left = case.operate(|view, _, slot| {
+        let stream = view.typed::<Stream>(slot.unwrap()).unwrap();
+        (stream.groups.get(b"group").unwrap().pending_len(), stream.groups.memory_bytes())
+    });
+    assert!(left.0.0 == 0 && left.0.1 < 2_000, "{left:?}");
+}
+
+#[test]
 fn a_long_string_that_a_round_needs_is_edited_without_a_copy_under_the_lock() {
     const LENGTH: usize = 2 << 20;
     let case = Case::new(0);
@@ -391,12 +419,17 @@ fn a_long_string_that_a_round_needs_is_edited_without_a_copy_under_the_lock() {
             view.edit_string(key, slot, |string| (string[0] += 1, 1)).unwrap();
         })
     };
-    assert!(case.operate(|view, key, slot| view.shared_string(key, slot.unwrap(), LENGTH / 2)).0.is_none());
+    assert!(
+        case.operate(|view, key, slot| view.moving_string(key, slot.unwrap(), LENGTH / 2, LENGTH))
+            .0
+            .is_none()
+    );
     assert!(edit(&case).1.longest < PIECE, "nobody shares it");
 
     case.keyspace.flip();
     let cut = case.keyspace.visit();
-    let (shared, work) = case.operate(|view, key, slot| view.shared_string(key, slot.unwrap(), LENGTH / 2));
+    let (shared, work) =
+        case.operate(|view, key, slot| view.moving_string(key, slot.unwrap(), LENGTH / 2, LENGTH));
     let shared = shared.expect("the round needs it as it was");
     assert_eq!(work.or_worse(BOUND), BOUND);
     let id = ShardId::of(case.keyspace.hasher().hash_of(BIG));

@@ -51,7 +51,7 @@ impl Script {
             }
             97 => {
                 let consumer = self.consumer();
-                number(self.group().remove(consumer).unwrap_or(0))
+                number(self.group().remove(consumer).map_or(0, |(len, _)| len))
             }
             98 => {
                 let consumer = self.consumer();
