@@ -65,6 +65,21 @@ fn a_client_is_told_once_that_a_key_it_read_has_changed() {
 }
 
 #[test]
+fn a_bit_that_stays_as_it_is_tells_nobody_though_the_string_is_raw_then() {
+    let server = start();
+    let (mut client, mut writer) = (resp3(&server), server.connect());
+    client.ok(&["CLIENT", "TRACKING", "ON"]);
+    client.ok(&["SET", "number", "12"]);
+    client.cmd(&["GET", "number"]);
+    // '1' is 0011 0001.
+    assert_eq!(writer.int(&["SETBIT", "number", "2", "1"]), 1);
+    assert_eq!(writer.cmd(&["OBJECT", "ENCODING", "number"]), Value::bulk("raw"));
+    expect_silence(&mut client);
+    assert_eq!(writer.int(&["SETBIT", "number", "0", "1"]), 0);
+    assert_eq!(client.read(), invalidation(&["number"]));
+}
+
+#[test]
 fn a_clients_own_changes_count_unless_it_says_noloop() {
     let server = start();
     let mut client = resp3(&server);

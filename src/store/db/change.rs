@@ -27,6 +27,12 @@ impl Db<'_> {
             self.before = Before::Absent;
             return self.insert(key, value, expiry);
         };
+        self.overwrite(key, slot, value, expiry)
+    }
+
+    /// [`Db::set`] for a key that exists, and nobody is told.
+    #[inline]
+    fn overwrite(&mut self, key: &Key<'_>, slot: Slot, value: NewValue<'_>, expiry: Expiry) -> Slot {
         let table = self.changing(key.hash, slot);
         let had_expiry = table.entry(slot.handle).expire_at().is_some();
         let (mut handle, old) = table.set_value(key.hash, slot.handle, value);
@@ -112,9 +118,9 @@ impl Db<'_> {
     /// Edits a string as a growable buffer (empty when there is no key yet) and stores it with the raw encoding, as
     /// APPEND, SETRANGE and SETBIT do. The time to live stays.
     ///
-    /// `edit` returns its result and how many changes it made. None at all is no change of the dataset, unless the
-    /// string was not raw before: what OBJECT ENCODING shows must come back from the log. Creating a key must be a
-    /// change.
+    /// `edit` returns its result and how many changes it made. None at all is no change of the dataset, of which anybody is
+    /// told; but it is logged if the string was not raw before: what OBJECT ENCODING shows must come back. Creating a key must
+    /// be a change.
     pub fn edit_string<R>(
         &mut self,
         key: &Key<'_>,
@@ -146,8 +152,17 @@ impl Db<'_> {
         } else {
             NewValue::Bytes(&buffer, true)
         };
-        self.set(key, slot, value, Expiry::Keep);
-        self.dirty += changes.saturating_sub(1);
+        match slot {
+            Some(slot) if changes == 0 => {
+                self.dirty += 1;
+                self.writes += 1;
+                self.overwrite(key, slot, value, Expiry::Keep);
+            }
+            _ => {
+                self.set(key, slot, value, Expiry::Keep);
+                self.dirty += changes.saturating_sub(1);
+            }
+        }
         Ok(result)
     }
 
