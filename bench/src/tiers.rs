@@ -105,7 +105,7 @@ pub fn latency(options: &Options) -> Result<(), String> {
 
 /// Bytes that compaction has read so far; none of a server that has no such thing.
 fn bytes_compacted(process: &Process) -> Result<u64, String> {
-    let info = process.ask("INFO persistence")?;
+    let info = process.ask("INFO storage")?;
     let count = info.lines().find_map(|line| line.strip_prefix("compaction_bytes_read:"));
     Ok(count.and_then(|count| count.trim().parse().ok()).unwrap_or(0))
 }
