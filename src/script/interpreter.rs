@@ -319,10 +319,11 @@ impl Interpreter {
 
     fn load(&mut self, library: &Library) -> Result<(), Vec<u8>> {
         let (_, start) = shebang::of_library(&library.code)?;
+        // What is garbage now would be collected meanwhile, and the library seem to take less than it does.
+        self.state.stack().collect(true);
         let before = self.state.memory();
         let registered = self.register(&library.code[start..])?;
         let functions = registered.into_iter().map(|one| (one.name, one.function)).collect();
-        // Garbage may have been collected meanwhile.
         let memory = self.state.memory().saturating_sub(before);
         self.libraries.insert(library.name.clone(), Loaded { id: library.id, functions, memory });
         self.note_libraries();
