@@ -8,7 +8,6 @@ use super::spec::{Arg, Command, CommandResult, category};
 use super::transactions::abandon;
 use crate::client::DEFAULT_USER;
 use crate::resp::Protocol;
-use crate::store::DbIndex;
 use crate::util::number::parse_i64;
 use crate::util::secret;
 
@@ -123,12 +122,7 @@ fn echo(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn select(call: &mut Call<'_>) -> CommandResult {
-    let number = call.int(1)?;
-    let index = i32::try_from(number).map_err(|_| CommandError::OUT_OF_INT_RANGE)?;
-    call.client.db = match u32::try_from(index) {
-        Ok(index) if (index as usize) < call.db.databases() => DbIndex(index),
-        _ => return Err(CommandError::DB_OUT_OF_RANGE),
-    };
+    call.client.db = call.db_index(1, CommandError::NOT_INTEGER)?;
     call.reply.ok();
     Ok(())
 }
