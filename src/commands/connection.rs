@@ -22,7 +22,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -1,
         handler: ping,
         summary: "Answers PONG, or the message it was given.",
-        flags: FAST | SENTINEL,
+        flags: FAST,
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         args: &[Arg::string("message").optional()],
         ..CONNECTION
@@ -54,7 +54,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -2,
         handler: auth,
         summary: "Logs the connection in, as the default user or as another.",
-        flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | SENTINEL | ALLOW_BUSY,
+        flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
         args: &[Arg::string("username").optional().since("6.0.0"), Arg::string("password")],
         ..CONNECTION
     },
@@ -64,7 +64,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -1,
         handler: hello,
         summary: "Chooses the protocol version and tells about the server; can log in and name the connection too.",
-        flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | SENTINEL | ALLOW_BUSY,
+        flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
         args: &[Arg::block(
             "arguments",
             &[
