@@ -17,6 +17,7 @@ mod floor;
 mod histogram;
 mod load;
 mod measure;
+mod memory;
 mod options;
 mod process;
 mod report;
