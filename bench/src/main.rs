@@ -17,7 +17,6 @@ mod floor;
 mod histogram;
 mod load;
 mod measure;
-mod memory;
 mod options;
 mod process;
 mod report;

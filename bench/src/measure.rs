@@ -10,7 +10,6 @@
 
 use crate::cases::{CONNECTIONS, Case, Measure, Sides};
 use crate::load::{Limit, Order, Outcome, Plan, run};
-use crate::memory;
 use crate::options::Options;
 use crate::process::{Launch, Process};
 use crate::workload::{FLOOR_REPLY, KEY_BYTES, Operation, VALUE_BYTES};
@@ -143,7 +142,6 @@ impl<'a> Bench<'a> {
             Effort { process_pairs: 4, rounds: 2, run: Duration::from_millis(1500) }
         };
         for number in 0..effort.process_pairs {
-            memory::touch();
             let mut pair = self.start_pair(&findings[0].case, number % 2 == 1)?;
             for finding in findings.iter_mut() {
                 let case = finding.case;
@@ -225,7 +223,6 @@ impl Pair {
             limit: Limit::Time(time),
         };
         self.load_counters(case)?;
-        memory::touch();
         // The first run warms caches, branch predictors and the scheduler up, and is not counted.
         for (side, process) in self.processes.iter().enumerate() {
             run(process.addr(), plan(side, 0, effort.run / 4))?;

@@ -9,7 +9,6 @@
 
 use crate::load::{Limit, Order, Outcome, Plan, run};
 use crate::measure::median;
-use crate::memory;
 use crate::options::Options;
 use crate::process::{Launch, Process};
 use crate::workload::Operation;
@@ -85,7 +84,6 @@ pub fn latency(options: &Options) -> Result<(), String> {
         let compacted = bytes_compacted(&process)?;
         for _ in 0..WINDOWS {
             for (command, windows) in commands.iter().zip(&mut windows) {
-                memory::touch();
                 windows.push(singles(&process, keys, seconds, *command)?);
             }
         }

@@ -62,7 +62,7 @@ impl Memory {
     pub(super) fn replace(&mut self, start: usize, tail: usize, added: usize) {
         let len = self.len() - (tail - start) + added;
         let is_wasteful = len < self.capacity() / 2 && capacity_for(len) < self.capacity();
-        match self.gap_for(start, tail, added, len) {
+        match self.gap_for(start, tail, len) {
             Some(gap) if !is_wasteful => self.arrange(start, tail, added, gap),
             _ => self.rebuild(start, tail, added, len),
         }
@@ -85,7 +85,7 @@ impl Memory {
     }
 
     /// How much room to leave in front when the listpack will have `len` bytes; `None` if there is not enough memory.
-    fn gap_for(&self, start: usize, tail: usize, added: usize, len: usize) -> Option<usize> {
+    fn gap_for(&self, start: usize, tail: usize, len: usize) -> Option<usize> {
         let room = self.capacity().checked_sub(len)?;
         let (gap, old_len) = (self.gap(), self.len());
         let (head, rest) = (start, old_len - tail);
