@@ -7,8 +7,8 @@
 //! * jemalloc takes address space in regions, each some larger than the one before, and hands out the newest from its lowest address
 //!   on. Where it has got is told by the hooks of an arena: what is left of a region is split from what is used.
 //! * [`Ahead::fill`] asks the kernel for what comes next (`MADV_POPULATE_WRITE`, Linux 5.14; without it nothing is done): as much
-//!   as an arena has taken since the last time, a few times over, and at least one huge page. An arena that does
-//!   not grow is left alone, so that at most a huge page stays unused. Contents never change by this.
+//!   as an arena has taken since the last time, twice over, and at least one huge page. An arena that does
+//!   not grow is left alone, so that a huge page stays unused, or four after growing fast. Contents never change by this.
 //! * Regions stay mapped as long as the process lives (jemalloc's `retain`), so whatever is read here late is still an
 //!   address of the heap.
 
@@ -23,9 +23,9 @@ use tikv_jemalloc_sys as ffi;
 /// Bytes of a huge page, and the least that is asked for.
 const BLOCK: usize = 2 << 20;
 /// The most bytes that are asked for at once.
-const MOST: usize = 16 * BLOCK;
+const MOST: usize = 4 * BLOCK;
 /// How many times what was taken since the last time is asked for.
-const TIMES: usize = 4;
+const TIMES: usize = 2;
 /// Arenas that are looked after, by their numbers.
 const ARENAS: usize = 256;
 
@@ -218,9 +218,9 @@ mod tests {
         let region = |used| Region { start: 0, used, end: 64 * BLOCK };
         assert_eq!(wanted(region(1), 1, 0), (BLOCK, 2 * BLOCK));
         assert_eq!(wanted(region(BLOCK), 1, 0), (BLOCK, 2 * BLOCK));
-        assert_eq!(wanted(region(BLOCK + 1), BLOCK, 2 * BLOCK), (2 * BLOCK, 6 * BLOCK));
-        assert_eq!(wanted(region(3 * BLOCK), BLOCK, 6 * BLOCK), (6 * BLOCK, 7 * BLOCK));
-        assert_eq!(wanted(region(40 * BLOCK), 40 * BLOCK, 0), (40 * BLOCK, 56 * BLOCK));
+        assert_eq!(wanted(region(BLOCK + 1), BLOCK, 2 * BLOCK), (2 * BLOCK, 4 * BLOCK));
+        assert_eq!(wanted(region(3 * BLOCK), BLOCK, 4 * BLOCK), (4 * BLOCK, 5 * BLOCK));
+        assert_eq!(wanted(region(40 * BLOCK), 40 * BLOCK, 0), (40 * BLOCK, 44 * BLOCK));
         assert_eq!(wanted(region(63 * BLOCK), 40 * BLOCK, 0).1, 64 * BLOCK);
         let (from, to) = wanted(region(64 * BLOCK), BLOCK, 0);
         assert!(from >= to, "nothing is left");
