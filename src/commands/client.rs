@@ -14,7 +14,7 @@ use crate::util::number::parse_i64;
 
 const CONTAINER: Command = Command { group: "connection", ..Command::NONE };
 const CLIENT: Command =
-    Command { categories: category::CONNECTION, flags: NOSCRIPT | LOADING | STALE | SENTINEL, ..CONTAINER };
+    Command { categories: category::CONNECTION, flags: NOSCRIPT | LOADING | STALE, ..CONTAINER };
 
 /// The family.
 pub const COMMANDS: &[Command] = &[Command {
@@ -23,7 +23,6 @@ pub const COMMANDS: &[Command] = &[Command {
     complexity: "Depends on subcommand.",
     arity: -2,
     summary: "Holds the commands about client connections.",
-    flags: SENTINEL,
     subcommands: SUBCOMMANDS,
     ..CONTAINER
 }];
@@ -50,7 +49,7 @@ const SUBCOMMANDS: &[Command] = &[
         summary: "Returns the client that invalidation messages of this connection are redirected to.",
         ..CLIENT
     },
-    Command { flags: LOADING | STALE | SENTINEL, ..help_row("5.0.0", CLIENT) },
+    Command { flags: LOADING | STALE, ..help_row("5.0.0", CLIENT) },
     Command {
         name: "id",
         since: "5.0.0",

@@ -8,7 +8,6 @@ use super::spec::{Arg, Command, CommandResult, category};
 use super::transactions::abandon;
 use crate::client::DEFAULT_USER;
 use crate::resp::Protocol;
-use crate::store::DbIndex;
 use crate::util::number::parse_i64;
 use crate::util::secret;
 
@@ -23,7 +22,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -1,
         handler: ping,
         summary: "Answers PONG, or the message it was given.",
-        flags: FAST | SENTINEL,
+        flags: FAST,
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         args: &[Arg::string("message").optional()],
         ..CONNECTION
@@ -55,7 +54,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -2,
         handler: auth,
         summary: "Logs the connection in, as the default user or as another.",
-        flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | SENTINEL | ALLOW_BUSY,
+        flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
         args: &[Arg::string("username").optional().since("6.0.0"), Arg::string("password")],
         ..CONNECTION
     },
@@ -65,7 +64,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -1,
         handler: hello,
         summary: "Chooses the protocol version and tells about the server; can log in and name the connection too.",
-        flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | SENTINEL | ALLOW_BUSY,
+        flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
         args: &[Arg::block(
             "arguments",
             &[
@@ -123,12 +122,7 @@ fn echo(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn select(call: &mut Call<'_>) -> CommandResult {
-    let number = call.int(1)?;
-    let index = i32::try_from(number).map_err(|_| CommandError::OUT_OF_INT_RANGE)?;
-    call.client.db = match u32::try_from(index) {
-        Ok(index) if (index as usize) < call.db.databases() => DbIndex(index),
-        _ => return Err(CommandError::DB_OUT_OF_RANGE),
-    };
+    call.client.db = call.db_index(1, CommandError::NOT_INTEGER)?;
     call.reply.ok();
     Ok(())
 }

@@ -31,7 +31,7 @@ pub const COMMANDS: &[Command] = &[Command {
     arity: -2,
     handler: debug,
     summary: "Provokes situations that tests need.",
-    flags: ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED,
+    flags: ADMIN | NOSCRIPT | LOADING | STALE,
     locks: Locks::KeysOfSubcommand(&["digest-value", "listpack", "object", "sdslen"]),
     is_internal: true,
     ..Command::NONE

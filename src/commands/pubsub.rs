@@ -10,7 +10,7 @@ use super::spec::{Arg, Command, CommandResult, KeySpec};
 use crate::pubsub::{Channels, Kind, Parcel, Registry, Subscriptions};
 
 const GROUP: Command = Command { group: "pubsub", ..Command::NONE };
-const SUBSCRIPTION: Command = Command { flags: PUBSUB | NOSCRIPT | LOADING | STALE | SENTINEL, ..GROUP };
+const SUBSCRIPTION: Command = Command { flags: PUBSUB | NOSCRIPT | LOADING | STALE, ..GROUP };
 const SHARD_SUBSCRIPTION: Command = Command {
     flags: PUBSUB | NOSCRIPT | LOADING | STALE,
     keys: &[const { KeySpec::range(1, -1, 1, NOT_KEY) }],
@@ -67,7 +67,7 @@ pub const COMMANDS: &[Command] = &[
         arity: 3,
         handler: publish,
         summary: "Sends a message to everybody who is subscribed to a channel, and says to how many.",
-        flags: PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE | SENTINEL,
+        flags: PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE,
         args: &[Arg::string("channel"), Arg::string("message")],
         ..GROUP
     },

@@ -81,7 +81,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -1,
         handler: shutdown,
         summary: "Makes the dataset durable and stops the server.",
-        flags: ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | SENTINEL | ALLOW_BUSY,
+        flags: ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
         args: &[Arg::oneof(
             "abort-selector",
             &[

@@ -205,7 +205,7 @@ fn sintercard(call: &mut Call<'_>) -> CommandResult {
     let count = parse_i64(call.arg(1)).and_then(|count| usize::try_from(count).ok());
     let count = count.filter(|&count| count > 0).ok_or(CommandError::NUMKEYS_POSITIVE)?;
     if count > call.argv.len() - 2 {
-        return Err(CommandError::NUMKEYS_TOO_MANY);
+        return Err(CommandError::TOO_MANY_KEYS);
     }
     let mut limit = usize::MAX;
     let mut words = call.words(2 + count);

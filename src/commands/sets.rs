@@ -9,7 +9,8 @@ use super::spec::key_flags::*;
 use super::spec::{Arg, Command, CommandResult, KeySpec, category};
 use crate::config::values::NotifyFlags;
 use crate::store::Key;
-use crate::types::set::Set;
+use crate::store::object::Object;
+use crate::types::set::{Popped, Set};
 use crate::util::number::parse_i64;
 
 /// What all commands of sets have in common.
@@ -273,7 +274,7 @@ fn spop(call: &mut Call<'_>) -> CommandResult {
     };
     let key = call.key(1);
     let slot = call.db.find_typed::<Set>(&key)?;
-    let popped = match slot {
+    let (popped, is_gone) = match slot {
         Some(slot) if wanted != Some(0) => {
             let limits = limits::set(call.config, &call.db);
             let random = &mut *call.random;
@@ -282,22 +283,26 @@ fn spop(call: &mut Call<'_>) -> CommandResult {
                 let changes = popped.len() as u64;
                 (popped, changes)
             });
-            tell_of_pop(call, &key, &edited.result, edited.is_gone);
-            edited.result
+            (edited.result, edited.is_gone)
         }
-        _ => Vec::new(),
+        _ => (Popped::nothing(), false),
     };
+    let members = popped.members();
+    if !members.is_empty() {
+        tell_of_pop(call, &key, &members, is_gone);
+    }
     if wanted.is_some() {
-        call.reply.set(popped.len());
-    } else if popped.is_empty() {
+        call.reply.set(members.len());
+    } else if members.is_empty() {
         call.reply.null();
     }
-    popped.iter().for_each(|member| call.reply.bulk(member));
+    members.iter().for_each(|member| call.reply.bulk(member));
+    popped.into_garbage().into_iter().for_each(|set| call.db.discard(Object::Set(set)));
     Ok(())
 }
 
 /// Logs and notes what SPOP took: nobody can draw the same members again.
-fn tell_of_pop(call: &mut Call<'_>, key: &Key<'_>, popped: &[Vec<u8>], is_gone: bool) {
+fn tell_of_pop(call: &mut Call<'_>, key: &Key<'_>, popped: &[&[u8]], is_gone: bool) {
     call.db.notify(NotifyFlags::SET, "spop", key.bytes);
     if is_gone {
         call.db.log_as(&[b"DEL", key.bytes]);
@@ -305,7 +310,7 @@ fn tell_of_pop(call: &mut Call<'_>, key: &Key<'_>, popped: &[Vec<u8>], is_gone: 
         return;
     }
     let words = [&b"SREM"[..], key.bytes];
-    let effect: Vec<&[u8]> = words.into_iter().chain(popped.iter().map(Vec::as_slice)).collect();
+    let effect: Vec<&[u8]> = words.into_iter().chain(popped.iter().copied()).collect();
     call.db.log_as(&effect);
 }
 

@@ -45,23 +45,19 @@ pub mod flags {
     pub const NO_AUTH: u32 = 1 << 12;
     /// Replicated even when nothing changed.
     pub const MAY_REPLICATE: u32 = 1 << 13;
-    /// Meant for a sentinel too.
-    pub const SENTINEL: u32 = 1 << 14;
-    /// Needs the server's own privileges.
-    pub const PROTECTED: u32 = 1 << 15;
     /// Not allowed inside MULTI.
     pub const NO_MULTI: u32 = 1 << 16;
     /// Allowed while a script is busy.
     pub const ALLOW_BUSY: u32 = 1 << 17;
-    /// Answers depend on keys that it does not name.
+    /// Its answer depends on keys that its arguments do not name.
     pub const TOUCHES_ARBITRARY_KEYS: u32 = 1 << 18;
-    /// Has positions of keys that the specs do not fully describe.
+    /// The positions of its keys cannot be given as a first, a last and a step.
     pub const MOVABLE_KEYS: u32 = 1 << 19;
-    /// Runs asynchronously for the cluster's sake.
+    /// Not allowed while a replica loads a dataset beside the one that it serves.
     pub const NO_ASYNC_LOADING: u32 = 1 << 20;
-    /// Meaningless in a function or script without keys.
+    /// May be called without any key although it has key specs.
     pub const NO_MANDATORY_KEYS: u32 = 1 << 21;
-    /// Reaches the handler on a connection in subscribed mode.
+    /// A cluster's node takes it for a slot that is just moving there.
     pub const ASKING: u32 = 1 << 22;
     /// Runs a script: it may take more shards than those of its keys.
     pub const RUNS_SCRIPT: u32 = 1 << 30;

@@ -196,6 +196,7 @@ fn delete_consumer(call: &mut Call<'_>) -> CommandResult {
     });
     let pending = removed.map_or(0, |(pending, groups)| {
         call.db.discard(Object::Stream(Box::new(Stream { groups, ..Stream::default() })));
+        call.db.clear_later(&key, slot);
         call.db.notify(NotifyFlags::STREAM, "xgroup-delconsumer", key.bytes);
         pending
     });

@@ -12,7 +12,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 
 use super::batch::{Batch, Stop};
@@ -123,11 +122,6 @@ impl Connection {
             is_listed_as_syncing: false,
             is_listed_as_unsent: false,
         }
-    }
-
-    /// The socket, to register it.
-    pub fn socket_mut(&mut self) -> &mut Socket {
-        &mut self.socket
     }
 
     /// Readiness from the poll.
@@ -464,9 +458,8 @@ impl Connection {
         info.memory.store((buffers + size_of::<Connection>()) as u64, Ordering::Relaxed);
     }
 
-    /// Has nothing happened for longer than `timeout` seconds? Who only listens is never idle.
+    /// Has the client said nothing for longer than this? Who listens or waits is never idle.
     pub fn is_idle(&self, now: UnixMs, timeout_seconds: u64) -> bool {
-        // Who waits may be silent.
         if self.client.blocked.is_some()
             || self.client.info.is_subscribed()
             || self.client.listening.is_monitor()
@@ -477,22 +470,10 @@ impl Connection {
         now.0.saturating_sub(last) > timeout_seconds * 1000
     }
 
-    /// Answers an error that is not a command's and closes once it is sent.
-    pub fn refuse(&mut self, text: &str) {
-        Reply::new(&mut self.out, self.client.protocol).error(text.as_bytes());
-        self.client.close_after_reply = true;
-    }
-
     /// The last attempt to send, when the server stops.
     pub fn finish(&mut self, kit: &Kit) {
         self.writable = true;
         let _ = self.flush(kit);
         self.socket.shut_down();
-    }
-}
-
-impl AsRawFd for Connection {
-    fn as_raw_fd(&self) -> i32 {
-        self.socket.as_raw_fd()
     }
 }

@@ -336,6 +336,11 @@ impl<'a> Db<'a> {
         self.locked.shard_mut(slot.shard).table_mut(slot.db)
     }
 
+    /// Changes how a value is kept and not what it is, so that it is no change of the dataset.
+    pub(super) fn tidy(&mut self, slot: Slot, tidy: impl FnOnce(&mut Object)) {
+        self.table_of(slot).edit_object(slot.handle, tidy);
+    }
+
     // ----- lookups -----
 
     /// Finds a key for a command that writes: expired keys are deleted first, hits and misses are not counted.

@@ -1,8 +1,9 @@
-//! Clearing what big sorted sets keep of elements that were removed at once, on the threads that read from disk.
+//! Clearing what big values keep of elements that were removed at once, on the threads that read from disk: of sorted sets, and of
+//! consumer groups of streams.
 //!
 //! * It is no change of the dataset: nothing is captured, marked as dirty, logged or told.
 //! * The shard is held for some tens of microseconds at a time, and others have their turn in between.
-//! * A key that has got another name meanwhile is not followed: its writes clear it.
+//! * A value that gets under another name is cleared there, too; where it was, there is nothing to clear.
 
 use super::keyspace::Keyspace;
 use super::object::Object;
@@ -14,6 +15,22 @@ use crate::store::entry::Value;
 /// Elements cleared per lock hold.
 const SLICE_ELEMENTS: usize = 128;
 
+fn has_left_over(object: &Object) -> bool {
+    match object {
+        Object::Zset(zset) => zset.has_left_over(),
+        Object::Stream(stream) => stream.has_left_over(),
+        Object::String(_) | Object::List(_) | Object::Set(_) | Object::Hash(_) => false,
+    }
+}
+
+fn clear_some(object: &mut Object, count: usize) {
+    match object {
+        Object::Zset(zset) => zset.clear_some(count),
+        Object::Stream(stream) => stream.clear_some(count),
+        Object::String(_) | Object::List(_) | Object::Set(_) | Object::Hash(_) => {}
+    }
+}
+
 impl Keyspace {
     /// Clears some of what is left over in a key. True: there is more.
     fn clear_slice(&self, wanted: &Wanted) -> bool {
@@ -22,12 +39,9 @@ impl Keyspace {
         let Some(space) = locked.shard_mut(id).space_of_mut(wanted.namespace) else { return false };
         let Presence::Live(entry) = space.table.look_up(wanted.hash, &wanted.key) else { return false };
         let handle = entry.handle();
-        let cleared = space.table.edit_object(handle, |object| match object {
-            Object::Zset(zset) => {
-                zset.clear_some(SLICE_ELEMENTS);
-                zset.has_left_over()
-            }
-            _ => false,
+        let cleared = space.table.edit_object(handle, |object| {
+            clear_some(object, SLICE_ELEMENTS);
+            has_left_over(object)
         });
         cleared == Some(true)
     }
@@ -41,16 +55,23 @@ fn clear(keyspace: &Keyspace, wanted: Wanted) {
 }
 
 impl Db<'_> {
-    /// Has others clear what a sorted set of the selected database still takes for elements that were removed from it. During replay there are none yet.
-    pub fn clear_later(&self, key: &Key<'_>, slot: Slot) {
-        let has_left_over =
-            matches!(self.value(slot), Value::Object(Object::Zset(zset)) if zset.has_left_over());
-        if let Some(readers) = self.keyspace().readers.get()
-            && has_left_over
-        {
-            let namespace = self.shard(key.shard()).space(self.index()).namespace;
-            let wanted = Wanted { namespace, hash: key.hash, key: Box::from(key.bytes) };
-            drop(readers.send(Errand::Run(Box::new(move |keyspace| clear(keyspace, wanted)))));
+    /// Has others clear what a value of the selected database still takes for elements that were removed from it. During replay
+    /// there are none yet, but nobody waits for the shard either.
+    pub fn clear_later(&mut self, key: &Key<'_>, slot: Slot) {
+        if !matches!(self.value(slot), Value::Object(object) if has_left_over(object)) {
+            return;
+        }
+        let namespace = self.shard(key.shard()).space(self.index()).namespace;
+        let wanted = Wanted { namespace, hash: key.hash, key: Box::from(key.bytes) };
+        match self.keyspace().readers.get() {
+            Some(readers) => {
+                drop(readers.send(Errand::Run(Box::new(move |keyspace| clear(keyspace, wanted)))));
+            }
+            None => self.tidy(slot, |object| {
+                while has_left_over(object) {
+                    clear_some(object, SLICE_ELEMENTS);
+                }
+            }),
         }
     }
 }

@@ -273,13 +273,6 @@ impl Shard {
         &self.round.at_cut
     }
 
-    /// Entries that the round which ends the epoch before the current one has to capture, at most.
-    pub fn to_capture(&self) -> usize {
-        let parity = Parity::of(self.round.epoch).other();
-        let all = self.spaces.iter().chain(&self.round.flushed);
-        all.map(|space| space.table.dirty(parity)).sum::<usize>() + self.round.ahead.len()
-    }
-
     /// To be called before the entry at `handle` is changed, after [`Shard::enter`]: captures it if the round in progress has
     /// not, and marks it as dirty in the current epoch.
     #[inline]

@@ -26,7 +26,7 @@ pub const COMMANDS: &[Command] = &[Command {
     arity: -1,
     handler: info,
     summary: "Returns information and statistics about the server.",
-    flags: LOADING | STALE | SENTINEL,
+    flags: LOADING | STALE,
     categories: category::DANGEROUS,
     tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
     args: &[Arg::string("section").optional().multiple()],

@@ -17,12 +17,8 @@ use super::table::{Row, table};
 use crate::resp::Argv;
 use crate::util::glob::{self, Case};
 
-const SERVER: Command = Command {
-    group: "server",
-    flags: LOADING | STALE | SENTINEL,
-    categories: category::CONNECTION,
-    ..Command::NONE
-};
+const SERVER: Command =
+    Command { group: "server", flags: LOADING | STALE, categories: category::CONNECTION, ..Command::NONE };
 
 /// The family.
 pub const COMMANDS: &[Command] = &[Command {

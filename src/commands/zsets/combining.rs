@@ -7,6 +7,7 @@ use super::super::spec::flags::*;
 use super::super::spec::key_flags::*;
 use super::super::spec::{Arg, Command, CommandResult, KeySpec};
 use super::{SORTED_SET, Shape, store};
+use crate::store::object::Object;
 use crate::store::{Db, Slot, WrongType};
 use crate::types::set::Set;
 use crate::types::zset::Zset;
@@ -285,6 +286,7 @@ fn reply_combined(call: &mut Call<'_>, operation: Operation) -> CommandResult {
     for (member, score) in result.iter(0..result.len()) {
         shape.element(&mut call.reply, member, score);
     }
+    call.db.discard(Object::Zset(result));
     Ok(())
 }
 

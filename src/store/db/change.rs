@@ -213,6 +213,7 @@ impl Db<'_> {
             }
         };
         self.set_access(copied, self.access.fresh());
+        self.clear_later(key, copied);
         copied
     }
 

@@ -119,7 +119,8 @@ impl Db<'_> {
             }
             return false;
         }
-        self.set(key, slot, NewValue::Object(value.into_object()), Expiry::Clear);
+        let slot = self.set(key, slot, NewValue::Object(value.into_object()), Expiry::Clear);
+        self.clear_later(key, slot);
         true
     }
 }

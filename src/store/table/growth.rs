@@ -25,6 +25,7 @@ const fn young_buckets(full: usize) -> usize {
 const AHEAD: usize = 24;
 
 impl Table {
+    /// Links the handle of a key that is new to the table, and makes room for it.
     pub(super) fn link(&mut self, hasher: &KeyHasher, hash: u64, handle: Handle, state: State) {
         if self.segments.is_empty() {
             let first = self.add_segment(1, 0);
@@ -53,39 +54,6 @@ impl Table {
             }
         }
         self.arena.free(old);
-    }
-
-    pub(super) fn expire_moves(&mut self, when_ms: u64, old: Handle, new: Handle) {
-        let index = self.expires.as_deref_mut().expect("an entry with an expiry is in the index");
-        index.remove(when_ms, old);
-        index.insert(when_ms, new);
-    }
-
-    pub(super) fn expire_ends(&mut self, when_ms: u64, handle: Handle) {
-        self.expires.as_deref_mut().expect("an entry with an expiry is in the index").remove(when_ms, handle);
-    }
-
-    #[cold]
-    fn add_stray(&mut self, route: Route, hash: u64, handle: Handle) {
-        self.segments[route.segment].set_strayed(route.home, true);
-        self.strays.insert((hash, handle));
-    }
-
-    #[cold]
-    pub(super) fn remove_stray(&mut self, route: Route, hash: u64, handle: Handle) {
-        self.strays.remove(&(hash, handle));
-        self.mark_strayed(route, hash);
-    }
-
-    /// Makes the bucket on the route of `hash` say whether any of its keys are strays.
-    fn mark_strayed(&mut self, route: Route, hash: u64) {
-        let last = self.last_hash_of(route, hash);
-        let first = match route.home {
-            0 => hash & !(u64::MAX >> (SHARD_BITS + u32::from(self.segments[route.segment].depth()))),
-            home => self.last_hash_of(Route { home: home - 1, ..route }, hash) + 1,
-        };
-        let strayed = self.strays_within(first, last).next().is_some();
-        self.segments[route.segment].set_strayed(route.home, strayed);
     }
 
     /// Buckets of a segment that is as large as this table's get: `16 * 2^(phase / 64)`, nearly.

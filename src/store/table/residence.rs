@@ -6,6 +6,7 @@
 //! * Whether a change is preceded by a capture is the business of the shard, which knows the epoch.
 
 use super::{Entry, Handle, NewValue, Object, State, Stored, Table, entry};
+use crate::store::SHARD_BITS;
 use crate::store::entry::Parity;
 use crate::store::hash::KeyHasher;
 
@@ -153,7 +154,7 @@ impl Table {
                 break;
             }
             let last = self.last_hash_of_segment(segment, at);
-            if last == at | u64::MAX >> super::SHARD_BITS {
+            if last == at | u64::MAX >> SHARD_BITS {
                 return None;
             }
             at = last + 1;

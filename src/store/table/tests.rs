@@ -1,8 +1,11 @@
 //! Random histories against maps of the standard library, and the promises of the module one by one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::*;
+use crate::store::SHARD_BITS;
+use crate::store::entry::INLINE_MAX;
 use crate::store::hash::SECRET_LEN;
 use crate::store::object::Object;
 use crate::types::hash::Hash;

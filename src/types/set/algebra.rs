@@ -2,6 +2,7 @@
 //!
 //! * Results are iterators over the sources: nothing is collected, and a result that is cut off early costs no more. For
 //!   the union that means one look at each earlier set for every member, where Redis builds a set.
+//! * Of a big set that has most of the result, what is stored is a clone that is changed.
 //! * What is stored gets the encoding that Redis gives it. Members are added in the order of the iterator.
 //! * A missing key is an empty set; that it ends an intersection at once is the caller's to use.
 
@@ -49,16 +50,36 @@ pub fn difference<'a>(first: &'a Set, others: &[&'a Set]) -> impl Iterator<Item 
 
 /// What SUNIONSTORE stores.
 pub fn stored_union(sets: &[&Set], limits: &Limits) -> Set {
+    let biggest = sets.iter().copied().max_by_key(|set| set.len());
+    if let Some(biggest) = biggest.filter(|set| set.is_big_with(set.len(), limits)) {
+        let mut result = biggest.freeze();
+        for other in sets.iter().filter(|set| !set.is_shared_with(biggest)) {
+            for_texts(other, |member| _ = result.add(member, limits));
+        }
+        return result;
+    }
     collect(Repr::Intset(Intset::new()), union(sets), limits)
 }
 
 /// What SDIFFSTORE stores.
 pub fn stored_difference(first: &Set, others: &[&Set], limits: &Limits) -> Set {
+    // At least so many are left.
+    let left = others.iter().fold(first.len(), |left, other| left.saturating_sub(other.len()));
+    if first.is_big_with(left, limits) {
+        let mut result = first.freeze();
+        others.iter().for_each(|other| for_texts(other, |member| _ = result.remove(member)));
+        return result;
+    }
     collect(Repr::Intset(Intset::new()), difference(first, others), limits)
 }
 
 /// What SINTERSTORE stores: not an intset, unless the smallest set is one or the result could be a listpack.
 pub fn stored_intersection(sets: &[&Set], limits: &Limits) -> Set {
+    if let [set] = sets
+        && set.is_big_with(set.len(), limits)
+    {
+        return set.freeze();
+    }
     let smallest = sets.iter().min_by_key(|set| set.len());
     let repr = match smallest.map(|set| set.encoding()) {
         None | Some(Encoding::Intset) => Repr::Intset(Intset::new()),
@@ -72,6 +93,11 @@ pub fn stored_intersection(sets: &[&Set], limits: &Limits) -> Set {
         result.repr = Repr::Intset(intset);
     }
     result
+}
+
+fn for_texts(set: &Set, mut visit: impl FnMut(&[u8])) {
+    let mut buffer = itoa::Buffer::new();
+    set.iter().for_each(|member| visit(member.text(&mut buffer)));
 }
 
 fn collect<'a>(repr: Repr, members: impl Iterator<Item = Element<'a>>, limits: &Limits) -> Set {

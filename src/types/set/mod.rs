@@ -12,6 +12,7 @@
 
 pub mod algebra;
 mod iter;
+mod pop;
 
 use std::collections::HashSet;
 
@@ -23,13 +24,14 @@ use crate::util::number::{decimal_len, parse_i64};
 use crate::util::random::Random;
 
 pub use iter::Iter;
+pub use pop::Popped;
 
 /// More than an integer takes in a listpack.
 const INTEGER_BYTES_MAX: usize = 12;
 /// The most members of an intset, whatever its limit.
 const INTSET_ENTRIES_MAX: usize = 1 << 30;
-/// SPOP makes a new set of what is left when it takes this many times as much.
-const POP_MOST: usize = 5;
+/// If one of so many members is wanted, they are found on a walk along all.
+const WALK: usize = 16;
 
 /// Up to what a set is small, and what a big one needs.
 #[derive(Clone, Copy, Debug)]
@@ -186,6 +188,11 @@ impl Set {
         matches!((&self.repr, &other.repr), (Repr::Table(a), Repr::Table(b)) if a.is_shared_with(b))
     }
 
+    /// Is it a table, and would a set of so many members be one whatever these are? Then one may be made of the other.
+    fn is_big_with(&self, len: usize, limits: &Limits) -> bool {
+        matches!(self.repr, Repr::Table(_)) && len > limits.intset_entries.max(limits.listpack_entries)
+    }
+
     /// Whether `member` is there.
     pub fn contains(&self, member: &[u8]) -> bool {
         match &self.repr {
@@ -290,42 +297,12 @@ impl Set {
     /// `count` different members by chance, or all if there are no more. Their order is not random.
     pub fn sample(&self, count: usize, random: &mut Random) -> Vec<Element<'_>> {
         let chosen = random.distinct(count, self.len());
-        if let Repr::Listpack(listpack) = &self.repr {
+        if matches!(self.repr, Repr::Listpack(_)) || chosen.len() > self.len() / WALK {
             let mut chosen = chosen.into_iter().peekable();
-            let members = listpack.iter().enumerate();
+            let members = self.iter().enumerate();
             return members.filter_map(|(at, member)| chosen.next_if_eq(&at).map(|_| member)).collect();
         }
         chosen.into_iter().filter_map(|index| self.nth(index)).collect()
-    }
-
-    /// Removes up to `count` members by chance and gives them.
-    pub fn pop(&mut self, count: usize, limits: &Limits, random: &mut Random) -> Vec<Vec<u8>> {
-        let left = self.len().saturating_sub(count);
-        if left > 0 && left.saturating_mul(POP_MOST) <= count {
-            return self.pop_most(left, limits, random);
-        }
-        let popped: Vec<_> = self.sample(count, random).iter().map(Element::to_vec).collect();
-        for member in &popped {
-            self.remove(member);
-        }
-        popped
-    }
-
-    /// Removes all but `left` members. What is left is a new set, as small as it can be.
-    fn pop_most(&mut self, left: usize, limits: &Limits, random: &mut Random) -> Vec<Vec<u8>> {
-        let kept = self.sample(left, random);
-        let repr = match kept[0] {
-            Element::Int(_) => Repr::Intset(Intset::new()),
-            Element::Bytes(_) => Repr::Listpack(Listpack::new()),
-        };
-        let mut rest = Self { repr };
-        for member in &kept {
-            rest.add(&member.to_vec(), limits);
-        }
-        let popped = self.iter().filter(|member| !rest.contains_element(*member));
-        let popped = popped.map(|member| member.to_vec()).collect();
-        *self = rest;
-        popped
     }
 
     fn nth(&self, index: usize) -> Option<Element<'_>> {

@@ -197,7 +197,8 @@ fn popping_takes_members_away_and_leaves_the_rest() {
             let popped = set.pop(count, &LIMITS, &mut random);
             assert_eq!(popped.len(), count.min(all.len()));
             assert_eq!(set.len(), all.len() - popped.len());
-            let both = sorted(popped.into_iter().chain(members(&set)));
+            let popped = popped.members().into_iter().map(<[u8]>::to_vec);
+            let both = sorted(popped.chain(members(&set)));
             assert_eq!(both, sorted(members(&all)), "each is on one side");
         }
     }
@@ -250,6 +251,36 @@ mod algebra_tests {
         }
         assert_eq!(intersection(&[]).count() + union(&[]).count(), 0);
         assert_eq!(intersection(&[&sets[1], &sets[1]]).take(3).count(), 3, "as SINTERCARD with a limit");
+    }
+
+    #[test]
+    fn what_is_stored_of_a_big_set_is_a_clone_that_is_changed_and_leaves_the_set_alone() {
+        let (big, few, other) = (words(0..2_000), words(1_990..2_010), words(1_000..3_000));
+        let before = model(&big);
+        for set in [
+            stored_union(&[&big], &LIMITS),
+            stored_union(&[&big, &big], &LIMITS),
+            stored_intersection(&[&big], &LIMITS),
+            stored_difference(&big, &[], &LIMITS),
+        ] {
+            assert!(set.is_shared_with(&big));
+        }
+        for (a, b) in [(&big, &few), (&few, &big), (&big, &other), (&big, &integers(0..700))] {
+            let (or, minus) = (stored_union(&[a, b], &LIMITS), stored_difference(a, &[b], &LIMITS));
+            assert!(model(&or).iter().eq(model(a).union(&model(b))));
+            assert!(model(&minus).iter().eq(model(a).difference(&model(b))));
+            assert_eq!(or.encoding(), Encoding::Hashtable);
+            let is_small = minus.len() <= LIMITS.listpack_entries;
+            assert_eq!(minus.encoding() == Encoding::Listpack, is_small, "{}", minus.len());
+        }
+        assert!(model(&big) == before);
+        // Of a table that has lost most of its members a small set is stored.
+        let mut sparse = words(0..700);
+        (5..700).for_each(|n| assert!(sparse.remove(format!("word:{n}").as_bytes())));
+        assert_eq!(sparse.encoding(), Encoding::Hashtable);
+        assert_eq!(stored_union(&[&sparse], &LIMITS).encoding(), Encoding::Listpack);
+        assert_eq!(stored_intersection(&[&sparse], &LIMITS).encoding(), Encoding::Listpack);
+        assert_eq!(stored_difference(&sparse, &[], &LIMITS).encoding(), Encoding::Listpack);
     }
 
     #[test]

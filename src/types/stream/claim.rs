@@ -98,7 +98,7 @@ impl Group {
         let mut gone = Vec::new();
         let mut count = options.count;
         let mut attempts = count.saturating_mul(ATTEMPTS_PER_COUNT);
-        let mut next = self.pending_from(options.start);
+        let mut next = self.next_pending(options.start);
         while let Some((id, mut pending)) = next
             && count > 0
             && attempts > 0
@@ -118,14 +118,14 @@ impl Group {
                 gone.push(id);
                 count -= 1;
             }
-            next = id.next().and_then(|id| self.pending_from(id));
+            next = id.next().and_then(|id| self.next_pending(id));
         }
         AutoClaimed { next: next.map_or(StreamId::MIN, |(id, _)| id), gone }
     }
 
     /// The first pending entry from `id` on.
-    fn pending_from(&self, id: StreamId) -> Option<(StreamId, Pending)> {
-        self.pending.iter_from(&id).next().map(|(id, pending)| (*id, *pending))
+    fn next_pending(&self, id: StreamId) -> Option<(StreamId, Pending)> {
+        self.pending_from(id).next().map(|(id, pending)| (id, *pending))
     }
 }
 

@@ -12,6 +12,7 @@ mod claim;
 mod entries;
 mod group;
 mod id;
+mod left_over;
 mod map;
 mod radix;
 mod trim;
@@ -36,6 +37,16 @@ impl Stream {
     /// Bytes of heap memory.
     pub fn memory_bytes(&self) -> usize {
         self.entries.memory_bytes() + self.groups.memory_bytes()
+    }
+
+    /// Does it still take memory for what was pending for deleted consumers?
+    pub fn has_left_over(&self) -> bool {
+        self.groups.has_left_over()
+    }
+
+    /// Clears the memory of so many such entries. That is no change.
+    pub fn clear_some(&mut self, count: usize) {
+        self.groups.clear_some(count);
     }
 }
 

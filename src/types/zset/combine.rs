@@ -13,6 +13,11 @@ pub trait Source {
     /// The number of members.
     fn len(&self) -> usize;
 
+    /// The sorted set that it is.
+    fn zset(&self) -> Option<&Zset> {
+        None
+    }
+
     /// Whether there are none.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -28,6 +33,10 @@ pub trait Source {
 impl Source for Zset {
     fn len(&self) -> usize {
         Zset::len(self)
+    }
+
+    fn zset(&self) -> Option<&Zset> {
+        Some(self)
     }
 
     fn score_of(&self, member: &[u8]) -> Option<f64> {
@@ -104,12 +113,22 @@ impl<'a> Input<'a> {
     fn len(&self) -> usize {
         self.source.map_or(0, Source::len)
     }
+
+    /// The sorted set that it is with the scores as they are, if it is big and a result of `len` elements would be, too.
+    fn big(&self, len: usize, limits: &Limits) -> Option<&'a Zset> {
+        let zset = self.source?.zset()?;
+        (self.weight == 1.0 && zset.is_big_with(len, limits)).then_some(zset)
+    }
 }
 
 /// All members of any source.
 pub fn union(inputs: &[Input<'_>], aggregate: Aggregate, limits: &Limits) -> Zset {
+    let inputs = by_size(inputs);
+    if let Some(result) = union_with_big(&inputs, aggregate, limits) {
+        return result;
+    }
     let mut result = Zset::new();
-    for input in by_size(inputs) {
+    for input in inputs {
         let Some(source) = input.source else { continue };
         source.visit(&mut |member, score| {
             let score = zero_if_nan(input.weight * score);
@@ -129,8 +148,37 @@ pub fn union(inputs: &[Input<'_>], aggregate: Aggregate, limits: &Limits) -> Zse
     result
 }
 
+/// The union of a big set and of another one, if any, that is smaller or as big: the other's elements are added to a clone. With
+/// more of them the order of additions would be another.
+fn union_with_big(inputs: &[Input<'_>], aggregate: Aggregate, limits: &Limits) -> Option<Zset> {
+    let (last, others) = inputs.split_last()?;
+    let mut others = others.iter().filter(|input| input.len() > 0);
+    let (other, None) = (others.next(), others.next()) else { return None };
+    let mut result = last.big(last.len(), limits)?.freeze();
+    let Some(Input { source: Some(source), weight }) = other else { return Some(result) };
+    source.visit(&mut |member, score| {
+        let score = zero_if_nan(weight * score);
+        match result.score(member) {
+            None => result.insert(member, score, limits),
+            Some(last) => {
+                let score = aggregate.of(score, last);
+                if score.to_bits() != last.to_bits() {
+                    result.rescore(member, score);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    Some(result)
+}
+
 /// The members that all sources have.
 pub fn intersection(inputs: &[Input<'_>], aggregate: Aggregate, limits: &Limits) -> Zset {
+    if let [input] = inputs
+        && let Some(zset) = input.big(input.len(), limits)
+    {
+        return zset.freeze();
+    }
     let mut result = Zset::new();
     let inputs = by_size(inputs);
     visit_intersection(&inputs, &mut |member, score| {
@@ -163,7 +211,20 @@ pub fn intersection_len(inputs: &[Input<'_>], limit: usize) -> usize {
 /// The elements of the first source whose members no other source has.
 pub fn difference(inputs: &[Input<'_>], limits: &Limits) -> Zset {
     let mut result = Zset::new();
-    let Some((Input { source: Some(first), .. }, others)) = inputs.split_first() else { return result };
+    let Some((input, others)) = inputs.split_first() else { return result };
+    let Some(first) = input.source else { return result };
+    // At least so many are left.
+    let left = others.iter().fold(first.len(), |left, other| left.saturating_sub(other.len()));
+    if let Some(zset) = input.big(left, limits) {
+        result = zset.freeze();
+        for other in others.iter().filter_map(|other| other.source) {
+            other.visit(&mut |member, _| {
+                result.remove(member);
+                ControlFlow::Continue(())
+            });
+        }
+        return result;
+    }
     first.visit(&mut |member, score| {
         let has = |input: &Input<'_>| input.source.is_some_and(|source| source.score_of(member).is_some());
         if !others.iter().any(has) {

@@ -192,10 +192,22 @@ impl Zset {
 
     /// A set of the elements of these ranks, which must exist.
     pub fn part(&self, ranks: Range<usize>, limits: &Limits) -> Zset {
+        // Of most of a big one the rest is taken from a clone, which may then have left-over elements.
+        if self.is_big_with(ranks.len(), limits) && ranks.len() > self.len() / 2 {
+            let mut part = self.freeze();
+            part.remove_ranks(ranks.end..self.len());
+            part.remove_ranks(0..ranks.start);
+            return part;
+        }
         let mut part = Zset::for_members(b"", ranks.len(), limits);
         let mut buffer = itoa::Buffer::new();
         self.iter(ranks).for_each(|(member, score)| part.insert(member.text(&mut buffer), score, limits));
         part
+    }
+
+    /// Is it a tree, and would a set of so many elements be one whatever these are? Then one may be made of the other.
+    fn is_big_with(&self, len: usize, limits: &Limits) -> bool {
+        matches!(self.0, Repr::Tree(_)) && len > limits.listpack_entries
     }
 
     /// The elements of these ranks, which must exist, in order; from both ends.

@@ -304,3 +304,60 @@ fn a_small_set_takes_no_more_than_its_listpack() {
     assert!(set.memory_bytes() <= set.small_bytes().unwrap().len().next_multiple_of(16));
     assert!(size_of::<Zset>() <= 32, "{}", size_of::<Zset>());
 }
+
+#[test]
+fn what_is_made_of_most_of_a_big_set_is_a_clone_that_is_changed_and_leaves_the_set_alone() {
+    let numbered = |range: Range<usize>, score: fn(usize) -> f64| {
+        let mut zset = Zset::new();
+        range.for_each(|n| zset.insert(format!("member:{n}").as_bytes(), score(n), &LIMITS));
+        zset
+    };
+    let big = numbered(0..5_000, |n| n as f64);
+    let others = [
+        numbered(0..0, |n| n as f64),
+        numbered(4_990..5_010, |n| 3.5 * n as f64),
+        numbered(2_000..7_000, |n| -(n as f64)),
+        numbered(0..5_000, |_| f64::NEG_INFINITY),
+    ];
+    let before = all(&big);
+    let scores = |zset: &Zset| all(zset).into_iter().collect::<BTreeMap<_, _>>();
+    let clones = [
+        big.part(0..5_000, &LIMITS),
+        union(&[Input::new(None), Input::new(Some(&big))], Aggregate::Min, &LIMITS),
+        intersection(&[Input::new(Some(&big))], Aggregate::Max, &LIMITS),
+        difference(&[Input::new(Some(&big)), Input::new(None)], &LIMITS),
+    ];
+    assert!(clones.iter().all(|clone| clone.is_shared_with(&big)));
+    let doubled = union(&[Input { source: Some(&big), weight: 2.0 }], Aggregate::Sum, &LIMITS);
+    assert_eq!(doubled.score(b"member:4999"), Some(9_998.0));
+    for other in &others {
+        let (a, b) = (Input::new(Some(&big)), Input::new(Some(other)));
+        let mut expected = scores(&big);
+        scores(other).into_iter().for_each(|(member, score)| *expected.entry(member).or_default() += score);
+        for inputs in [[a, b], [b, a]] {
+            assert_eq!(scores(&union(&inputs, Aggregate::Sum, &LIMITS)), expected);
+        }
+        let mut expected = scores(&big);
+        expected.retain(|member, _| other.score(member.as_bytes()).is_none());
+        let left = difference(&[a, b], &LIMITS);
+        assert_eq!(scores(&left), expected);
+        assert_eq!(left.encoding() == Encoding::Listpack, expected.is_empty());
+    }
+    for ranks in [0..4_000, 1_000..5_000, 1..4_999, 10..2_000, 4_000..5_000, 0..128, 0..129] {
+        let part = big.part(ranks.clone(), &LIMITS);
+        assert_eq!(all(&part), before[ranks.clone()]);
+        assert_eq!(part.encoding() == Encoding::Listpack, ranks.len() <= 128);
+    }
+    assert!(all(&big) == before && !big.has_left_over());
+    // Of a tree that has lost most of its elements a small set is made.
+    let mut sparse = numbered(0..700, |n| n as f64);
+    sparse.remove_ranks(5..700);
+    assert_eq!(
+        (sparse.encoding(), sparse.part(0..5, &LIMITS).encoding()),
+        (Encoding::Skiplist, Encoding::Listpack)
+    );
+    let sparse = [Input::new(Some(&sparse as &dyn combine::Source))];
+    assert_eq!(union(&sparse, Aggregate::Sum, &LIMITS).encoding(), Encoding::Listpack);
+    assert_eq!(intersection(&sparse, Aggregate::Sum, &LIMITS).encoding(), Encoding::Listpack);
+    assert_eq!(difference(&sparse, &LIMITS).encoding(), Encoding::Listpack);
+}

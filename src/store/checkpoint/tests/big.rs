@@ -408,6 +408,76 @@ fn a_consumer_that_has_all_that_is_pending_leaves_it_to_others() {
     assert!(left.0.0 == 0 && left.0.1 < 2_000, "{left:?}");
 }
 
+/// Does all that is left to others, and tells the worst of it.
+fn attend_all(case: &Case) -> Work {
+    let mut worst = Work::default();
+    while let Ok(errand) = case.errands.try_recv() {
+        worst = worst.or_worse(counted(|| case.keyspace.attend(errand)).1);
+    }
+    worst
+}
+
+#[test]
+fn a_consumer_that_has_half_of_what_is_pending_leaves_it_to_others_and_nobody_sees_it() {
+    let mut case = Case::new(4);
+    case.grow();
+    let (bytes, work) = case.operate(|view, key, slot| {
+        let bytes = view.typed::<Stream>(slot.unwrap()).unwrap().groups.memory_bytes();
+        let edited = view.edit_quietly(key, slot.unwrap(), |stream: &mut Stream| {
+            (stream.groups.get_mut(b"group").unwrap().remove(b"alice").unwrap().0, 1)
+        });
+        view.clear_later(key, slot.unwrap());
+        assert_eq!(edited, FEWER / 2);
+        bytes
+    });
+    assert_cheap("the end of one of two consumers", 4, work);
+    assert_eq!(case.errands.len(), 1);
+    let pending = |case: &Case| {
+        case.operate(|view, _, slot| {
+            let group = view.typed::<Stream>(slot.unwrap()).unwrap().groups.get(b"group").unwrap();
+            let ids = group.pending_between(StreamId::MIN, StreamId::MAX, None);
+            let ids: Vec<_> = ids.map(|(id, _)| id).collect();
+            assert_eq!((ids.len(), group.pending_ends()), (FEWER / 2, Some((ids[0], ids[ids.len() - 1]))));
+            assert_eq!((group.pending_len(), group.pending(StreamId { ms: 0, seq: 0 })), (ids.len(), None));
+            ids
+        })
+    };
+    let before = pending(&case).0;
+    let worst = attend_all(&case);
+    let bound = Work { allocations: 1000, frees: 1000, ..BOUND };
+    assert!(worst.or_worse(bound) == bound, "{worst:?}");
+    assert!(pending(&case).0 == before, "clearing is no change");
+    let left = case.operate(|view, _, slot| {
+        let stream = view.typed::<Stream>(slot.unwrap()).unwrap();
+        (stream.has_left_over(), stream.groups.memory_bytes())
+    });
+    assert!(!left.0.0 && left.0.1 < bytes * 2 / 3, "{left:?} of {bytes}");
+}
+
+#[test]
+fn what_is_left_over_is_cleared_under_another_name_and_in_a_copy_too() {
+    for is_copy in [false, true] {
+        let mut case = Case::new(3);
+        let bytes = case.grow();
+        case.operate(|view, key, slot| remove(view, key, slot.unwrap(), |zset| 10..zset.len() - 777));
+        case.operate(|view, key, slot| {
+            let other = view.key(b"other");
+            match (slot.unwrap(), is_copy) {
+                (slot, true) => _ = view.copy(slot, &other, None),
+                (slot, false) => view.rename(key, slot, &other, None),
+            }
+        });
+        attend_all(&case);
+        let (left, _) = case.operate(|view, _, _| {
+            let other = view.key(b"other");
+            let slot = view.find(&other).unwrap();
+            assert_eq!(view.typed::<Zset>(slot).unwrap().len(), 787);
+            value_of(view, slot).memory_bytes()
+        });
+        assert!(left < bytes / 5, "{left} of {bytes} bytes");
+    }
+}
+
 #[test]
 fn a_long_string_that_a_round_needs_is_edited_without_a_copy_under_the_lock() {
     const LENGTH: usize = 2 << 20;
