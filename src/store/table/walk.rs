@@ -41,6 +41,8 @@ impl Table {
         visit: &mut impl FnMut(u64, Entry<'_>),
     ) {
         let segment = &self.segments[route.segment];
+        // One wait for memory a bucket, not one an entry.
+        segment.visit(route.home, |handle| self.arena.prefetch_start(handle));
         segment.visit(route.home, |handle| {
             let entry = self.entry(handle);
             let hash = hasher.hash_of(entry.key());

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use crc32fast::Hasher;
 
 use super::block::{BlockBuilder, PIECE_BYTES};
-use super::filter::Filter;
+use super::filter::{Filter, FilterBuilder};
 use super::footer::{self, FOOTER_BYTES, Sections};
 use super::index::Index;
 use super::{Content, Entry, NO_EXPIRY, NamespaceId, Position, Run, RunDir, RunId, RunInfo, Span};
@@ -76,7 +76,7 @@ pub struct Builder {
     /// Where the block begins.
     block_offset: u64,
     index: Index,
-    filter: Filter,
+    filter: FilterBuilder,
     last_key: Vec<u8>,
     /// What has been added; `None` before the first entry.
     added: Option<Added>,
@@ -110,7 +110,7 @@ impl Builder {
             block: BlockBuilder::new(),
             block_offset: 0,
             index: Index::default(),
-            filter: Filter::new(options.entries_max),
+            filter: FilterBuilder::new(options.entries_max),
             last_key: Vec::new(),
             added: None,
             failed: false,
@@ -183,7 +183,8 @@ impl Builder {
         let Some(added) = self.added.take() else { return Ok(None) };
         let entries = added.shares.iter().map(|share| share.records).sum();
         self.end_block()?;
-        let (filter_offset, filter_crc) = self.write_filter(entries)?;
+        let filter = std::mem::take(&mut self.filter).finish(entries);
+        let (filter_offset, filter_crc) = self.write_filter(&filter)?;
         self.index.end_at(filter_offset);
         let (index_offset, index_crc) = self.write_index()?;
         let footer_offset = self.out.offset();
@@ -206,7 +207,7 @@ impl Builder {
         self.out.append(&footer::encode(&info, &sections, self.runs.dataset_id))?;
         let path = self.runs.path(self.id);
         let file = self.out.publish(path.clone())?;
-        let filter = OnceLock::from(self.filter);
+        let filter = OnceLock::from(filter);
         let run = Run { runs: self.runs, path, file, info, sections, index: self.index, filter };
         Ok(Some(Built { run: Arc::new(run), shares: added.shares }))
     }
@@ -229,11 +230,10 @@ impl Builder {
         Ok(())
     }
 
-    fn write_filter(&mut self, entries: u64) -> Result<(u64, u32), Error> {
-        self.filter.fold(entries);
+    fn write_filter(&mut self, filter: &Filter) -> Result<(u64, u32), Error> {
         let offset = self.out.offset();
         let mut crc = seeded(self.runs.place(self.id, offset));
-        for line in self.filter.encoded_lines() {
+        for line in filter.encoded_lines() {
             crc.update(&line);
             self.out.append(&line)?;
         }

@@ -13,7 +13,8 @@
 //! bits an entry about one absent hash in a hundred passes.
 //!
 //! The number of entries is not known before a run is complete, so a filter is made for the most there can be and then
-//! folded: merging neighbouring lines gives exactly the filter that half the lines would have been.
+//! folded: merging neighbouring lines gives exactly the filter that half the lines would have been. Entries come in the order of
+//! their hashes and their lines in none, so each would wait for its line; a [`FilterBuilder`] has many of them fetched at once.
 
 /// Bits an entry.
 const BITS_PER_ENTRY: u64 = 10;
@@ -28,15 +29,56 @@ const LINES_MAX: u64 = 1 << 27;
 #[repr(align(64))]
 struct Line([u64; LINE_BYTES / 8]);
 
-/// A filter, complete or being made.
+/// Hashes that a builder gathers.
+const GATHERED: usize = 64;
+
+/// A filter.
 #[derive(Debug, Default)]
 pub struct Filter {
     lines: Vec<Line>,
 }
 
-impl Filter {
-    /// An empty filter for up to `entries`; with more it lets more pass.
+/// A filter that is being made.
+#[derive(Default)]
+pub struct FilterBuilder {
+    filter: Filter,
+    /// Hashes that are not in it yet.
+    gathered: Vec<u64>,
+}
+
+impl FilterBuilder {
+    /// Nothing yet, for up to `entries`; with more the filter lets more pass.
     pub fn new(entries: u64) -> Self {
+        Self { filter: Filter::new(entries), gathered: Vec::with_capacity(GATHERED) }
+    }
+
+    /// Adds a hash.
+    pub fn insert(&mut self, hash: u64) {
+        self.gathered.push(hash);
+        if self.gathered.len() == GATHERED {
+            self.enter();
+        }
+    }
+
+    /// The filter, no larger than `entries` need.
+    pub fn finish(mut self, entries: u64) -> Filter {
+        self.enter();
+        self.filter.fold(entries);
+        self.filter
+    }
+
+    fn enter(&mut self) {
+        let filter = &mut self.filter;
+        // These reads wait for memory side by side.
+        let touched = self.gathered.iter().map(|&hash| filter.lines[filter.place(hash).0].0[0]);
+        std::hint::black_box(touched.fold(0, |all, word| all ^ word));
+        self.gathered.drain(..).for_each(|hash| filter.insert(hash));
+    }
+}
+
+impl Filter {
+    /// An empty one; see [`FilterBuilder::new`].
+    fn new(entries: u64) -> Self {
         let lines = lines_for(entries);
         // Divisible by two often enough to be folded down to some 32 lines.
         let folds = lines.ilog2().saturating_sub(5);
@@ -45,7 +87,7 @@ impl Filter {
     }
 
     /// Halves the filter as long as `entries` leave room for it.
-    pub fn fold(&mut self, entries: u64) {
+    fn fold(&mut self, entries: u64) {
         let needed = lines_for(entries) as usize;
         let mut lines = self.lines.len();
         while lines.is_multiple_of(2) && lines / 2 >= needed {
@@ -59,8 +101,7 @@ impl Filter {
         self.lines.shrink_to_fit();
     }
 
-    /// Adds a hash.
-    pub fn insert(&mut self, hash: u64) {
+    fn insert(&mut self, hash: u64) {
         let (line, bits) = self.place(hash);
         for probe in 0..PROBES {
             let bit = (bits >> (9 * probe)) % 512;
@@ -151,9 +192,9 @@ mod tests {
     #[test]
     fn a_folded_filter_is_the_smaller_filter() {
         for (estimate, entries) in [(1_000_000, 30_000), (30_000, 30_000), (1, 30_000), (40_000, 1)] {
-            let mut filter = Filter::new(estimate);
-            hashes(1, entries, 0).for_each(|hash| filter.insert(hash));
-            filter.fold(entries);
+            let mut builder = FilterBuilder::new(estimate);
+            hashes(1, entries, 0).for_each(|hash| builder.insert(hash));
+            let filter = builder.finish(entries);
             assert!(hashes(1, entries, 0).all(|hash| filter.may_contain(hash)));
             let mut direct = Filter { lines: vec![Line::default(); filter.lines.len()] };
             hashes(1, entries, 0).for_each(|hash| direct.insert(hash));
