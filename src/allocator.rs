@@ -5,6 +5,7 @@
 //!   byte that is written while a child has the memory too, does not exist here: nothing forks.
 //! * **Nothing waits.** A worker allocates in an arena of its own ([`allocate_as`]). A free in another thread takes a short lock of
 //!   that arena, and growing needs no `mprotect`; with glibc both showed as commands of several milliseconds beside checkpoints.
+//!   Where an arena grows, memory is there before it is touched ([`Ahead`]).
 //! * **Little is spare.** All other threads share one arena (`narenas:1`): each has a huge page or two begun, and jemalloc's four a core
 //!   were 13 MB of an idle server on two cores. Allocations from 16 KiB on begin at a page (`cache_oblivious:false`), not
 //!   anywhere in a further one, which took a seventh of a big hash. Memory that stays free for a second goes back to the system
@@ -12,12 +13,16 @@
 //!
 //! Only the binary uses it (`main.rs`): the library's tests count what they allocate.
 
+mod ahead;
+
 use std::ffi::{CStr, c_char, c_uint, c_void};
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
 use tikv_jemalloc_sys as ffi;
 pub use tikv_jemallocator::Jemalloc;
+
+pub use ahead::Ahead;
 
 /// 4096 in place of an arena's number: all of them.
 const PURGE_ALL: &CStr = c"arena.4096.purge";
@@ -31,6 +36,7 @@ pub fn allocate_as(worker: usize) {
     let mut arenas = ARENAS.lock().unwrap_or_else(PoisonError::into_inner);
     while arenas.len() <= worker {
         let Some(arena) = create_arena() else { return };
+        ahead::look_after(arena);
         arenas.push(arena);
     }
     enter_arena(arenas[worker]);

@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 use storage::fs::os::Os;
 use storage::{Engine, Recovery};
 
-use crate::allocator;
+use crate::allocator::{self, Ahead};
 use crate::client::{Pause, Registry};
 use crate::commands::outbox;
 use crate::commands::table::{rename_commands, table};
@@ -40,6 +40,7 @@ use crate::store::cold::expire::ColdExpiry;
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::hash::KeyHasher;
 use crate::store::keyspace::{self, Garbage};
+use crate::store::pages;
 use crate::store::residence::Errand;
 use crate::store::snapshot::{Snapshots, import};
 use crate::store::{Keyspace, Waiter};
@@ -58,6 +59,9 @@ use dataset::DiskThreads;
 const IDENTITY: &str = "IDENTITY";
 /// The longest time between two rounds of the cron thread, whatever `hz` says: a due key goes within a tenth of a second.
 const CRON_TICK_MAX_MS: u64 = 50;
+/// Between two looks of the memory thread while workers take memory, and at most otherwise.
+const MEMORY_GROWING: Duration = Duration::from_millis(5);
+const MEMORY_IDLE: Duration = Duration::from_millis(100);
 /// How often the cron thread samples the rates, and gives free memory back.
 const SAMPLE_MS: u64 = 100;
 /// How often it has expired keys looked for that are on disk only.
@@ -103,8 +107,8 @@ struct Server {
     acceptor_waker: Waker,
     /// Says that a worker has stopped.
     stopped: Receiver<u32>,
-    /// Ends the cron thread when it is dropped.
-    cron_stop: Sender<()>,
+    /// Ends the cron and the memory thread when it is dropped.
+    chores_stop: Sender<()>,
     disk: DiskThreads,
     threads: Vec<JoinHandle<()>>,
     signals: SigSet,
@@ -183,9 +187,11 @@ fn start(loaded: Loaded) -> Result<Server, String> {
     threads.push(spawn("forgekv-monitor", move || watcher.watch(&watched))?);
 
     let disk = dataset::start(&state, recovery, &seats)?;
-    let (cron_stop, cron_stopped) = bounded(0);
+    let (chores_stop, cron_stopped) = bounded(0);
+    let memory_stopped = cron_stopped.clone();
     let (cron_state, cron_seats) = (state.clone(), seats.clone());
     threads.push(spawn("forgekv-cron", move || cron(&cron_state, &cron_seats, &cron_stopped))?);
+    threads.push(spawn("forgekv-memory", move || prepare_memory(&memory_stopped))?);
     announce(&state);
     supervisor.ready();
     Ok(Server {
@@ -194,7 +200,7 @@ fn start(loaded: Loaded) -> Result<Server, String> {
         monitor,
         acceptor_waker,
         stopped,
-        cron_stop,
+        chores_stop,
         disk,
         threads,
         signals,
@@ -231,7 +237,7 @@ impl Server {
                 log::warning("A worker is still busy; its command is not waited for.");
             }
         }
-        drop(self.cron_stop);
+        drop(self.chores_stop);
         self.monitor.stop();
         let closed = self.disk.stop(&self.state);
         if !self.pidfile.is_empty() {
@@ -455,6 +461,17 @@ fn sweep_cold(state: Arc<ServerState>) {
         state.cold_expiry.end();
     };
     all.keyspace.send(Errand::Run(Box::new(piece)));
+}
+
+/// The memory thread: has memory supplied before workers touch it, while they take more.
+fn prepare_memory(stopped: &Receiver<()>) {
+    sys::yield_to_all();
+    let mut ahead = Ahead::new();
+    let mut pause = MEMORY_IDLE;
+    while stopped.recv_timeout(pause).is_err_and(|end| end.is_timeout()) {
+        let is_growing = ahead.fill() | pages::prepare();
+        pause = if is_growing { MEMORY_GROWING } else { (pause * 2).min(MEMORY_IDLE) };
+    }
 }
 
 /// The cron thread: active expiry at every round, `hz` rounds a second or more; samples and idle clients now and then.

@@ -524,6 +524,32 @@ fn memory_purge_gives_free_memory_back() {
     });
 }
 
+#[test]
+fn a_collection_that_grows_finds_most_of_its_memory_there() {
+    if forgekv_only("looks at the server's threads") || warm_only("keys that leave RAM give memory back") {
+        return;
+    }
+    let server = Server::with_args(&["--workers", "1"]);
+    let mut client = server.connect();
+    let blank = "x".repeat(1000);
+    for _ in 0..5_000 {
+        let push = ["RPUSH", "big"].into_iter().chain([&blank[..]; 20]);
+        client.int(&push.collect::<Vec<_>>());
+    }
+    // The minor faults of a thread by its name; spare ones serve like workers.
+    let faults = |name: &str| -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+        let stats = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
+        let of_name = stats.filter(|stat| stat.contains(&format!("(forgekv-{name}")));
+        let fields =
+            of_name.map(|stat| stat.rsplit(')').next().unwrap().split(' ').nth(8).unwrap().to_owned());
+        fields.map(|faults| faults.parse::<u64>().unwrap()).sum()
+    };
+    let (ahead, late) = (faults("memory"), faults("worker") + faults("spare"));
+    // Of 100 MB, in 50 huge pages or 25,000 others.
+    assert!(ahead >= 45 && late < 6_000, "{ahead} faults ahead, {late} of workers");
+}
+
 // ---- LOLWUT
 
 #[test]

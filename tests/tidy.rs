@@ -57,6 +57,7 @@ const UNSAFE_FILES: &[&str] = &[
     "storage/src/fs/cached.rs",
     "src/main.rs",
     "src/allocator.rs",
+    "src/allocator/ahead.rs",
     "src/sys.rs",
     "src/store/lock.rs",
     "src/store/pages.rs",

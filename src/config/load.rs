@@ -194,10 +194,8 @@ impl Loader {
 
     /// Takes a directive that may repeat.
     fn collect(&mut self, name: &str, values: &[&str], depth: usize) -> Result<(), Refusal> {
-        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         match name {
             "include" => values.iter().try_for_each(|pattern| self.include(pattern, depth + 1))?,
-            "user" => self.config.values.users.push(owned(values)),
             "rename-command" => {
                 self.config.values.renamed_commands.push((values[0].to_owned(), values[1].to_owned()));
             }

@@ -41,14 +41,6 @@ pub struct Values {
 
     /// Password of the default user, or empty.
     pub requirepass: String,
-    /// Path of the ACL file, or empty.
-    pub aclfile: String,
-    /// Entries kept by ACL LOG.
-    pub acllog_max_len: usize,
-    /// Whether a new user may use every channel.
-    pub acl_pubsub_allchannels: bool,
-    /// The words of each `user` line, in order: name, then rules.
-    pub users: Vec<Vec<String>>,
     /// Each `rename-command` line: the old name and the new one; an empty new name removes the command.
     pub renamed_commands: Vec<(String, String)>,
     /// Who may use DEBUG.
@@ -68,8 +60,6 @@ pub struct Values {
     pub lfu_log_factor: u32,
     /// Minutes after which the LFU counter halves; 0 is never.
     pub lfu_decay_time: u32,
-    /// Effort of active expiry, from 1 to 10.
-    pub active_expire_effort: u32,
     /// The sizes up to which collections stay compact.
     pub limits: EncodingLimits,
 
@@ -118,12 +108,6 @@ pub struct Values {
     pub hz: u32,
     /// Milliseconds after which a running script makes other clients see BUSY; 0 is never.
     pub busy_reply_threshold_ms: u64,
-    /// Microseconds from which a command enters the slow log; -1 turns the log off.
-    pub slowlog_log_slower_than_us: i64,
-    /// Entries kept by the slow log.
-    pub slowlog_max_len: usize,
-    /// Milliseconds from which an event enters the latency monitor; 0 turns it off.
-    pub latency_monitor_threshold_ms: u64,
     /// Whether each command's latency distribution is kept.
     pub latency_tracking: bool,
     /// The percentiles INFO shows of those distributions.
@@ -198,7 +182,6 @@ pub struct EncodingLimits {
     pub hash_max_listpack_value: usize,
     /// Positive: entries of a node. Negative, -1 to -5: 4, 8, 16, 32 or 64 KiB of a node.
     pub list_max_listpack_size: i32,
-    pub list_compress_depth: u32,
     pub set_max_intset_entries: usize,
     pub set_max_listpack_entries: usize,
     pub set_max_listpack_value: usize,

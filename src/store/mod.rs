@@ -30,7 +30,7 @@ pub mod loading;
 pub mod lock;
 pub mod notify;
 pub mod object;
-mod pages;
+pub mod pages;
 pub mod residence;
 pub mod scan;
 mod segment;

@@ -92,24 +92,24 @@ impl Object {
 
     /// Is it a few bytes in one piece, so that a clone copies all of it?
     pub fn is_small(&self) -> bool {
-        self.small_bytes().is_some()
+        self.small_memory().is_some()
     }
 
-    /// The bytes of a collection that is one piece of memory.
-    fn small_bytes(&self) -> Option<&[u8]> {
+    /// The memory of a collection that is one piece of it.
+    fn small_memory(&self) -> Option<&[u8]> {
         match self {
             Self::String(_) | Self::Stream(_) => None,
-            Self::List(list) => list.small_bytes(),
-            Self::Set(set) => set.small_bytes(),
-            Self::Hash(hash) => hash.small_bytes(),
-            Self::Zset(zset) => zset.small_bytes(),
+            Self::List(list) => list.small_memory(),
+            Self::Set(set) => set.small_memory(),
+            Self::Hash(hash) => hash.small_memory(),
+            Self::Zset(zset) => zset.small_memory(),
         }
     }
 
     /// Asks for the ends of a collection that is one piece of memory. What is between follows in order.
     #[inline]
     pub fn prefetch(&self) {
-        if let Some(bytes) = self.small_bytes() {
+        if let Some(bytes) = self.small_memory() {
             bytes.iter().step_by(64).take(4).chain(bytes.last()).for_each(prefetch);
         }
     }

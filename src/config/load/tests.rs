@@ -63,10 +63,18 @@ fn lines_of_a_list_add_up_and_replace_the_default() {
 }
 
 #[test]
-fn renames_and_users_are_kept_for_their_owners() {
-    let loaded = load("rename-command FLUSHALL \"\"\nuser alice on >p ~*\n").unwrap();
+fn renames_are_kept_for_the_command_table() {
+    let loaded = load("rename-command FLUSHALL \"\"\n").unwrap();
     assert_eq!(loaded.config.renamed_commands, [("FLUSHALL".to_owned(), String::new())]);
-    assert_eq!(loaded.config.users, [["alice", "on", ">p", "~*"]]);
+}
+
+#[test]
+fn a_user_that_nobody_will_check_is_reported_without_its_password() {
+    let loaded = load("user alice on >hunter2 ~*\naclfile users.acl\n").unwrap();
+    let [user, file] = &loaded.notices[..] else { panic!("{:?}", loaded.notices) };
+    assert!(user.starts_with("'user' is accepted for compatibility and has no effect"), "{user}");
+    assert!(!user.contains("hunter2"), "{user}");
+    assert!(file.starts_with("'aclfile' is accepted for compatibility and has no effect"), "{file}");
 }
 
 #[test]

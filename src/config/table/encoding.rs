@@ -28,13 +28,7 @@ pub(super) const ROWS: &[Directive] = &[
         "Size of a list's node: entries if positive, -1 to -5 for 4 to 64 KiB.",
     )
     .alias(&["list-max-ziplist-size"]),
-    here(
-        "list-compress-depth",
-        int(INT_MAX),
-        "0",
-        |v, text| v.limits.list_compress_depth = number(text),
-        "Nodes at each end of a list that are not compressed; 0 compresses none.",
-    ),
+    accepted("list-compress-depth", int(INT_MAX), "0", "no node of a list is compressed"),
     here(
         "set-max-intset-entries",
         int(i64::MAX),

@@ -57,12 +57,11 @@ pub(super) const ROWS: &[Directive] = &[
         |v, text| v.lfu_decay_time = number(text),
         "Minutes after which an unused key's counter goes down; 0 is never.",
     ),
-    here(
+    accepted(
         "active-expire-effort",
         positive(10),
         "1",
-        |v, text| v.active_expire_effort = number(text),
-        "How much time removing expired keys may take, from 1 to 10.",
+        "keys that are due are deleted promptly whatever it says",
     ),
     accepted("lazyfree-lazy-eviction", Kind::Bool, "no", LAZY),
     accepted("lazyfree-lazy-expire", Kind::Bool, "no", LAZY),

@@ -1,7 +1,7 @@
-//! Rows: passwords, users, and who may do what.
+//! Rows: the password, users, and who may do what.
 
 use super::super::values::{ProtectedAction, Values};
-use super::{Directive, PROTECTED_ACTION, accepted, here, int, number, word};
+use super::{Directive, PROTECTED_ACTION, accepted, here, int, word};
 use crate::config::kind::Kind;
 
 pub(super) const ROWS: &[Directive] = &[
@@ -13,34 +13,11 @@ pub(super) const ROWS: &[Directive] = &[
         "Password of the default user; empty for none.",
     )
     .secret(),
-    // `user` and `rename-command` repeat: the loader collects their words.
-    Directive {
-        applies: true,
-        ..accepted("user", Kind::Line(1, usize::MAX), "", "A user and its ACL rules.")
-    }
-    .secret(),
-    here(
-        "aclfile",
-        Kind::Text,
-        "",
-        |v, text| v.aclfile = text.to_owned(),
-        "A file of `user` lines, that ACL SAVE and ACL LOAD use; not together with `user` lines here.",
-    )
-    .immutable(),
-    here(
-        "acllog-max-len",
-        int(i64::MAX),
-        "128",
-        |v, text| v.acllog_max_len = number(text),
-        "Entries kept by ACL LOG.",
-    ),
-    here(
-        "acl-pubsub-default",
-        Kind::Choice(&["allchannels", "resetchannels"]),
-        "resetchannels",
-        |v, text| v.acl_pubsub_allchannels = text == "allchannels",
-        "Channels a new user may use.",
-    ),
+    accepted("user", Kind::Line(1, usize::MAX), "", USERS).secret(),
+    accepted("aclfile", Kind::Text, "", USERS).immutable(),
+    accepted("acllog-max-len", int(i64::MAX), "128", USERS),
+    accepted("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", USERS),
+    // It repeats: the loader collects its words.
     Directive {
         applies: true,
         ..accepted("rename-command", Kind::Line(2, 2), "", "Gives a command another name, or none at all.")
@@ -65,6 +42,7 @@ pub(super) const ROWS: &[Directive] = &[
     accepted("loadmodule", Kind::Line(1, usize::MAX), "", MODULES),
 ];
 
+const USERS: &str = "there is no user but `default`, who may do everything; `requirepass` is its password";
 const MODULES: &str = "modules are not supported and are not loaded";
 
 fn action(text: &str) -> ProtectedAction {

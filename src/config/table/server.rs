@@ -79,27 +79,9 @@ pub(super) const ROWS: &[Directive] = &[
         "Milliseconds after which a running script makes other clients see BUSY.",
     )
     .alias(&["lua-time-limit"]),
-    here(
-        "slowlog-log-slower-than",
-        Kind::Int(-1, i64::MAX),
-        "10000",
-        |v, text| v.slowlog_log_slower_than_us = number(text),
-        "Microseconds from which a command enters the slow log; -1 turns it off.",
-    ),
-    here(
-        "slowlog-max-len",
-        int(i64::MAX),
-        "128",
-        |v, text| v.slowlog_max_len = number(text),
-        "Entries kept by the slow log.",
-    ),
-    here(
-        "latency-monitor-threshold",
-        int(i64::MAX),
-        "0",
-        |v, text| v.latency_monitor_threshold_ms = number(text),
-        "Milliseconds from which an event enters the latency monitor; 0 turns it off.",
-    ),
+    accepted("slowlog-log-slower-than", Kind::Int(-1, i64::MAX), "10000", SLOW_LOG),
+    accepted("slowlog-max-len", int(i64::MAX), "128", SLOW_LOG),
+    accepted("latency-monitor-threshold", int(i64::MAX), "0", "there is no latency monitor"),
     here(
         "latency-tracking",
         Kind::Bool,
@@ -169,6 +151,7 @@ pub(super) const ROWS: &[Directive] = &[
     accepted("lua-replicate-commands", Kind::Line(1, 1), "", "scripts always replicate their effects"),
 ];
 
+const SLOW_LOG: &str = "there is no slow log";
 const SYSLOG: &str = "the log goes to standard output or to `logfile`";
 const TITLE: &str = "the process keeps its name";
 const OOM: &str = "nothing forks, and the process's score is left to whoever starts it";

@@ -170,6 +170,14 @@ impl Hash {
         }
     }
 
+    /// The memory where those are, found without looking there.
+    pub fn small_memory(&self) -> Option<&[u8]> {
+        match &self.repr {
+            Repr::Small(small) => Some(small.listpack().raw_memory()),
+            Repr::Table(_) => None,
+        }
+    }
+
     /// Number of fields, with those that have expired and are not removed yet.
     pub fn len(&self) -> usize {
         match &self.repr {

@@ -109,10 +109,10 @@ enum Repr {
 }
 
 impl List {
-    /// The bytes of a list that is one listpack.
-    pub fn small_bytes(&self) -> Option<&[u8]> {
+    /// The memory of a list that is one listpack, found without looking there.
+    pub fn small_memory(&self) -> Option<&[u8]> {
         match &self.0 {
-            Repr::Listpack(listpack) => Some(listpack.as_bytes()),
+            Repr::Listpack(listpack) => Some(listpack.raw_memory()),
             Repr::Quicklist(_) => None,
         }
     }

@@ -18,21 +18,23 @@
 //! * [`Listpack::from_bytes`] is the one way in for bytes from outside, and it checks all of them. Everything else
 //!   trusts the lengths it meets; slices are still bounds-checked.
 //! * The capacity grows by the allocator's classes, which are those of Redis's: a listpack takes as much memory as there.
+//!   Room is kept at the end that grows (see `memory`).
 //! * It does not know what the elements mean: pairs, tuples and their order belong to the types that use it.
 
 mod element;
+mod memory;
 mod validate;
 
 use std::fmt;
 use std::iter::FusedIterator;
 
 use super::Malformed;
-use crate::util::capacity::{give_back, reserve};
 use crate::util::number::parse_i64;
 
 pub use element::Element;
 
 use element::{Decoded, backlen_width, decode, decode_backlen};
+use memory::Memory;
 
 /// Bytes before the first element.
 const HEADER_LEN: usize = 6;
@@ -54,21 +56,21 @@ impl Position {
 }
 
 /// A listpack.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Listpack {
-    bytes: Vec<u8>,
+    memory: Memory,
 }
 
 impl Listpack {
     /// An empty listpack.
     pub fn new() -> Self {
-        Self { bytes: vec![HEADER_LEN as u8 + 1, 0, 0, 0, 0, 0, END] }
+        Self { memory: Memory::of(vec![HEADER_LEN as u8 + 1, 0, 0, 0, 0, 0, END]) }
     }
 
     /// Takes bytes from outside after checking all of them.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Malformed> {
         validate::validate(&bytes)?;
-        Ok(Self { bytes })
+        Ok(Self { memory: Memory::of(bytes) })
     }
 
     /// A listpack of these elements.
@@ -79,8 +81,15 @@ impl Listpack {
     }
 
     /// All its bytes, as DUMP holds them.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.memory.bytes()
+    }
+
+    /// The memory where they are, with room before them or not: found without looking there.
+    #[inline]
+    pub fn raw_memory(&self) -> &[u8] {
+        self.memory.raw()
     }
 
     /// How many elements it has. Above 65534 it counts them.
@@ -93,43 +102,44 @@ impl Listpack {
 
     /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
-        self.bytes[HEADER_LEN] == END
+        self.as_bytes()[HEADER_LEN] == END
     }
 
     /// Its length in bytes.
     pub fn size_bytes(&self) -> usize {
-        self.bytes.len()
+        self.memory.len()
     }
 
     /// Bytes of heap memory.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.memory.capacity()
     }
 
     /// Whether `more` bytes can be added. Whoever adds elements of unbounded length asks first.
     pub fn can_add(&self, more: usize) -> bool {
-        more <= BYTES_MAX.saturating_sub(self.bytes.len())
+        more <= BYTES_MAX.saturating_sub(self.size_bytes())
     }
 
     /// The first element's position.
     pub fn first(&self) -> Option<Position> {
-        self.element_at(HEADER_LEN)
+        element_at(self.as_bytes(), HEADER_LEN)
     }
 
     /// The last element's position.
     pub fn last(&self) -> Option<Position> {
-        self.element_before(self.end())
+        element_before(self.as_bytes(), self.end())
     }
 
     /// The position after `position`.
     #[inline]
     pub fn next(&self, position: Position) -> Option<Position> {
-        self.element_at(self.end_of(position))
+        let bytes = self.as_bytes();
+        element_at(bytes, position.end_in(bytes))
     }
 
     /// The position before `position`.
     pub fn prev(&self, position: Position) -> Option<Position> {
-        self.element_before(position.at())
+        element_before(self.as_bytes(), position.at())
     }
 
     /// The position of the element with this index; negative ones count from the end, from −1. It walks from the
@@ -150,26 +160,28 @@ impl Listpack {
     /// The element at `position`.
     #[inline]
     pub fn get(&self, position: Position) -> Element<'_> {
-        self.decode(position.at()).element
+        decoded(self.as_bytes(), position.at()).element
     }
 
     /// The elements from the first to the last; it goes from both ends.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { listpack: self, front: HEADER_LEN, back: self.end() }
+        Iter { bytes: self.as_bytes(), front: HEADER_LEN, back: self.end() }
     }
 
     /// The elements from `position` to the last.
     pub fn iter_from(&self, position: Position) -> Iter<'_> {
-        Iter { listpack: self, front: position.at(), back: self.end() }
+        Iter { front: position.at(), ..self.iter() }
     }
 
     /// The first element from `from` on that has the text `value`, looking at each `skip + 1`th only.
     pub fn find(&self, from: Position, value: &[u8], skip: usize) -> Option<Position> {
+        let bytes = self.as_bytes();
         // Read at the first integer met: many listpacks have none.
         let mut integer: Option<Option<i64>> = None;
-        let mut position = from;
+        let mut at = from.at();
         loop {
-            let found = match self.get(position) {
+            let Decoded { element, len } = decoded(bytes, at);
+            let found = match element {
                 // Texts of one length mostly differ in their ends; only few are compared as a whole.
                 Element::Bytes(bytes) => {
                     bytes.len() == value.len() && bytes.last() == value.last() && bytes == value
@@ -177,11 +189,13 @@ impl Listpack {
                 Element::Int(number) => *integer.get_or_insert_with(|| parse_i64(value)) == Some(number),
             };
             if found {
-                return Some(position);
+                return Some(Position(at as u32));
             }
-            for _ in 0..=skip {
-                position = self.next(position)?;
+            at += len + backlen_width(len);
+            for _ in 0..skip {
+                at = element_at(bytes, at)?.end_in(bytes);
             }
+            element_at(bytes, at)?;
         }
     }
 
@@ -218,7 +232,7 @@ impl Listpack {
     /// Removes `count` elements from `position` on, or as many as there are, and gives the position of the one after them.
     pub fn remove_many(&mut self, position: Position, count: usize) -> Option<Position> {
         self.splice(Some(position), count, &[]);
-        self.element_at(position.at())
+        element_at(self.as_bytes(), position.at())
     }
 
     /// Removes `removed` elements from `position` on, or as many as there are, and puts `elements` in their place; `None`
@@ -227,35 +241,25 @@ impl Listpack {
     /// # Panics
     /// If the result has more than [`BYTES_MAX`] bytes.
     pub fn splice(&mut self, position: Option<Position>, removed: usize, elements: &[Element<'_>]) {
+        let bytes = self.as_bytes();
         let start = position.map_or(self.end(), Position::at);
         let (mut gone, mut tail) = (0, start);
-        while gone < removed && self.bytes[tail] != END {
-            tail = self.end_of(Position(tail as u32));
+        while gone < removed && bytes[tail] != END {
+            tail = Position(tail as u32).end_in(bytes);
             gone += 1;
         }
-        let added: usize = elements.iter().map(Element::encoded_len).sum();
-        let old_len = self.bytes.len();
-        let new_len = old_len - (tail - start) + added;
-        assert!(new_len <= BYTES_MAX.max(old_len), "callers ask whether a listpack can take so much");
-        if new_len > old_len {
-            reserve(&mut self.bytes, new_len - old_len);
-            self.bytes.resize(new_len, 0);
-        }
-        self.bytes.copy_within(tail..old_len, start + added);
-        self.bytes.truncate(new_len);
-        let mut at = start;
-        for element in elements {
-            at = element.encode(&mut self.bytes, at);
-        }
-        self.bytes[..4].copy_from_slice(&(new_len as u32).to_le_bytes());
+        let added = elements.iter().map(Element::encoded_len).sum();
+        self.assert_can_add(added);
+        self.memory.replace(start, tail, added);
+        let bytes = self.memory.bytes_mut();
+        elements.iter().fold(start, |at, element| element.encode(bytes, at));
         self.count_changed(gone, elements.len());
-        give_back(&mut self.bytes);
     }
 
     /// Removes the elements from `position` on and gives them as a listpack of their own.
     pub fn split_off(&mut self, position: Position) -> Listpack {
         let mut rest = Self::new();
-        rest.append_bytes(&self.bytes[position.at()..self.end()], self.iter_from(position).count());
+        rest.append_bytes(&self.as_bytes()[position.at()..self.end()], self.iter_from(position).count());
         self.splice(Some(position), usize::MAX, &[]);
         rest
     }
@@ -265,27 +269,29 @@ impl Listpack {
     /// # Panics
     /// If the result has more than [`BYTES_MAX`] bytes.
     pub fn append(&mut self, other: &Listpack) {
-        self.append_bytes(&other.bytes[HEADER_LEN..other.end()], other.len());
+        self.append_bytes(&other.as_bytes()[HEADER_LEN..other.end()], other.len());
     }
 
     /// Gives back memory that it does not need, as before it rests.
     pub fn shrink_to_fit(&mut self) {
-        self.bytes.shrink_to_fit();
+        self.memory.shrink_to_fit();
     }
 
     fn append_bytes(&mut self, elements: &[u8], count: usize) {
-        let new_len = self.bytes.len() + elements.len();
-        assert!(new_len <= BYTES_MAX, "callers ask whether a listpack can take so much");
-        reserve(&mut self.bytes, elements.len());
-        self.bytes.pop();
-        self.bytes.extend_from_slice(elements);
-        self.bytes.push(END);
-        self.bytes[..4].copy_from_slice(&(new_len as u32).to_le_bytes());
+        let end = self.end();
+        self.assert_can_add(elements.len());
+        self.memory.replace(end, end, elements.len());
+        self.memory.bytes_mut()[end..end + elements.len()].copy_from_slice(elements);
         self.count_changed(0, count);
     }
 
+    fn assert_can_add(&self, more: usize) {
+        assert!(self.can_add(more), "callers ask whether a listpack can take so much");
+    }
+
     fn header_count(&self) -> u16 {
-        u16::from_le_bytes([self.bytes[4], self.bytes[5]])
+        let bytes = self.as_bytes();
+        u16::from_le_bytes([bytes[4], bytes[5]])
     }
 
     /// Keeps the header's count. Once unknown it stays unknown, as in Redis, until the listpack is empty.
@@ -295,40 +301,50 @@ impl Listpack {
             COUNT_UNKNOWN => COUNT_UNKNOWN,
             count => u16::try_from(usize::from(count) - removed + added).unwrap_or(COUNT_UNKNOWN),
         };
-        self.bytes[4..HEADER_LEN].copy_from_slice(&count.to_le_bytes());
+        self.memory.bytes_mut()[4..HEADER_LEN].copy_from_slice(&count.to_le_bytes());
     }
 
     /// Where the last byte is.
     fn end(&self) -> usize {
-        self.bytes.len() - 1
-    }
-
-    #[inline]
-    fn decode(&self, at: usize) -> Decoded<'_> {
-        decode(&self.bytes, at).expect("positions are those of elements, which were written or checked here")
-    }
-
-    /// Where the element at `position` ends, with its backlen.
-    #[inline]
-    fn end_of(&self, position: Position) -> usize {
-        let len = self.decode(position.at()).len;
-        position.at() + len + backlen_width(len)
-    }
-
-    #[inline]
-    fn element_at(&self, at: usize) -> Option<Position> {
-        (self.bytes[at] != END).then_some(Position(at as u32))
-    }
-
-    /// The position of the element that ends at `end`.
-    fn element_before(&self, end: usize) -> Option<Position> {
-        if end <= HEADER_LEN {
-            return None;
-        }
-        let len = decode_backlen(&self.bytes[..end]);
-        Some(Position((end - len - backlen_width(len)) as u32))
+        self.size_bytes() - 1
     }
 }
+
+impl Position {
+    /// Where its element ends, with its backlen.
+    #[inline]
+    fn end_in(self, bytes: &[u8]) -> usize {
+        let len = decoded(bytes, self.at()).len;
+        self.at() + len + backlen_width(len)
+    }
+}
+
+#[inline]
+fn decoded(bytes: &[u8], at: usize) -> Decoded<'_> {
+    decode(bytes, at).expect("positions are those of elements, which were written or checked here")
+}
+
+#[inline]
+fn element_at(bytes: &[u8], at: usize) -> Option<Position> {
+    (bytes[at] != END).then_some(Position(at as u32))
+}
+
+/// The position of the element that ends at `end`.
+fn element_before(bytes: &[u8], end: usize) -> Option<Position> {
+    if end <= HEADER_LEN {
+        return None;
+    }
+    let len = decode_backlen(&bytes[..end]);
+    Some(Position((end - len - backlen_width(len)) as u32))
+}
+
+impl PartialEq for Listpack {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Listpack {}
 
 impl Default for Listpack {
     fn default() -> Self {
@@ -354,7 +370,7 @@ impl<'a> IntoIterator for &'a Listpack {
 /// The elements of a listpack, from either end.
 #[derive(Clone)]
 pub struct Iter<'a> {
-    listpack: &'a Listpack,
+    bytes: &'a [u8],
     front: usize,
     back: usize,
 }
@@ -374,7 +390,7 @@ impl<'a> Iterator for Iter<'a> {
         if self.front >= self.back {
             return None;
         }
-        let Decoded { element, len } = self.listpack.decode(self.front);
+        let Decoded { element, len } = decoded(self.bytes, self.front);
         self.front += len + backlen_width(len);
         Some(element)
     }
@@ -385,9 +401,8 @@ impl DoubleEndedIterator for Iter<'_> {
         if self.front >= self.back {
             return None;
         }
-        let position = self.listpack.element_before(self.back)?;
-        self.back = position.at();
-        Some(self.listpack.get(position))
+        self.back = element_before(self.bytes, self.back)?.at();
+        Some(decoded(self.bytes, self.back).element)
     }
 }
 

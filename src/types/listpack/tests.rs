@@ -268,7 +268,7 @@ fn damaged_bytes_are_refused_or_safe_to_use() {
     for _ in 0..20_000 {
         let count = random.below(12);
         let values: Vec<Vec<u8>> = (0..count).map(|_| random_text(&mut random)).collect();
-        let mut bytes = Listpack::of(values.iter().map(|text| Element::new(text))).bytes;
+        let mut bytes = Listpack::of(values.iter().map(|text| Element::new(text))).as_bytes().to_vec();
         for _ in 0..=random.below(3) {
             let at = random.below(bytes.len());
             match random.below(3) {
@@ -287,4 +287,41 @@ fn damaged_bytes_are_refused_or_safe_to_use() {
         check(&listpack);
     }
     assert!(survived > 100, "some changes are harmless: {survived}");
+}
+
+#[test]
+fn an_end_that_grows_or_shrinks_moves_nothing_for_most_of_its_elements() {
+    let text = [b'x'; 30];
+    for front in [true, false] {
+        let mut listpack = Listpack::new();
+        let push = |listpack: &mut Listpack| match front {
+            true => listpack.push_front(Element::Bytes(&text)),
+            false => listpack.push_back(Element::Bytes(&text)),
+        };
+        let (mut moves, mut other_end) = (0, 0);
+        for _ in 0..2_000 {
+            push(&mut listpack);
+            let bytes = listpack.as_bytes().as_ptr_range();
+            let end = if front { bytes.end } else { bytes.start } as usize;
+            moves += usize::from(std::mem::replace(&mut other_end, end) != end);
+        }
+        assert!(moves < 60, "{moves} moves growing, front: {front}");
+        check(&listpack);
+        // A queue: what comes in at one end leaves at the other.
+        listpack.remove_many(listpack.seek(300).unwrap(), 1_690);
+        listpack.shrink_to_fit();
+        moves = 0;
+        for _ in 0..2_000 {
+            let grows_at = |listpack: &Listpack| {
+                let bytes = listpack.as_bytes().as_ptr_range();
+                if front { bytes.start as usize } else { bytes.end as usize }
+            };
+            let before = grows_at(&listpack);
+            push(&mut listpack);
+            moves += usize::from(grows_at(&listpack).abs_diff(before) != 32);
+            listpack.remove(if front { listpack.last() } else { listpack.first() }.unwrap());
+        }
+        assert!(moves < 400, "{moves} moves of a queue, front: {front}");
+        check(&listpack);
+    }
 }

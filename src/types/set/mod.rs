@@ -145,6 +145,15 @@ impl Set {
         }
     }
 
+    /// The memory where those are, found without looking there.
+    pub fn small_memory(&self) -> Option<&[u8]> {
+        match &self.repr {
+            Repr::Intset(intset) => Some(intset.as_bytes()),
+            Repr::Listpack(listpack) => Some(listpack.raw_memory()),
+            Repr::Table(_) => None,
+        }
+    }
+
     /// Number of members.
     pub fn len(&self) -> usize {
         match &self.repr {

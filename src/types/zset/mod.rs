@@ -106,6 +106,14 @@ impl Zset {
         }
     }
 
+    /// The memory where those are, found without looking there.
+    pub fn small_memory(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Repr::Small(small) => Some(small.raw_memory()),
+            Repr::Tree(_) => None,
+        }
+    }
+
     /// How it is kept.
     pub fn encoding(&self) -> Encoding {
         match &self.0 {

@@ -47,6 +47,10 @@ impl Small {
         self.pairs.as_bytes()
     }
 
+    pub(super) fn raw_memory(&self) -> &[u8] {
+        self.pairs.raw_memory()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.pairs.len() / 2
     }

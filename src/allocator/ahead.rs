@@ -1,0 +1,228 @@
+//! Memory that is there before a worker asks for it.
+//!
+//! The kernel supplies memory when it is first touched, and clears it then: 2 MiB at once where huge pages are. That is 0.1 ms
+//! at best, and 2 to 25 ms where the pages of a virtual machine are supplied by its host in turn. Whoever grew a
+//! collection by one element waited for it, and whoever wanted that shard. A thread that serves nobody touches it before.
+//!
+//! * jemalloc takes address space in regions, each some larger than the one before, and hands out the newest from its lowest address
+//!   on. Where it has got is told by the hooks of an arena: what is left of a region is split from what is used.
+//! * [`Ahead::fill`] asks the kernel for what comes next (`MADV_POPULATE_WRITE`, Linux 5.14; without it nothing is done): as much
+//!   as an arena has taken since the last time, twice over, and at least one huge page. An arena that does
+//!   not grow is left alone, so that a huge page stays unused, or four after growing fast. Contents never change by this.
+//! * Regions stay mapped as long as the process lives (jemalloc's `retain`), so whatever is read here late is still an
+//!   address of the heap.
+
+use std::ffi::{c_uint, c_void};
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::libc;
+use tikv_jemalloc_sys as ffi;
+
+/// Bytes of a huge page, and the least that is asked for.
+const BLOCK: usize = 2 << 20;
+/// The most bytes that are asked for at once.
+const MOST: usize = 4 * BLOCK;
+/// How many times what was taken since the last time is asked for.
+const TIMES: usize = 2;
+/// Arenas that are looked after, by their numbers.
+const ARENAS: usize = 256;
+
+/// Addresses of the newest region of an arena, as its hooks tell them, which are called one at a time. Without a lock: whoever
+/// reads may be slow.
+struct Told {
+    start: AtomicUsize,
+    used: AtomicUsize,
+    end: AtomicUsize,
+}
+
+static TOLD: [Told; ARENAS] = [const { Told::new() }; ARENAS];
+
+impl Told {
+    const fn new() -> Self {
+        Self { start: AtomicUsize::new(0), used: AtomicUsize::new(0), end: AtomicUsize::new(0) }
+    }
+
+    fn begin(&self, start: usize, end: usize) {
+        self.end.store(0, Ordering::Release);
+        self.start.store(start, Ordering::Release);
+        self.used.store(start, Ordering::Release);
+        self.end.store(end, Ordering::Release);
+    }
+
+    /// Notes what is used of an extent that ends where the region does.
+    fn advance(&self, extent_end: usize, used: usize) {
+        if extent_end == self.end.load(Ordering::Relaxed) {
+            self.used.fetch_max(used, Ordering::Release);
+        }
+    }
+
+    /// `None` while a region begins.
+    fn region(&self) -> Option<Region> {
+        let end = self.end.load(Ordering::Acquire);
+        let (used, start) = (self.used.load(Ordering::Acquire), self.start.load(Ordering::Acquire));
+        let is_whole = end != 0 && end == self.end.load(Ordering::Acquire) && (start..=end).contains(&used);
+        is_whole.then_some(Region { start, used, end })
+    }
+}
+
+/// A region of an arena.
+#[derive(Clone, Copy)]
+struct Region {
+    start: usize,
+    /// What is below is in use.
+    used: usize,
+    end: usize,
+}
+
+/// jemalloc's own hooks, and the same with those that tell [`TOLD`].
+struct Hooks {
+    own: ffi::extent_hooks_t,
+    telling: ffi::extent_hooks_t,
+}
+
+static HOOKS: OnceLock<Hooks> = OnceLock::new();
+
+/// Looks after an arena from now on.
+#[expect(unsafe_code, reason = "the allocator is written in C")]
+pub(super) fn look_after(arena: c_uint) {
+    let Ok(name) = std::ffi::CString::new(format!("arena.{arena}.extent_hooks")) else { return };
+    let mut own: *const ffi::extent_hooks_t = ptr::null();
+    let mut len = size_of_val(&own);
+    // SAFETY: the name ends with a zero byte, and the control writes a pointer, for which there is room.
+    let failed =
+        unsafe { ffi::mallctl(name.as_ptr(), (&raw mut own).cast(), &raw mut len, ptr::null_mut(), 0) };
+    // SAFETY: an arena's hooks live as long as the process; a new arena has jemalloc's own.
+    let Some(own) = (unsafe { own.as_ref() }).filter(|_| failed == 0) else { return };
+    let hooks = HOOKS.get_or_init(|| Hooks {
+        own: *own,
+        telling: ffi::extent_hooks_t { alloc: Some(alloc), split: Some(split), ..*own },
+    });
+    let mut telling: *const ffi::extent_hooks_t = &raw const hooks.telling;
+    // SAFETY: the control reads a pointer of the length that is given. It leads to hooks that are never changed and live as long as
+    // the process, as `HOOKS` does. They do what jemalloc's own do. If the control fails, those stay.
+    let _ = unsafe {
+        ffi::mallctl(name.as_ptr(), ptr::null_mut(), ptr::null_mut(), (&raw mut telling).cast(), len)
+    };
+}
+
+/// A new region, or memory for jemalloc's own use, which is aligned to more than a page.
+#[expect(unsafe_code, reason = "called by C")]
+unsafe extern "C" fn alloc(
+    hooks: *mut ffi::extent_hooks_t,
+    wanted: *mut c_void,
+    size: usize,
+    alignment: usize,
+    zero: *mut bool,
+    commit: *mut bool,
+    arena: c_uint,
+) -> *mut c_void {
+    let Some(own) = HOOKS.get().and_then(|hooks| hooks.own.alloc) else { return ptr::null_mut() };
+    // A region that begins at a huge page has no ordinary ones there.
+    let stricter = if wanted.is_null() { alignment.max(BLOCK) } else { alignment };
+    // SAFETY: the arguments are those that the hook was called with, but for an alignment that fulfils the one asked for, and
+    // jemalloc's own does not look at `hooks`.
+    let memory = unsafe { own(hooks, wanted, size, stricter, zero, commit, arena) };
+    if !memory.is_null()
+        && alignment < BLOCK
+        && let Some(told) = TOLD.get(arena as usize)
+    {
+        told.begin(memory.addr(), memory.addr() + size);
+    }
+    memory
+}
+
+/// What was one extent becomes two, of which the first is about to be used: the rest of a region ends with it.
+#[expect(unsafe_code, reason = "called by C")]
+unsafe extern "C" fn split(
+    hooks: *mut ffi::extent_hooks_t,
+    extent: *mut c_void,
+    size: usize,
+    first: usize,
+    second: usize,
+    committed: bool,
+    arena: c_uint,
+) -> bool {
+    if let Some(told) = TOLD.get(arena as usize) {
+        told.advance(extent.addr() + size, extent.addr() + first);
+    }
+    let own = HOOKS.get().and_then(|hooks| hooks.own.split);
+    // SAFETY: the arguments are those that the hook was called with. Without a hook of its own, jemalloc is told of failure.
+    own.is_none_or(|own| unsafe { own(hooks, extent, size, first, second, committed, arena) })
+}
+
+/// What has been done for an arena so far.
+#[derive(Clone, Copy, Default)]
+struct Done {
+    start: usize,
+    used: usize,
+    /// What is below has been asked for.
+    filled: usize,
+}
+
+/// See the module.
+pub struct Ahead {
+    done: [Done; ARENAS],
+    is_possible: bool,
+}
+
+impl Ahead {
+    /// Nothing done so far.
+    #[expect(clippy::new_without_default, reason = "a large value, made once")]
+    pub fn new() -> Self {
+        Self { done: [Done::default(); ARENAS], is_possible: true }
+    }
+
+    /// Has memory supplied that growing arenas will need soon. Did one grow since the last call?
+    pub fn fill(&mut self) -> bool {
+        let mut any = false;
+        for (done, told) in self.done.iter_mut().zip(&TOLD) {
+            let Some(region) = told.region() else { continue };
+            if done.start != region.start {
+                *done = Done { start: region.start, used: region.start, filled: region.start };
+            }
+            let grown = region.used.saturating_sub(done.used);
+            if grown > 0 && self.is_possible {
+                any = true;
+                let (from, to) = wanted(region, grown, done.filled);
+                self.is_possible = (from..to).step_by(BLOCK).all(|at| supply(at, BLOCK.min(to - at)));
+                done.filled = done.filled.max(to);
+            }
+            done.used = region.used;
+        }
+        any
+    }
+}
+
+/// From where to where a region is to be supplied after it has grown so much. Nothing, if that is not in order.
+fn wanted(region: Region, grown: usize, filled: usize) -> (usize, usize) {
+    let most = region.used + (grown * TIMES).clamp(BLOCK, MOST);
+    let from = filled.max(region.used).next_multiple_of(BLOCK);
+    (from, most.next_multiple_of(BLOCK).min(region.end))
+}
+
+/// Asks for memory; false if the kernel can't do that.
+#[expect(unsafe_code, reason = "nix does not know this advice")]
+fn supply(at: usize, len: usize) -> bool {
+    // SAFETY: this advice changes no contents and unmaps nothing, whatever the addresses are, and they are the heap's.
+    unsafe { libc::madvise(ptr::without_provenance_mut(at), len, libc::MADV_POPULATE_WRITE) == 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_begins_behind_what_is_there_and_ends_with_the_region() {
+        let region = |used| Region { start: 0, used, end: 64 * BLOCK };
+        assert_eq!(wanted(region(1), 1, 0), (BLOCK, 2 * BLOCK));
+        assert_eq!(wanted(region(BLOCK), 1, 0), (BLOCK, 2 * BLOCK));
+        assert_eq!(wanted(region(BLOCK + 1), BLOCK, 2 * BLOCK), (2 * BLOCK, 4 * BLOCK));
+        assert_eq!(wanted(region(3 * BLOCK), BLOCK, 4 * BLOCK), (4 * BLOCK, 5 * BLOCK));
+        assert_eq!(wanted(region(40 * BLOCK), 40 * BLOCK, 0), (40 * BLOCK, 44 * BLOCK));
+        assert_eq!(wanted(region(63 * BLOCK), 40 * BLOCK, 0).1, 64 * BLOCK);
+        let (from, to) = wanted(region(64 * BLOCK), BLOCK, 0);
+        assert!(from >= to, "nothing is left");
+    }
+}
