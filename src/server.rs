@@ -334,7 +334,7 @@ fn seats(workers: usize) -> Result<(Vec<Arc<Seat>>, Vec<WorkerParts>), String> {
 /// wait for locks.
 fn serve_in_background(state: &Arc<ServerState>) {
     let weak = Arc::downgrade(state);
-    state.keyspace.connect_server(Box::new(move |keys| {
+    state.keyspace.connect_serve_later(Box::new(move |keys| {
         let Some(state) = weak.upgrade() else { return };
         let all = state.clone();
         let serve = move |_: &Keyspace| blocking::serve_later(&all, keys);

@@ -175,7 +175,7 @@ fn setbit(call: &mut Call<'_>) -> CommandResult {
     let key = call.key(1);
     let slot = call.db.find(&key);
     let (old_len, len) = (string_len(call, slot)?, (offset / 8) as usize + 1);
-    call.make_room(&key, slot, Room::up_to(len))?;
+    call.prepare_string(&key, slot, Room::up_to(len))?;
     let (before, is_changed) = call.db.edit_string(&key, slot, |value| {
         grow(value, len);
         let before = bits::set_bit(value, offset, bit);
@@ -317,7 +317,7 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
     let key = call.key(1);
     let slot = call.db.find(&key);
     let (old_len, len) = (string_len(call, slot)?, bitfield::required_len(&operations));
-    call.make_room(&key, slot, Room::up_to(len))?;
+    call.prepare_string(&key, slot, Room::up_to(len))?;
     let (replies, is_event) = call.db.edit_string(&key, slot, |value| {
         grow(value, len);
         let outcome = bitfield::execute(value, &operations);

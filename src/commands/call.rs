@@ -56,7 +56,7 @@ pub struct Call<'a> {
     pub stats: &'a ThreadStats,
     /// Lua of the executing thread; `None` until its first script, and while one runs.
     pub interpreter: &'a mut Option<Box<Interpreter>>,
-    /// Is it part of a transaction or a script? Then it must neither wait nor lock, and what it did can be undone by nobody.
+    /// Is it part of a transaction or a script? Then it must neither wait nor lock.
     pub is_nested: bool,
 }
 
@@ -156,10 +156,12 @@ impl<'a> Call<'a> {
         !self.is_nested && !is_replayed
     }
 
-    /// Before a string is edited: sees to it that nobody shares it and that it has room, if it is so long that copying it takes
-    /// long. The copy is made while the locks are released, with zeros up to `room.len`; the handler returns this error and runs
-    /// again then. It must then edit the string, or it would stay longer than it was.
-    pub fn make_room(&mut self, key: &Key<'_>, slot: Option<Slot>, room: Room) -> CommandResult {
+    /// To be called before a string is edited that may be long: makes sure that the edit copies nothing while the shard is held.
+    ///
+    /// A string of more than a megabyte that somebody shares, or that has no room for what comes, is copied with the locks released;
+    /// the copy has zeros up to `room.len`. The handler returns the error that this gives, and runs again when the copy is there.
+    /// It must then edit the string: otherwise that would stay longer than it was.
+    pub fn prepare_string(&mut self, key: &Key<'_>, slot: Option<Slot>, room: Room) -> CommandResult {
         let Some(slot) = slot.filter(|_| self.lets_others_in()) else { return Ok(()) };
         let made = self.answer::<[Arc<Vec<u8>>; 2]>();
         let moving = self.db.moving_string(key, slot, COPIED_BYTES_MAX, room.capacity);
@@ -193,11 +195,11 @@ impl<'a> Call<'a> {
 /// What a string that is to be edited must hold.
 #[derive(Clone, Copy)]
 pub struct Room {
-    /// So many bytes will it have at least, before anything is added at its end.
+    /// Its least length when it is edited: a shorter one is filled up with zeros.
     pub len: usize,
-    /// So many bytes will it have at least.
+    /// The bytes that it must have room for.
     pub capacity: usize,
-    /// More that a copy of it should have room for.
+    /// Bytes that a copy gets room for beside that, so that the next edits need none.
     pub spare: usize,
 }
 

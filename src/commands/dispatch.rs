@@ -53,8 +53,8 @@ pub enum Outcome {
     },
     /// A shard stayed busy: wait for it with [`Executor::await_shard`].
     Busy(BusyShard),
-    /// The log, or RAM, cannot take more just now.
-    LogBehind,
+    /// The log, RAM or the messages under way cannot take more just now: try again in a moment.
+    BackedUp,
     /// CLIENT PAUSE holds it back.
     Paused,
     /// It needs something from the disk; the connection is woken when that is there.
@@ -87,6 +87,7 @@ pub struct Executor {
     executed: Vec<u16>,
     /// The wall clock and the monotonic one when the round began.
     round_began: (UnixMs, time::Monotonic),
+    /// When the last turn ended, or the round began.
     turn_began: time::Monotonic,
     /// Lua, once a script has come.
     interpreter: Option<Box<Interpreter>>,
@@ -252,7 +253,7 @@ impl Executor {
             return outcome;
         }
         if self.is_backed_up(row.command.flags) {
-            return Outcome::LogBehind;
+            return Outcome::BackedUp;
         }
         let outcome = self.run(client, row, request, out);
         if let Outcome::Busy(BusyShard(shard)) = outcome

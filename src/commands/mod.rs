@@ -1,8 +1,12 @@
 //! What a command is, the path that every request takes, and the handlers.
 //!
-//! * `spec` is the row type, `table` joins the families' rows, `dispatch` is the path of a request, `keyspecs` finds a
-//!   command's keys, `call` is what a handler sees, `error` holds every error text, `state` what all threads share.
-//! * One file per family: its table first, then the handlers in the table's order.
+//! * What a command is: `spec` is the row type, `table` joins the families' rows, `keyspecs` finds a command's keys.
+//! * The path: `dispatch` takes every request from its words to its record in the log; `residence` has its keys in RAM before,
+//!   `outbox` tells others of it afterwards, `hotness` says whether prefetching pays. `nested` runs commands inside transactions and
+//!   scripts, `replay` those of the log.
+//! * What handlers use: `call` is what one sees of a request, `blocking` lets its client wait, `error` holds every error text, `limits`
+//!   the sizes of encodings, `state` what all threads share.
+//! * Everything else is a family: its table first, then the handlers in the table's order.
 //! * A handler never checks arity and never takes a lock; dispatch has done both.
 
 pub mod bitmaps;

@@ -135,7 +135,7 @@ fn append(call: &mut Call<'_>) -> CommandResult {
     if len > string_len_max(call) {
         return Err(CommandError::STRING_TOO_LONG);
     }
-    call.make_room(&key, Some(slot), Room { len: 0, capacity: len, spare: SPARE_MAX })?;
+    call.prepare_string(&key, Some(slot), Room { len: 0, capacity: len, spare: SPARE_MAX })?;
     call.db.edit_string(&key, Some(slot), |value| {
         extend(value, tail);
         ((), 1)
@@ -184,7 +184,7 @@ fn setrange(call: &mut Call<'_>) -> CommandResult {
     let len = range::patched_len(old_len, offset, patch.len(), string_len_max(call))
         .ok_or(CommandError::STRING_TOO_LONG)?;
     if !patch.is_empty() {
-        call.make_room(&key, slot, Room::up_to(len))?;
+        call.prepare_string(&key, slot, Room::up_to(len))?;
         call.db.edit_string(&key, slot, |value| {
             grow(value, len);
             range::patch(value, offset, patch);

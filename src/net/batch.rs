@@ -21,8 +21,8 @@ pub enum Stop {
     Budget,
     /// The next command's shard is busy.
     Busy(BusyShard),
-    /// The next command writes and the log is behind.
-    LogBehind,
+    /// The next command waits until the log, RAM or the messages under way can take more.
+    BackedUp,
     /// The next command waits for CLIENT UNPAUSE.
     Paused,
     /// The next command waits for the disk.
@@ -97,7 +97,7 @@ impl Batch {
                         Some(Stop::Blocked)
                     }
                     Outcome::Busy(shard) => Some(Stop::Busy(shard)),
-                    Outcome::LogBehind => Some(Stop::LogBehind),
+                    Outcome::BackedUp => Some(Stop::BackedUp),
                     Outcome::Paused => Some(Stop::Paused),
                     Outcome::AwaitDisk => Some(Stop::AwaitDisk),
                 };

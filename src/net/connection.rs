@@ -43,8 +43,8 @@ pub enum TurnEnd {
     Again,
     /// A shard is busy.
     AwaitShard(BusyShard),
-    /// The log is behind.
-    AwaitLog,
+    /// The log, RAM or the messages under way cannot take more just now: to be tried again in a moment.
+    BackedUp,
     /// CLIENT PAUSE.
     Paused,
     /// Something is read from disk; whoever reads it wakes the connection.
@@ -83,17 +83,19 @@ pub struct Connection {
     gates: VecDeque<(u64, u64)>,
     /// How many bytes the command in `pending` lacks at least.
     missing: usize,
-    /// Might the socket have bytes? Edge-triggered readiness says so once.
+    /// May the socket have bytes? The poll says so once (it is edge-triggered), and reads find out.
     readable: bool,
-    /// Has the peer said that it sends no more? Then only the end of the stream has been read when it has been read.
+    /// Has the peer said that it sends no more? Then a short read says nothing: the end of the stream must be read.
     is_ending: bool,
+    /// May the socket take bytes?
     writable: bool,
-    /// Is the buffer worth parsing, or does it hold half a command that was looked at already?
+    /// May `pending` hold a whole command? Not when it was looked at and the command has not arrived whole.
     unparsed: bool,
+    /// Since when more is unsent than the soft limit of its class allows.
     over_soft_limit_since: Option<UnixMs>,
     /// Is it in its worker's list of connections that wait for the log?
     pub is_listed_as_gated: bool,
-    /// Its place in its worker's list of waits that end at some time.
+    /// When its wait ends, in nanoseconds since the worker began: its place in the worker's list.
     pub deadline: Option<u64>,
     /// Is it in its worker's list of commands that wait for the log?
     pub is_listed_as_syncing: bool,
@@ -275,13 +277,14 @@ impl Connection {
         self.client.reply_mode == ReplyMode::On
     }
 
+    /// How the turn ends when processing stopped before the input was used up.
     fn stopped(&mut self, stop: Stop) -> TurnEnd {
         self.unparsed = true;
         match stop {
             Stop::Budget | Stop::NeedMore(_) => TurnEnd::Again,
             Stop::Blocked => TurnEnd::Blocked,
             Stop::Busy(shard) => TurnEnd::AwaitShard(shard),
-            Stop::LogBehind => TurnEnd::AwaitLog,
+            Stop::BackedUp => TurnEnd::BackedUp,
             Stop::Paused => TurnEnd::Paused,
             Stop::AwaitDisk => TurnEnd::AwaitDisk,
             Stop::Closing => TurnEnd::Idle,
@@ -319,6 +322,7 @@ impl Connection {
         stop
     }
 
+    /// Notes a read of `received` bytes into a buffer of `room`.
     fn account(&mut self, kit: &Kit, received: usize, room: usize) {
         // A short read has emptied the socket: edge-triggered readiness will tell when more comes. It has told of the end
         // already when that came with what was read.

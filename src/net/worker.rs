@@ -35,7 +35,7 @@ use crate::util::time;
 /// The waker's token; connections have their slab index plus one.
 pub const WAKER: Token = Token(0);
 const EVENTS: usize = 256;
-/// How long connections wait that nobody will wake (the log is behind).
+/// How long connections wait that nobody will wake.
 const RETRY: Duration = Duration::from_millis(1);
 /// The longest wait for the end of a pause before the clock is looked at again.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -69,8 +69,8 @@ pub struct Core {
     pub(super) places: Slab<Place>,
     /// Connections that have something to do, each at most once per cause.
     pub(super) ready: VecDeque<usize>,
-    /// Connections that wait for the log to catch up.
-    behind: Vec<usize>,
+    /// Connections whose next command the log, RAM or the messages under way could not take: tried again each [`RETRY`].
+    backed_up: Vec<usize>,
     /// Connections that CLIENT PAUSE holds back.
     paused: Vec<usize>,
     /// Connections whose replies wait for the durable mark.
@@ -144,7 +144,7 @@ impl Core {
             mail,
             places: Slab::new(),
             ready: VecDeque::new(),
-            behind: Vec::new(),
+            backed_up: Vec::new(),
             paused: Vec::new(),
             gated: Vec::new(),
             syncing: Vec::new(),
@@ -191,7 +191,7 @@ impl Core {
         if !self.unsent.is_empty() || !self.ready.is_empty() || self.stopping {
             return Some(Duration::ZERO);
         }
-        if !self.behind.is_empty() {
+        if !self.backed_up.is_empty() {
             return Some(RETRY);
         }
         let wait = self.deadlines.first().map(|&(deadline, _)| {
@@ -207,6 +207,7 @@ impl Core {
         wait.into_iter().chain(pause).min().map(|timeout| timeout.min(WAIT_MAX))
     }
 
+    /// Nanoseconds since the worker began, as `deadlines` counts.
     fn nanos(&self) -> u64 {
         time::Monotonic::now().nanos_since(self.began)
     }
@@ -407,7 +408,7 @@ impl Core {
                     self.ready.push_back(index);
                 }
             }
-            TurnEnd::AwaitLog => self.behind.push(index),
+            TurnEnd::BackedUp => self.backed_up.push(index),
             TurnEnd::Paused => self.paused.push(index),
             TurnEnd::Idle | TurnEnd::AwaitDisk | TurnEnd::Blocked | TurnEnd::Close => {}
         }
@@ -416,9 +417,9 @@ impl Core {
         }
     }
 
-    /// Lets go on whoever waited for time to pass.
+    /// Lets those go on who waited for a moment, or for the end of a pause.
     fn retry(&mut self, kit: &mut Kit) {
-        self.ready.extend(std::mem::take(&mut self.behind));
+        self.ready.extend(std::mem::take(&mut self.backed_up));
         if !self.paused.is_empty() && self.state.pause.at(kit.executor.now()).is_none() {
             self.ready.extend(std::mem::take(&mut self.paused));
         }
@@ -484,7 +485,7 @@ impl Core {
         }
     }
 
-    /// Lists that still name the index do no harm: a look too many at whoever gets the place next.
+    /// Ends a connection. Lists that still name its index do no harm: whoever gets the place next is looked at once too often.
     fn close(&mut self, index: usize, mut connection: Box<Connection>) {
         self.places.remove(index);
         if let Some(deadline) = connection.deadline {
@@ -496,7 +497,8 @@ impl Core {
         self.state.clients.remove(connection.client.id());
     }
 
-    /// Closes connections that have not read for too long. What they are told checks that as well, but it may be over.
+    /// Closes connections that have left too much unread for too long. Sending checks that as well, but there may be nothing more to
+    /// send.
     fn close_slow(&mut self, kit: &Kit) {
         for (index, place) in &mut self.places {
             if let Place::Here(connection) = place

@@ -40,7 +40,8 @@ impl Subscription {
     }
 }
 
-/// All subscriptions to one thing, sorted by worker. Changed by copying if a message under way holds it, so whoever publishes only clones an `Arc`.
+/// All subscriptions to one thing, sorted by worker. It is copied before a change if a message under way holds it, so whoever
+/// publishes only clones an `Arc`.
 #[derive(Clone, Debug, Default)]
 pub struct Audience {
     by_worker: Vec<Vec<Arc<Subscription>>>,

@@ -8,19 +8,22 @@
 //! * Nothing here allocates for a reply or knows who asked.
 //! * A command's keys are in RAM before it runs ([`residence`](super::residence)), so what a lookup does not find does not
 //!   exist. A tombstone is not found.
-//! * The epoch is read once, when all locks are held (DESIGN §5). `change` has what changes keys, `fields` what is special about
-//!   hashes, `whole` what is done to databases.
+//! * The epoch is read once, when all locks are held (DESIGN §5).
+//!
+//! `lookup` finds keys, `change` changes them, `typed` does both for values that are no strings, `fields` has what is special about
+//! hashes and `whole` what is done to databases. `tell` and `interest` note whom a change concerns, `part` is a command inside
+//! another operation, `undo` takes one back, and `commit` ends it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::arena::Handle;
-use super::effect::{self, Before};
+use super::effect::Before;
 use super::entry::Value;
 use super::evict::AccessClock;
 use super::hash::KeyHasher;
 use super::interest::NamedKey;
-use super::keyspace::{Garbage, Keyspace};
+use super::keyspace::Keyspace;
 use super::lock::{Locked, ShardSet};
 use super::notify::Event;
 use super::object::Object;
@@ -30,8 +33,10 @@ use super::{DbIndex, ShardId, UnixMs};
 use crate::config::values::NotifyFlags;
 
 mod change;
+mod commit;
 mod fields;
 mod interest;
+mod lookup;
 mod part;
 mod tell;
 mod typed;
@@ -173,8 +178,11 @@ pub struct Db<'a> {
     /// The epoch that the operation belongs to.
     epoch: u64,
     access: &'a AccessClock,
+    /// Do lookups note the access?
     touches: bool,
+    /// Changes so far, as Redis counts them.
     dirty: u64,
+    /// Has the operation said what to log, so that its own words are not?
     rewritten: bool,
     /// What the first write of a value replaced, and how many there were.
     before: Before,
@@ -190,8 +198,6 @@ pub struct Db<'a> {
 
 /// Arguments looked ahead at once: more lines than the first-level cache takes would push each other out.
 const PREFETCH_AHEAD: usize = 64;
-/// Values from this size on are freed by the drop thread.
-const GARBAGE_BYTES: usize = 64 * 1024;
 
 /// The classes of events that somebody wants to know. Of what the log or a file tells again everybody has been told.
 #[inline]
@@ -341,66 +347,6 @@ impl<'a> Db<'a> {
         self.table_of(slot).edit_object(slot.handle, tidy);
     }
 
-    // ----- lookups -----
-
-    /// Finds a key for a command that writes: expired keys are deleted first, hits and misses are not counted.
-    #[inline]
-    pub fn find(&mut self, key: &Key<'_>) -> Option<Slot> {
-        self.look_up(key, self.touches)
-    }
-
-    /// Finds a key for a command that reads: as [`Db::find`], and the hit or miss is counted.
-    #[inline]
-    pub fn read(&mut self, key: &Key<'_>) -> Option<Slot> {
-        let slot = self.look_up(key, self.touches);
-        self.count(key, slot)
-    }
-
-    /// Finds a key for a command that asks about it and does not use it (TTL, TYPE, EXISTS, OBJECT): as [`Db::read`], but
-    /// the access time and frequency stay.
-    pub fn peek(&mut self, key: &Key<'_>) -> Option<Slot> {
-        let slot = self.look_up(key, false);
-        self.count(key, slot)
-    }
-
-    /// Finds a key as [`Db::peek`] does, and a miss is no event (OBJECT).
-    pub fn inspect(&mut self, key: &Key<'_>) -> Option<Slot> {
-        let slot = self.look_up(key, false);
-        self.work.tallies.hits += u64::from(slot.is_some());
-        self.work.tallies.misses += u64::from(slot.is_none());
-        slot
-    }
-
-    /// Finds a key as [`Db::read`] does, and notes the access even for a client that asked not to (TOUCH).
-    pub fn touch(&mut self, key: &Key<'_>) -> Option<Slot> {
-        let slot = self.look_up(key, true);
-        self.count(key, slot)
-    }
-
-    #[inline]
-    fn look_up(&mut self, key: &Key<'_>, touches: bool) -> Option<Slot> {
-        let shard = key.shard();
-        let entry = self.table(shard).find_entry(key.hash, key.bytes)?;
-        let handle = entry.handle();
-        let slot = Slot { shard, db: self.index, handle };
-        let (expired, access, state) = (self.has_expired(entry), entry.access(), entry.state());
-        if expired {
-            self.delete_expired(key, slot);
-            return None;
-        }
-        if touches {
-            let touched = self.access.touch(access);
-            if touched != access {
-                self.table_of(slot).set_access(handle, touched);
-            }
-        }
-        // What was loaded for this command need not stay for it any longer, whatever it asks.
-        if state.is_fresh() || touches && !state.is_used() {
-            self.table_of(slot).touch(handle);
-        }
-        Some(slot)
-    }
-
     /// Counts changes of a key's value, and tells whoever is interested in the key.
     #[inline]
     fn changed(&mut self, key: &Key<'_>, db: DbIndex, changes: u64) {
@@ -408,62 +354,6 @@ impl<'a> Db<'a> {
         if changes > 0 {
             self.signal(db, key);
         }
-    }
-
-    /// Counts reads of keys that were found with [`Db::find`], because it was not certain then that they would not be repeated.
-    /// Of those that were not found, `missed` are for subscribers.
-    pub fn count_reads(&mut self, hits: u64, misses: u64, missed: &[Vec<u8>]) {
-        self.work.tallies.hits += hits;
-        self.work.tallies.misses += misses;
-        missed.iter().for_each(|key| self.notify(NotifyFlags::KEY_MISS, "keymiss", key));
-    }
-
-    #[inline]
-    fn count(&mut self, key: &Key<'_>, slot: Option<Slot>) -> Option<Slot> {
-        match slot {
-            Some(_) => self.work.tallies.hits += 1,
-            None => {
-                self.work.tallies.misses += 1;
-                self.notify(NotifyFlags::KEY_MISS, "keymiss", key.bytes);
-            }
-        }
-        slot
-    }
-
-    /// Has the key's time passed?
-    #[inline]
-    pub(super) fn has_expired(&self, entry: Entry<'_>) -> bool {
-        entry.expire_at().is_some_and(|at| at < self.now.0)
-    }
-
-    /// Deletes a key whose time has passed and logs the deletion.
-    #[cold]
-    pub fn delete_expired(&mut self, key: &Key<'_>, slot: Slot) {
-        self.take_out(slot, key);
-        self.work.tallies.expired += 1;
-        let index = slot.db;
-        self.notify(NotifyFlags::EXPIRED, "expired", key.bytes);
-        effect::put(&mut self.work.effects, index, Before::Unsaid, [&b"DEL"[..], key.bytes].into_iter());
-    }
-
-    /// Deletes one key of the selected database in `shard` whose time has passed. False: there is none.
-    pub fn delete_one_due(&mut self, shard: ShardId) -> bool {
-        let (db, due_before) = (self.index, self.now.0.saturating_sub(1));
-        let Some(handle) = self.table(shard).first_due(due_before) else { return false };
-        let slot = Slot { shard, db, handle };
-        let bytes = self.entry(slot).key().to_vec();
-        let key = self.key(&bytes);
-        self.delete_expired(&key, slot);
-        true
-    }
-
-    /// A random key of `shard` in the selected database, for eviction: its bytes, access bits and expiry. `earliest` asks
-    /// for the one that expires first instead.
-    pub fn sample(&self, shard: ShardId, random: u64, earliest: bool) -> Option<(&[u8], u32, Option<u64>)> {
-        let table = self.table(shard);
-        let handle = if earliest { table.first_due(u64::MAX) } else { table.random(random) }?;
-        let entry = table.entry(handle);
-        Some((entry.key(), entry.access(), entry.expire_at()))
     }
 
     /// The entry of a slot.
@@ -489,109 +379,9 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// Reads a string key: [`Db::read`], then [`Db::string`].
-    #[inline]
-    pub fn read_string(&mut self, key: &Key<'_>) -> Result<Option<StringRef<'_>>, WrongType> {
-        match self.read(key) {
-            Some(slot) => self.string(slot).map(Some),
-            None => Ok(None),
-        }
-    }
-
     /// When the key expires.
     #[inline]
     pub fn expire_at(&self, slot: Slot) -> Option<UnixMs> {
         self.entry(slot).expire_at().map(UnixMs)
-    }
-
-    // ----- the log -----
-
-    /// Logs these words instead of the command as it was called. May be called several times: the effects are one record.
-    pub fn log_as(&mut self, argv: &[&[u8]]) {
-        self.log_words(argv.iter().copied());
-    }
-
-    /// As [`Db::log_as`], for words that are not together in memory.
-    pub fn log_words<'v>(&mut self, words: impl ExactSizeIterator<Item = &'v [u8]>) {
-        self.rewritten = true;
-        let before = self.said();
-        effect::put(&mut self.work.effects, self.index, before, words);
-    }
-
-    /// What the log is told of the state before.
-    #[inline]
-    fn said(&self) -> Before {
-        if self.writes == 1 { self.before } else { Before::Unsaid }
-    }
-
-    /// Nothing that this operation changes is logged. For an import, whose changes are durable when its last round is.
-    pub fn keep_unlogged(&mut self) {
-        self.rewritten = true;
-    }
-
-    /// Changes what belongs to the dataset and is no key. Needs all shards.
-    pub fn attach(&mut self, bytes: Arc<[u8]>) {
-        self.keyspace.attach(self.epoch, bytes);
-    }
-
-    /// Counts changes of what is no key, or more changes than the one that was counted when a key was replaced.
-    pub fn note_changes(&mut self, count: u64) {
-        self.dirty += count;
-    }
-
-    /// Did the operation change anything yet?
-    pub fn dirty(&self) -> u64 {
-        self.dirty
-    }
-
-    /// Ends the operation: what it changed is logged (`verbatim` is the command as it was called), the locks are released,
-    /// and big garbage goes to the drop thread. Clients that wait for keys which it has changed, and that whoever executes it has
-    /// not served, are served on another thread: only background work leaves any, and it only deletes.
-    #[inline]
-    pub fn commit<'v>(
-        &mut self,
-        verbatim: impl ExactSizeIterator<Item = &'v [u8]>,
-        db: DbIndex,
-    ) -> Committed {
-        let as_called = self.dirty > 0 && !self.rewritten;
-        let mut lsn = 0;
-        if as_called || !self.work.effects.is_empty() {
-            self.work.tallies.dirty += self.dirty;
-            let (effects, before) = (&self.work.effects, self.said());
-            lsn = self.keyspace.record(&mut self.locked, self.epoch, |out| {
-                out.extend_from_slice(effects);
-                if as_called {
-                    effect::put(out, db, before, verbatim);
-                }
-            });
-            self.work.effects.clear();
-            self.publish();
-        }
-        let held = self.locked.set().iter().map(|id| self.locked.shard(id).last_lsn).max().unwrap_or(0);
-        self.locked.release();
-        if !self.work.garbage.is_empty() {
-            self.drop_garbage();
-        }
-        if self.has_ready() {
-            self.keyspace.serve_later(self.work.ready.drain(..).collect());
-        }
-        Committed { depends_on: held.max(self.depends_on), lsn }
-    }
-
-    #[cold]
-    fn drop_garbage(&mut self) {
-        for object in self.work.garbage.drain(..) {
-            if object.memory_bytes() >= GARBAGE_BYTES {
-                self.keyspace.discard(Garbage::Object(object));
-            }
-        }
-    }
-
-    fn publish(&mut self) {
-        if self.keyspace.limits_memory() {
-            for id in self.locked.set().iter() {
-                self.keyspace.publish_memory(id, self.locked.shard(id).load().bytes);
-            }
-        }
     }
 }

@@ -1,4 +1,5 @@
-//! The whole keyspace: the shards behind their locks, the hash, the log they write to, and where garbage goes.
+//! The whole keyspace: the shards behind their locks, the hash, the log they write to, and where garbage goes. `figures` counts and
+//! measures what it holds, `lines` knows who waits for keys.
 //!
 //! Invariants:
 //! * L1: whoever holds a [`Locked`] set sees no half-done command; a command's effects reach the log while it holds them.
@@ -11,23 +12,27 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crossbeam_channel::Sender;
-use storage::version::LEVELS;
 use storage::{Engine, Epoch, NamespaceId, Status, SyncMode, Version};
 
 use super::apart::Apart;
 use super::cache::Cache;
 use super::hash::KeyHasher;
-use super::interest::{Blocked, InterestCounts, NamedKey};
 use super::lock::{Locked, ShardLocks, ShardSet, Wake};
 use super::notify::Announce;
 use super::object::Object;
 use super::residence::Errand;
-use super::shard::{Load, Shard, SpaceFacts};
-use super::table::{Depth, Memory, Table};
+use super::shard::{Shard, SpaceFacts};
+use super::table::{Depth, Table};
 use super::tracked::Tracking;
-use super::{DbIndex, SHARD_COUNT, ShardId, UnixMs};
+use super::{DbIndex, SHARD_COUNT, ShardId};
 use crate::config::values;
 use crate::pubsub::Pubsub;
+
+mod figures;
+mod lines;
+
+pub use figures::{DbCounts, Level};
+pub use lines::ServeLater;
 
 /// What a worker does not free itself: the drop thread does.
 pub enum Garbage {
@@ -64,40 +69,6 @@ pub enum LogHealth {
 #[repr(align(128))]
 #[derive(Default)]
 struct Padded(AtomicU64);
-
-/// What INFO tells of a database.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DbCounts {
-    /// Keys.
-    pub keys: usize,
-    /// Those of them that are on disk only.
-    pub cold: usize,
-    /// Keys that expire.
-    pub expires: usize,
-    /// Hashes in RAM with fields that expire.
-    pub subexpiry: usize,
-    /// Those keys with an expiry that are in RAM.
-    timed: usize,
-    /// The sum of the expiry times of those in RAM, in unix milliseconds.
-    expires_sum_ms: u128,
-}
-
-impl DbCounts {
-    /// The mean time to live at `now`, in milliseconds, of the keys in RAM; 0 when none of them expires.
-    pub fn average_ttl_ms(&self, now: UnixMs) -> u64 {
-        let mean = self.expires_sum_ms.checked_div(self.timed as u128).unwrap_or(0);
-        u64::try_from(mean).unwrap_or(u64::MAX).saturating_sub(now.0)
-    }
-}
-
-/// What INFO tells of a level of runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Level {
-    /// Runs.
-    pub runs: usize,
-    /// The sum of their sizes.
-    pub bytes: u64,
-}
 
 /// The keyspace.
 pub struct Keyspace {
@@ -136,15 +107,11 @@ pub struct Keyspace {
     attachment: Mutex<VecDeque<(u64, Arc<[u8]>)>>,
     /// Places in lines of clients that serving needs one more key for, in all shards.
     links: AtomicUsize,
-    /// Serves clients whose keys were changed by background work.
-    server: OnceLock<ServeLater>,
+    serve_later: OnceLock<ServeLater>,
 }
 
 /// Epochs of attachments that are kept: the one before a round's cut, and those after it.
 const ATTACHMENTS: usize = 3;
-
-/// Serves clients that wait for keys which have changed; called on any thread, with no lock held.
-pub type ServeLater = Box<dyn Fn(Vec<NamedKey>) + Send + Sync>;
 
 impl Keyspace {
     /// An empty keyspace of `databases` databases. `wake` is called for connections that waited for a shard, `garbage`
@@ -174,7 +141,7 @@ impl Keyspace {
             apart: Arc::default(),
             attachment: Mutex::default(),
             links: AtomicUsize::new(0),
-            server: OnceLock::new(),
+            serve_later: OnceLock::new(),
         }
     }
 
@@ -420,29 +387,6 @@ impl Keyspace {
         self.memory.iter().map(|shard| shard.0.load(Ordering::Relaxed)).sum()
     }
 
-    /// What all shards take, one shard after the other.
-    pub fn load(&self, held: Option<&Locked<'_>>) -> Load {
-        let mut sum = Load::default();
-        self.visit_shards(held, |_, shard| {
-            let load = shard.load();
-            sum.bytes += load.bytes;
-            sum.entries += load.entries;
-            sum.dirty += load.dirty;
-            sum.cold += load.cold;
-        });
-        sum
-    }
-
-    /// The levels of what is on disk, the newest runs first.
-    pub fn levels(&self) -> Vec<Level> {
-        let Some(version) = self.version() else { return Vec::new() };
-        let of = |level| {
-            let runs = version.level(level);
-            Level { runs: runs.len(), bytes: runs.iter().map(|run| run.meta().size_bytes).sum() }
-        };
-        (0..LEVELS as u8).map(of).collect()
-    }
-
     /// Makes a backup of what the last round has committed in a directory that is missing or empty. Returns how many keys it
     /// has.
     pub fn back_up(&self, dir: &Path) -> Result<u64, String> {
@@ -468,130 +412,5 @@ impl Keyspace {
         if let Some(locked) = self.locks.try_lock_now(id) {
             locked.shard(id).table(db).prefetch(hash, depth);
         }
-    }
-
-    /// Connects who serves clients whose keys were changed by background work, once.
-    pub fn connect_server(&self, server: ServeLater) {
-        assert!(self.server.set(server).is_ok(), "who serves is connected once");
-    }
-
-    #[cold]
-    pub(super) fn serve_later(&self, keys: Vec<NamedKey>) {
-        if let Some(server) = self.server.get() {
-            server(keys);
-        }
-    }
-
-    /// A client comes to stand in one more line, or one less.
-    pub(super) fn count_links(&self, blocked: &Blocked, change: isize) {
-        if blocked.also.is_some() {
-            // Guarded by the lock of the line's shard, as far as those need to know who hold it.
-            self.links.fetch_add(change as usize, Ordering::Relaxed);
-        }
-    }
-
-    /// Waits any client for a key of which serving needs another key? Exact for the shards that the caller holds.
-    #[inline]
-    pub fn has_links(&self) -> bool {
-        self.links.load(Ordering::Relaxed) > 0
-    }
-
-    /// The shards that an operation needs which holds some: those, and those of all keys that serving clients who wait for keys
-    /// of them needs (BLMOVE's destination), and so on, since what is served may make a further key ready.
-    pub fn with_links(&self, locked: &Locked<'_>) -> ShardSet {
-        let held = locked.set();
-        let links = held.iter().flat_map(|id| locked.shard(id).interest.links());
-        links.fold(held, |set, key| set.with(key.shard()))
-    }
-
-    /// The further keys that serving clients of the held shards may need.
-    pub fn links(&self, locked: &Locked<'_>) -> Vec<NamedKey> {
-        locked.set().iter().flat_map(|id| locked.shard(id).interest.links()).cloned().collect()
-    }
-
-    /// Ends the interest of a client that watched keys. Waits for no lock: what is busy is done on another thread.
-    pub fn unwatch(&self, keys: Vec<NamedKey>, changed: &Arc<AtomicBool>) {
-        let changed = changed.clone();
-        self.on_each(keys, move |_, shard, key| shard.interest.unwatch(key.db, &key.key(), &changed));
-    }
-
-    /// Takes a client out of the lines that it still stands in. Waits for no lock, as [`Keyspace::unwatch`].
-    pub fn leave_lines(&self, blocked: &Arc<Blocked>) {
-        if !blocked.is_in_line() {
-            return;
-        }
-        let gone = blocked.clone();
-        self.on_each(blocked.keys.clone(), move |keyspace, shard, key| {
-            if shard.interest.stop_waiting(key.db, &key.key(), &gone) {
-                keyspace.count_links(&gone, -1);
-            }
-        });
-    }
-
-    /// Does something with the shard of each key: at once where it is free, on another thread where it is not.
-    fn on_each(
-        &self,
-        mut keys: Vec<NamedKey>,
-        work: impl Fn(&Keyspace, &mut Shard, &NamedKey) + Send + 'static,
-    ) {
-        keys.retain(|key| match self.locks.try_lock_now(key.shard()) {
-            Some(mut locked) => {
-                work(self, locked.shard_mut(key.shard()), key);
-                false
-            }
-            None => true,
-        });
-        if !keys.is_empty() {
-            self.send(Errand::Run(Box::new(move |keyspace| {
-                for key in &keys {
-                    work(keyspace, keyspace.locks.lock_one(key.shard()).shard_mut(key.shard()), key);
-                }
-            })));
-        }
-    }
-
-    /// How many keys clients are interested in.
-    pub fn interest(&self, held: Option<&Locked<'_>>) -> InterestCounts {
-        let mut sum = InterestCounts::default();
-        self.visit_shards(held, |_, shard| {
-            let counts = shard.interest.counts();
-            sum.watched += counts.watched;
-            sum.awaited += counts.awaited;
-        });
-        sum
-    }
-
-    /// Every database's counts, all of one moment.
-    pub fn counts(&self, held: Option<&Locked<'_>>) -> Vec<DbCounts> {
-        let own = held.is_none().then(|| self.locks.lock_set(ShardSet::ALL));
-        let locked = held.or(own.as_ref()).expect("one of the two");
-        let count = |db: u32| {
-            ShardSet::ALL.iter().fold(DbCounts::default(), |mut counts, id| {
-                let space = locked.shard(id).space(DbIndex(db));
-                let (table, all) = (&space.table, space.counts());
-                counts.keys += all.keys as usize;
-                counts.cold += space.cold.keys as usize;
-                counts.expires += all.expires as usize;
-                counts.timed += table.expires_len();
-                counts.subexpiry += table.inner_expires_len();
-                counts.expires_sum_ms += table.expires_sum_ms();
-                counts
-            })
-        };
-        (0..self.databases as u32).map(count).collect()
-    }
-
-    /// The memory of all entries and tables, shard by shard: never more than one lock at a time, so not of one moment.
-    pub fn memory(&self, held: Option<&Locked<'_>>) -> Memory {
-        let mut all = Memory::default();
-        self.visit_shards(held, |_, shard| {
-            for db in 0..self.databases as u32 {
-                let memory = shard.table(DbIndex(db)).memory();
-                all.allocated += memory.allocated;
-                all.resident += memory.resident;
-                all.index += memory.index;
-            }
-        });
-        all
     }
 }

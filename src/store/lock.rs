@@ -102,8 +102,10 @@ pub struct Waiter {
 /// Wakes a waiter. Called with no lock held.
 pub type Wake = Box<dyn Fn(Waiter) + Send + Sync>;
 
+/// One shard behind its lock, on cache lines of its own.
 #[repr(align(128))]
 struct ShardLock {
+    /// [`FREE`], [`HELD`] or [`HELD_WITH_WAITERS`].
     word: AtomicU32,
     data: UnsafeCell<Shard>,
     /// Connections waiting for this shard. A leaf lock.

@@ -87,8 +87,8 @@ impl Keyspace {
             || self.version().is_some_and(|version| version.may_contain(position(space.namespace, key.hash)))
     }
 
-    /// Puts the ticket in line for a key that is missing. The caller holds its shard, and sends what is returned when it does
-    /// not any more.
+    /// Puts the ticket in line for a key that is missing. The caller holds its shard, and [sends](Keyspace::send) what is returned,
+    /// if anything, once it has let go of it.
     pub fn request(
         &self,
         locked: &mut Locked<'_>,

@@ -1,7 +1,7 @@
 //! Active expiry: deletes keys soon after their time, on the cron thread, through the command path.
 //!
-//! Keys, and fields of hashes. The expiry indexes are ordered by time, so nothing is found by luck: a sweep looks at the earliest key of each table and
-//! stops at the first that is not due. Work per lock hold is bounded, so no worker waits long for the shard.
+//! Keys, and fields of hashes. The expiry indexes are ordered by time, so nothing is found by luck: a sweep looks at the earliest key
+//! of each table and stops at the first that is not due. Work per lock hold is bounded, so no worker waits long for the shard.
 
 use super::db::Workspace;
 use super::evict::AccessClock;

@@ -66,7 +66,7 @@ impl Executor {
             return self.run(client, row, request, out);
         }
         if self.is_backed_up(needs.any_flags) {
-            return Outcome::LogBehind;
+            return Outcome::BackedUp;
         }
         self.hashes.clear();
         let mut set = client.watches.shards();

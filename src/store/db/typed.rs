@@ -41,9 +41,10 @@ impl Db<'_> {
         }
     }
 
-    /// Changes the value in a slot that [`Db::find_typed`] gave for this key and type. `edit` returns its result and how many changes it made
-    /// (what Redis adds to `dirty`); with none the dataset is as it was, nothing is logged and nobody is told. A value of which
-    /// nothing is left takes its key with it.
+    /// Changes the value in a slot that [`Db::find_typed`] gave for this key and type.
+    ///
+    /// `edit` returns its result and how many changes it made (what Redis adds to `dirty`). With none the dataset is as it was:
+    /// nothing is logged and nobody is told. A value of which nothing is left takes its key with it.
     pub fn edit<T: Typed, R>(
         &mut self,
         key: &Key<'_>,

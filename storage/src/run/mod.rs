@@ -75,8 +75,9 @@
 //! ```
 //!
 //! All integers are little-endian; varints are drawn in `coding.rs`. The tail and the checksum stand behind the entries, and
-//! bodies over 32 KiB are in pieces, so that a value of any size is encoded and written bit by bit. Hashes and ends are columns so that a block is searched
-//! without looking at its entries; a hash column costs about seven bytes an entry, for hashes do not compress.
+//! bodies over 32 KiB are in pieces, so that a value of any size is encoded and written bit by bit. Hashes and ends are
+//! columns so that a block is searched without looking at its entries; a hash column costs about seven bytes an entry,
+//! for hashes do not compress.
 //!
 //! Invariants:
 //! * **One hash, one block**: entries of the same position never lie in two blocks. So one block answers a lookup, and
@@ -87,8 +88,8 @@
 //! * An index and a footer are in memory as long as the run is open; a filter from [`Run::load_filter`] on.
 //!
 //! Runs know nothing of levels or versions, so they do not know when they are no longer needed, and never decide that a
-//! key has expired. They are read with positioned
-//! reads, not mapped: a worker must not touch a page that may fault, and an I/O error is an error, not a signal.
+//! key has expired. They are read with positioned reads, not mapped: a worker must not touch a page that may fault, and
+//! an I/O error is an error, not a signal.
 //!
 //! Reading order: `block.rs`, `index.rs`, `filter.rs`, `footer.rs`, `builder.rs`, `reader.rs`.
 

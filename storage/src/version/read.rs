@@ -1,7 +1,9 @@
 //! Reading through a version: the newest run that knows a key decides.
 //!
-//! Invariants: [`Version::may_contain`] does no I/O, so a worker may ask it under a lock; [`Version::get_cached`] reads, but
-//! never waits for the disk, so a worker may ask it without one; every other function here may read from the disk. What is read is checked, block by block: damage is an error, never another key's value.
+//! Invariants:
+//! * [`Version::may_contain`] does no I/O, so a worker may ask it under a lock. [`Version::get_cached`] reads, but never
+//!   waits for the disk, so a worker may ask it without one. Every other function here may read from the disk.
+//! * What is read is checked, block by block: damage is an error, never another key's value.
 //!
 //! It deliberately keeps no blocks: the system's page cache has them.
 
