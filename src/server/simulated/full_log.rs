@@ -40,7 +40,7 @@ fn what_may_write_waits_for_a_full_log_also_in_a_transaction() {
         others.iter().for_each(|command| _ = machine.text(command));
         let mut out = Output::default();
         for _ in 0..3 {
-            assert_eq!(machine.attempt(&words(last), &mut out), Outcome::LogBehind, "{commands:?}");
+            assert_eq!(machine.attempt(&words(last), &mut out), Outcome::BackedUp, "{commands:?}");
         }
         assert_eq!(out.len(), 0);
         while steps.writer.step() == Step::Wrote {}
