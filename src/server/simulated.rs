@@ -27,6 +27,7 @@ use crate::store::UnixMs;
 use crate::store::checkpoint::stepped::{Progress, Stepped};
 
 mod big;
+mod full_log;
 mod hostile;
 mod words;
 
@@ -87,20 +88,25 @@ impl Machine {
         self.state.loading.store(false, Ordering::Release);
     }
 
-    /// Executes one command; its reply as it would be sent.
-    fn ask(&mut self, words: &[Vec<u8>]) -> Vec<u8> {
+    /// Executes one command, if it can be executed now.
+    fn attempt(&mut self, words: &[Vec<u8>], out: &mut Output) -> Outcome {
         let (mut buffer, mut spans) = (Vec::new(), Vec::new());
         for word in words {
             spans.push(Span::new(buffer.len(), buffer.len() + word.len()));
             buffer.extend_from_slice(word);
         }
+        self.executor.begin_turn();
+        let request = self.executor.look_up(Argv::new(&buffer, &spans));
+        let outcome = self.executor.execute(&mut self.client, request, out);
+        self.executor.end_turn();
+        outcome
+    }
+
+    /// Executes one command; its reply as it would be sent.
+    fn ask(&mut self, words: &[Vec<u8>]) -> Vec<u8> {
         let mut out = Output::default();
         for _ in 0..50 {
-            self.executor.begin_turn();
-            let request = self.executor.look_up(Argv::new(&buffer, &spans));
-            let outcome = self.executor.execute(&mut self.client, request, &mut out);
-            self.executor.end_turn();
-            match outcome {
+            match self.attempt(words, &mut out) {
                 Outcome::Done { .. } => return out.take(),
                 // Before there are threads for the disk, whoever asks reads.
                 Outcome::AwaitDisk => self.waits += 1,

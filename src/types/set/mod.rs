@@ -296,13 +296,17 @@ impl Set {
 
     /// `count` different members by chance, or all if there are no more. Their order is not random.
     pub fn sample(&self, count: usize, random: &mut Random) -> Vec<Element<'_>> {
-        let chosen = random.distinct(count, self.len());
+        self.at(&random.distinct(count, self.len()))
+    }
+
+    /// The members with these indices, which ascend and are below the number of members.
+    fn at(&self, chosen: &[usize]) -> Vec<Element<'_>> {
         if matches!(self.repr, Repr::Listpack(_)) || chosen.len() > self.len() / WALK {
-            let mut chosen = chosen.into_iter().peekable();
+            let mut chosen = chosen.iter().peekable();
             let members = self.iter().enumerate();
-            return members.filter_map(|(at, member)| chosen.next_if_eq(&at).map(|_| member)).collect();
+            return members.filter_map(|(at, member)| chosen.next_if_eq(&&at).map(|_| member)).collect();
         }
-        chosen.into_iter().filter_map(|index| self.nth(index)).collect()
+        chosen.iter().filter_map(|&index| self.nth(index)).collect()
     }
 
     fn nth(&self, index: usize) -> Option<Element<'_>> {

@@ -20,8 +20,8 @@ pub struct Popped {
 enum Kept {
     /// The members one behind the other, and where each of them ends.
     Texts { bytes: Vec<u8>, ends: Vec<usize> },
-    /// The set as it was, of which it has become what is left.
-    Rest { was: Table<Members>, left: Set },
+    /// The set as it was, and which members of it are left, ascending.
+    Rest { was: Table<Members>, left: Vec<usize> },
 }
 
 impl Popped {
@@ -57,9 +57,11 @@ impl Popped {
                 starts.zip(ends).map(|(start, &end)| &bytes[start..end]).collect()
             }
             Kept::Rest { was, left } => {
-                let members = was.iter().map(|(member, ())| member);
-                let mut popped = Vec::with_capacity(self.len);
-                popped.extend(members.filter(|member| left.is_empty() || !left.contains(member)));
+                let (mut left, mut popped) = (left.iter().peekable(), Vec::with_capacity(self.len));
+                let members = was.iter().enumerate();
+                popped.extend(
+                    members.filter(|(at, _)| left.next_if_eq(&at).is_none()).map(|(_, (member, ()))| member),
+                );
                 popped
             }
         }
@@ -90,7 +92,8 @@ impl Set {
 
     /// Removes all but `left` members. What is left is a new set, as small as it can be.
     fn pop_most(&mut self, left: usize, limits: &Limits, random: &mut Random) -> Popped {
-        let kept = self.sample(left, random);
+        let left = random.distinct(left, self.len());
+        let kept = self.at(&left);
         let repr = match kept.first() {
             Some(Element::Int(_)) => Repr::Intset(Intset::new()),
             Some(Element::Bytes(_)) | None => Repr::Listpack(Listpack::new()),
@@ -102,9 +105,9 @@ impl Set {
         }
         if let Repr::Table(_) = &self.repr {
             let len = self.len() - rest.len();
-            let was = std::mem::replace(self, rest.freeze());
+            let was = std::mem::replace(self, rest);
             let Repr::Table(was) = was.repr else { unreachable!("it was a table a moment ago") };
-            return Popped { len, kept: Kept::Rest { was, left: rest } };
+            return Popped { len, kept: Kept::Rest { was, left } };
         }
         let popped = Popped::texts(self.iter().filter(|member| !rest.contains_element(*member)));
         *self = rest;
