@@ -99,7 +99,7 @@ pub fn thread_usage(thread: i32) -> Option<ThreadUsage> {
     Some(ThreadUsage { is_runnable: state == 'R', ran_nanos })
 }
 
-/// Waits a signal for the process, blocked in all threads, to be received?
+/// Is there a signal for the process that is blocked in all threads and waits to be received?
 pub fn is_signal_pending(signal: Signal) -> bool {
     let Ok(status) = crate::util::file::read(std::path::Path::new("/proc/self/status"), 1 << 16) else {
         return false;

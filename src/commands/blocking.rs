@@ -253,7 +253,7 @@ impl Service<'_, '_> {
             Err(error) => reply.error(error.bytes()),
         }
         let text = Arc::new(out.take());
-        self.letters.push(Letter { to: want.client, at: want.at, text, depends_on: 0, ends_wait: true });
+        self.letters.push(Letter { to: want.client, at: want.at, text, depends_on: 0 });
         true
     }
 }
@@ -314,7 +314,7 @@ pub(super) fn unblock(state: &ServerState, info: &ClientInfo, with_error: bool) 
     }
     let at = Waiter { worker: info.worker, connection: info.token.load(Ordering::Relaxed) };
     let text = Arc::new(out.take());
-    state.clients.deliver(Letter { to: info.id, at, text, depends_on: 0, ends_wait: true });
+    state.clients.deliver(Letter { to: info.id, at, text, depends_on: 0 });
     true
 }
 

@@ -9,7 +9,8 @@
 //! * The caller's locks must cover the command: [`keyspecs::lock_set`] says what it needs, [`Call::covers`] whether that is held.
 //!   A shard that is not held is refused with a panic.
 //! * What nested commands change is staged part by part ([`Db::part`](crate::store::Db::part)) and becomes one log record when
-//!   the outer command is over; nobody sees anything of it before. There is no way back: what was done stays done.
+//!   the outer command is over; nobody sees anything of it before. What was done stays done, also when a later command fails; only a
+//!   script that turns out to need all shards is taken back whole, and runs again.
 //! * It counts as a call of its own, with its errors. It works in the database that is selected then, speaks the protocol of
 //!   then, and SELECT and HELLO hold for those that follow.
 //! * Nothing waits inside: [`Call::block_on`] replies that there is nothing, [`Call::ask`] has the work done at once, and a key that

@@ -6,7 +6,7 @@
 //! * Bytes are parsed where they were read: in the thread's scratch buffer, or, when a command has arrived in part, in the
 //!   connection's own `pending`, which an idle connection does not have.
 //! * While its command waits ([`Client::blocked`]) nothing that arrives is executed, but it is read, so that the client's end
-//!   is noticed. The reply comes as a [`Letter`]; other letters may come at any time.
+//!   is noticed. The reply comes as a [`Letter`].
 //! * Replies that depend on log records that are not durable yet stay behind a gate (`wal_sync_mode always`): a position
 //!   in the output and the LSN that opens it. Positions and LSNs only grow.
 
@@ -237,16 +237,14 @@ impl Connection {
         TurnEnd::Blocked
     }
 
-    /// Takes a letter: its text is the next thing that the client reads. False: it is for another client.
+    /// Takes a letter: the wait is over, and its text is the next thing that the client reads. False: it is for another client.
     pub fn receive_letter(&mut self, kit: &Kit, letter: &Letter) -> bool {
         if letter.to != self.client.id() {
             return false;
         }
-        if letter.ends_wait {
-            blocking::end_wait(kit.executor.state(), &mut self.client);
-            if !self.wants_reply() {
-                return true;
-            }
+        blocking::end_wait(kit.executor.state(), &mut self.client);
+        if !self.wants_reply() {
+            return true;
         }
         let text = &letter.text;
         Reply::new(&mut self.out, self.client.protocol).raw_shared(text);

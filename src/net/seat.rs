@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use super::mailbox::Mailbox;
 use super::worker::Core;
 
-/// See the module.
+/// One worker's seat: its core while a turn is executed, and its mailbox.
 pub struct Seat {
     /// The worker's number.
     pub index: u32,
     /// Its mailbox.
     pub mailbox: Mailbox,
     core: Mutex<Option<Box<Core>>>,
+    /// Turns begun so far.
     turns: AtomicU64,
     /// The thread that executes its turn.
     thread: AtomicI32,

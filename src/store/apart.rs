@@ -16,7 +16,7 @@ pub const THREADS_MAX: usize = 4;
 /// Work to be done once.
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// See the module.
+/// The threads that do such work, and what waits for them.
 #[derive(Default)]
 pub struct Apart(Mutex<State>);
 

@@ -55,7 +55,7 @@ struct Desk {
     history: History,
 }
 
-/// See the module.
+/// The desk of the thread that makes checkpoints: what is asked of it, and what it has done.
 #[derive(Default)]
 pub struct Checkpointer {
     desk: Mutex<Desk>,

@@ -185,7 +185,7 @@ pub(super) fn is_int(bytes: &[u8]) -> bool {
     bytes[0] == Kind::Int as u8
 }
 
-/// Says the entry that the key does not exist?
+/// Does the entry say that the key does not exist?
 #[inline]
 pub(super) fn is_tombstone(bytes: &[u8]) -> bool {
     bytes[0] == Kind::Tombstone as u8

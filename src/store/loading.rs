@@ -186,9 +186,10 @@ impl<T: Send + 'static> Promise<T> {
     }
 }
 
-/// See the module.
+/// A shard's keys that are being read from disk, and who waits for them.
 #[derive(Default)]
 pub struct Loading {
+    /// By namespace and hash; keys of one hash stand together.
     waiting: HashMap<(NamespaceId, u64), Vec<Wanted>>,
 }
 

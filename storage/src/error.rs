@@ -87,6 +87,7 @@ fn remedy(source: &io::Error) -> &'static str {
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk",
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "check that the directory exists",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => "choose a name that is not taken",
         _ => "check the disk and the kernel's messages, then start again",
     }
 }
@@ -101,6 +102,10 @@ mod tests {
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         let cases = [
             (Error::io("open", path, denied), "Cannot open /data/LOCK: permission denied; give the"),
+            (
+                Error::io("make a backup in", path, io::ErrorKind::DirectoryNotEmpty.into()),
+                "Cannot make a backup in /data/LOCK: directory not empty; choose a name that",
+            ),
             (Error::corrupt(path, 7, "a bad checksum"), "/data/LOCK is damaged at byte 7: a bad checksum;"),
             (Error::Locked { path: path.into() }, "/data/LOCK is locked: another server"),
             (Error::Poisoned { cause: "No.".into() }, "The log has stopped after a failure: No."),

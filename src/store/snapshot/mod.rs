@@ -105,7 +105,7 @@ impl Desk {
     }
 }
 
-/// See the module.
+/// The desk of the thread that makes RDB files: what is asked of it, and what it has done.
 pub struct Snapshots {
     desk: Mutex<Desk>,
     called: Condvar,
