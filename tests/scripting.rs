@@ -325,8 +325,8 @@ fn info_counts_scripts_functions_and_their_memory() {
 }
 
 #[test]
-fn a_search_that_takes_for_ever_is_killed() {
-    if forgekv_only("Redis looks at SCRIPT KILL between instructions only, and a search is one") {
+fn a_search_or_a_long_string_that_takes_for_ever_is_killed() {
+    if forgekv_only("Redis looks at SCRIPT KILL between instructions only, and each of these is one") {
         return;
     }
     let server = ServerOptions::default().args(&["--busy-reply-threshold", "20"]).start();
@@ -336,6 +336,9 @@ fn a_search_that_takes_for_ever_is_killed() {
         "return (string.rep('a', 1e5):gsub('.*.*.*.*b', ''))",
         "while true do pcall(string.match, string.rep('a', 1e5), '(.-)(.-)(.-)%1%2%3b') end",
         "for word in string.rep('a', 1e5):gmatch('a-a-a-a-b') do end",
+        "while true do string.rep('a', 1e8) end",
+        "local s = string.rep('a', 1e8) while true do local t = s .. 'b' end",
+        "local s = string.rep('a', 1e8) while true do pcall(s.upper, s) end",
         "coroutine.wrap(function() pcall(string.find, string.rep('a', 1e5), '.-.-.-.-b') while true do end end)()",
     ] {
         client.send(&["EVAL", search, "0"]);

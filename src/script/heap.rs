@@ -2,16 +2,22 @@
 //!
 //! * What would exceed the limit is refused: Lua raises "not enough memory" then, and does not look for garbage before it. So
 //!   collecting is lazy (a cycle begins at some multiple of what was alive) only as long as little is in use.
+//! * What makes a long string in C is one instruction, or one call, and the hook that looks after a run counts these only. So who
+//!   asks for long blocks has the hook called soon, and once the run is killed gets none. Coroutines have hooks of their own, which
+//!   are not called sooner; that they get no memory ends them.
 //! * Freed blocks of small sizes are kept, up to some bytes: scripts make and drop the same few kinds of strings and tables again
 //!   and again, and a cycle of the collector frees many at once. One thread at a time uses a state, so that takes no locks.
 
 use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::ffi::{c_int, c_void};
 use std::ptr;
+use std::sync::Arc;
 
 use mlua_sys as ffi;
 
 use super::context::Context;
+use super::running::RunSlot;
+use super::stack::on_count;
 
 /// All blocks are aligned so.
 const ALIGN: usize = 16;
@@ -27,6 +33,11 @@ const CALM: usize = 4 << 20;
 const LAZY_PAUSE: c_int = 400;
 /// The same for one that is not: Lua's default.
 const PAUSE: c_int = 200;
+
+/// Blocks from this size on are long.
+const LONG: usize = 64 << 10;
+/// So many bytes of long blocks may be asked for between two looks at the run.
+const LOOK: usize = 32 << 20;
 
 /// A freed block that is kept leads to the next of its size.
 struct Link {
@@ -45,13 +56,18 @@ pub struct Heap {
     kept: usize,
     state: *mut ffi::lua_State,
     context: *mut Context,
+    /// The run as others see it.
+    slot: Arc<RunSlot>,
+    /// Bytes of long blocks since the last look at it.
+    unseen: usize,
 }
 
 impl Heap {
     /// An empty heap that may grow to `limit` bytes.
-    pub fn new(limit: usize, context: *mut Context) -> Self {
+    pub fn new(limit: usize, context: *mut Context, slot: Arc<RunSlot>) -> Self {
         let freed = [ptr::null_mut(); CLASSES];
-        Heap { used: 0, bound: limit, limit, freed, kept: 0, state: ptr::null_mut(), context }
+        let state = ptr::null_mut();
+        Heap { used: 0, bound: limit, limit, freed, kept: 0, state, context, slot, unseen: 0 }
     }
 
     /// Bytes in use.
@@ -65,7 +81,8 @@ impl Heap {
 ///    the context only, which is elsewhere.
 /// 2. Lua tells the size that a block was allocated with. Its size in memory is [`rounded`] from that in any case.
 /// 3. A block that is kept is at least as big as a `Link`, and nobody else uses it.
-/// 4. Setting the pause only sets a field of Lua's global state, which is sound at any moment, also while Lua allocates.
+/// 4. Setting the pause only sets a field of Lua's global state, and setting a hook some of a thread's, which is sound at any moment,
+///    also while Lua allocates.
 const _SAFETY: () = ();
 
 #[expect(unsafe_code, reason = "Lua's memory")]
@@ -119,6 +136,19 @@ impl Heap {
                 ffi::lua_gc((*heap).state, ffi::LUA_GCSETPAUSE, PAUSE);
             }
             used <= (*heap).limit
+        }
+    }
+
+    /// May a long block be had? Not for a run that is to end.
+    #[cold]
+    unsafe fn may_be_long(heap: *mut Heap, size: usize) -> bool {
+        unsafe {
+            (*heap).unseen += size;
+            if (*heap).unseen >= LOOK {
+                (*heap).unseen = 0;
+                ffi::lua_sethook((*heap).state, Some(on_count), ffi::LUA_MASKCOUNT, 1);
+            }
+            !(*heap).slot.is_killed()
         }
     }
 
@@ -229,7 +259,9 @@ pub(super) unsafe extern "C" fn allocate(
         let used = (*heap).used - old_size + new_size;
         let is_more = new_size > old_size;
         if is_more
-            && (new_size > isize::MAX as usize - ALIGN || used > (*heap).bound && !Heap::may_use(heap, used))
+            && (new_size > isize::MAX as usize - ALIGN
+                || used > (*heap).bound && !Heap::may_use(heap, used)
+                || new_size >= LONG && !Heap::may_be_long(heap, new_size))
         {
             return ptr::null_mut();
         }

@@ -25,8 +25,6 @@ use crate::util::time::{Monotonic, UnixMs};
 const MEMORY_MAX: usize = 512 << 20;
 /// The part of that beyond which all garbage is collected after a run.
 const EASY_PART: usize = 8;
-/// Instructions between two looks at the clock. Each may be the call of a function that takes a while.
-const INSTRUCTIONS: i32 = 5_000;
 /// Compiled scripts that are kept before dead ones are looked for.
 const COMPILED_KEPT: usize = 1024;
 /// How long a library may take to load.
@@ -111,11 +109,10 @@ impl Interpreter {
 
     fn with_memory(shared: Arc<Shared>, limit: usize) -> Self {
         let slot = shared.running.register();
-        let mut state = State::new(limit);
-        state.context().slot = slot.clone();
+        let mut state = State::new(limit, slot.clone());
         let built = state.run(sandbox::build, None).and_then(|()| state.run(keep_bodies, None));
         assert!(built.is_ok(), "the world is built in an empty state");
-        state.watch(INSTRUCTIONS);
+        state.watch();
         let catalog = Arc::new(Catalog::default());
         Interpreter {
             state,
@@ -386,8 +383,12 @@ impl Interpreter {
             ..Job::compiling(name, b"")
         };
         let ran = self.state.run_kept(kept, &mut job);
-        let error = ran.err().or(job.error);
+        let mut error = ran.err().or(job.error);
         let end = self.state.context().end;
+        if error.is_some() && end.is_none() && self.slot.is_killed() {
+            // It was refused memory before anything looked.
+            error = Some([b"ERR ", self.slot.kill_text().as_bytes()].concat());
+        }
         self.after_run();
         self.slot.end(self.state.memory());
         match (end, error) {
@@ -400,7 +401,7 @@ impl Interpreter {
     /// Makes the state ready for the next run.
     fn after_run(&mut self) {
         if self.state.context().end.is_some() {
-            self.state.watch(INSTRUCTIONS);
+            self.state.watch();
         }
         self.state.context().strings.end_run();
         if self.state.memory() > self.easy {
@@ -442,7 +443,7 @@ fn compile(stack: Stack, context: &mut Context) -> Answer {
 
 fn keep_bodies(stack: Stack, context: &mut Context) -> Answer {
     let keep = |body| {
-        stack.push_body(body, 0);
+        stack.push_own_body(body);
         stack.keep()
     };
     context.kept = Kept { body: keep(run_job), handler: keep(on_error), explain: keep(explain) };

@@ -84,6 +84,11 @@ impl RunSlot {
         }
     }
 
+    /// Is there a run, and is it to end?
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed) && self.kind() != RunKind::Idle
+    }
+
     /// When the run began.
     pub fn started(&self) -> UnixMs {
         UnixMs(self.started_ms.load(Ordering::Relaxed))

@@ -17,6 +17,9 @@ use mlua_sys as ffi;
 use super::context::Context;
 use super::heap::Heap;
 
+/// Instructions between two looks at a run. Each may be the call of a function that takes a while.
+pub(super) const INSTRUCTIONS: i32 = 5_000;
+
 /// Kinds of Lua values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -227,6 +230,14 @@ impl Stack {
             ffi::lua_pushlightuserdata(self.0, body as *mut c_void);
             ffi::lua_insert(self.0, -1 - upvalues);
             ffi::lua_pushcclosure(self.0, enter, upvalues + 1);
+        }
+    }
+
+    /// Pushes a function that no script calls. That the run is killed does not keep it from what it has to do.
+    pub fn push_own_body(self, body: Body) {
+        unsafe {
+            ffi::lua_pushlightuserdata(self.0, body as *mut c_void);
+            ffi::lua_pushcclosure(self.0, enter_always, 1);
         }
     }
 
@@ -501,6 +512,15 @@ pub(super) unsafe extern "C-unwind" fn enter_protected(state: *mut ffi::lua_Stat
 #[expect(clippy::undocumented_unsafe_blocks, reason = "one argument for all of them: SAFETY above")]
 unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_int {
     unsafe {
+        end_if_killed(state);
+        enter_always(state)
+    }
+}
+
+#[expect(unsafe_code, reason = "called by C")]
+#[expect(clippy::undocumented_unsafe_blocks, reason = "one argument for all of them: SAFETY above")]
+unsafe extern "C-unwind" fn enter_always(state: *mut ffi::lua_State) -> c_int {
+    unsafe {
         let body = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
         finish(state, std::mem::transmute::<*mut c_void, Body>(body)(Stack(state), context_of(state)))
     }
@@ -510,6 +530,7 @@ unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_int {
 #[expect(clippy::undocumented_unsafe_blocks, reason = "one argument for all of them: SAFETY above")]
 unsafe extern "C-unwind" fn guard(state: *mut ffi::lua_State) -> c_int {
     unsafe {
+        end_if_killed(state);
         let check = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
         match std::mem::transmute::<*mut c_void, Check>(check)(Stack(state), context_of(state)) {
             Ok(Some(results)) => results,
@@ -519,6 +540,18 @@ unsafe extern "C-unwind" fn guard(state: *mut ffi::lua_State) -> c_int {
                 None => 0,
             },
             Err(raise) => finish(state, Err(raise)),
+        }
+    }
+}
+
+/// Raises the end of a run that was killed: many calls of functions that take long may come before the next count.
+#[expect(unsafe_code, reason = "called by C")]
+#[expect(clippy::undocumented_unsafe_blocks, reason = "one argument for all of them: SAFETY above")]
+#[inline]
+unsafe fn end_if_killed(state: *mut ffi::lua_State) {
+    unsafe {
+        if context_of(state).slot.is_killed() {
+            on_count(state, ptr::null_mut());
         }
     }
 }
@@ -551,6 +584,8 @@ pub(super) unsafe extern "C-unwind" fn on_count(state: *mut ffi::lua_State, _rec
             Stack(state).push_bytes(message.as_bytes());
             ffi::lua_error(state);
         }
+        // It may have been called sooner than after so many.
+        ffi::lua_sethook(state, Some(on_count), ffi::LUA_MASKCOUNT, INSTRUCTIONS);
     }
 }
 

@@ -5,12 +5,14 @@
 
 use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use mlua_sys as ffi;
 
 use super::context::{Context, Job};
 use super::heap::{Heap, allocate};
-use super::stack::{Body, Stack, enter_protected, on_count};
+use super::running::RunSlot;
+use super::stack::{Body, INSTRUCTIONS, Stack, enter_protected, on_count};
 
 /// A Lua state with its memory and context.
 pub struct State {
@@ -38,14 +40,16 @@ pub struct Kept {
 #[expect(unsafe_code, reason = "Lua is written in C")]
 #[expect(clippy::undocumented_unsafe_blocks, reason = "one argument for all of them: SAFETY above")]
 impl State {
-    /// A state without anything in it, that may take `limit` bytes.
-    pub fn new(limit: usize) -> Self {
+    /// A state without anything in it, that may take `limit` bytes, and whose runs others see in `slot`.
+    pub fn new(limit: usize, slot: Arc<RunSlot>) -> Self {
         let context = NonNull::from(Box::leak(Box::new(Context::default())));
-        let heap = NonNull::from(Box::leak(Box::new(Heap::new(limit, context.as_ptr()))));
+        let heap = NonNull::from(Box::leak(Box::new(Heap::new(limit, context.as_ptr(), slot.clone()))));
         let state = unsafe { ffi::lua_newstate(allocate, heap.as_ptr().cast()) };
         assert!(!state.is_null(), "an empty Lua state needs a few kilobytes");
         unsafe { Heap::attach(heap.as_ptr(), state) };
-        State { stack: Stack(state), heap, context }
+        let mut state = State { stack: Stack(state), heap, context };
+        state.context().slot = slot;
+        state
     }
 
     /// Bytes that the state takes.
@@ -123,10 +127,10 @@ impl State {
         unsafe { Heap::calm(self.heap.as_ptr()) }
     }
 
-    /// Has [`Context::tick`] called after every `count` instructions.
-    pub fn watch(&self, count: i32) {
+    /// Has [`Context::tick`] called after every so many instructions.
+    pub fn watch(&self) {
         unsafe {
-            ffi::lua_sethook(self.stack.0, Some(on_count), ffi::LUA_MASKCOUNT, count);
+            ffi::lua_sethook(self.stack.0, Some(on_count), ffi::LUA_MASKCOUNT, INSTRUCTIONS);
         }
     }
 

@@ -279,7 +279,7 @@ same('concat', function() return setmetatable({}, {__index = function() return '
 
     #[test]
     fn tables_are_sorted_and_joined_as_lua_does_it() {
-        let mut state = State::new(256 << 20);
+        let mut state = State::new(256 << 20, std::sync::Arc::default());
         let result = state.run(compare, None).map_err(|text| String::from_utf8_lossy(&text).into_owned());
         assert_eq!(result, Ok(()));
     }

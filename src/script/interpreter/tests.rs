@@ -379,6 +379,45 @@ fn a_run_that_is_killed_does_not_end_sorting_and_joining_first() {
     }
 }
 
+/// There are fewer instructions in each than between two looks at the run.
+#[test]
+fn a_run_that_is_killed_does_not_end_a_loop_of_long_calls_first() {
+    let mut interpreter = interpreter();
+    for each in [
+        "s:rep(2)",
+        "s:upper()",
+        "s:sub(2)",
+        "local t = s .. 'x'",
+        "string.format('%sx', s)",
+        "pcall(string.rep, s, 2)",
+        "pcall(s.upper, s)",
+        "s:find('b', 1, true)",
+        "redis.sha1hex('')",
+        "table.insert(t, 1, i)",
+        "table.remove(t, 1)",
+        "coroutine.wrap(function() local t = s .. 'x' end)()",
+    ] {
+        let begin = "local s, t = string.rep('a', 1e5), {} for i = 1, 10 do t[i] = i end redis.call('x')";
+        let text = format!("{begin} for i = 1, 400 do {each} end return 1");
+        let (mut host, mut out) = (Killed(interpreter.slot().clone(), 0), Output::new());
+        interpreter.compile(text.as_bytes(), true).unwrap();
+        let run = Run {
+            keys: Argv::new(&[], &[]),
+            args: Argv::new(&[], &[]),
+            host: &mut host,
+            reply: (&mut out, Protocol::Resp2),
+            now: UnixMs(0),
+            shards: 0,
+        };
+        let Ran::Failed(error) = interpreter.run_script(run) else { panic!("{each}: it goes on") };
+        let error = String::from_utf8_lossy(&error);
+        assert!(error.starts_with("ERR Script killed by user with SCRIPT KILL..."), "{each}: {error}");
+        // What comes next may have all the memory that there is.
+        let next = "return #string.rep('a', 1e6)";
+        assert_eq!(run_with(&mut interpreter, next, Vec::new(), Protocol::Resp2), ":1000000\r\n");
+    }
+}
+
 #[test]
 fn a_run_that_is_stopped_goes_no_further() {
     let mut interpreter = interpreter();

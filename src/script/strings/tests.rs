@@ -140,7 +140,7 @@ fn patterns_find_what_they_find_in_lua() {
     ];
     let other = ["a", "<", ">", "%0", "%1", "%2", "%%", "%", "%9", "b", "\0"];
     let mut random = Random::new(77);
-    let mut state = State::new(256 << 20);
+    let mut state = State::new(256 << 20, std::sync::Arc::default());
     for round in 0..2 {
         let mut lists = [Vec::new(), Vec::new(), Vec::new()];
         for at in 0..600 {
