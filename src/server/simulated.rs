@@ -158,6 +158,8 @@ impl Machine {
                 // INCRBYFLOAT leaves is logged as a SET, as by Redis, and that makes an integer of what looks like one.
                 let facts = facts.concat().replace("$10\\r\\nlistpackex", "$8\\r\\nlistpack");
                 let facts = facts.replace("$3\\r\\nint", "$6\\r\\nembstr");
+                // LINSERT and LSET that find no place may have made a quicklist before they looked, as in Redis.
+                let facts = facts.replace("$9\\r\\nquicklist", "$8\\r\\nlistpack");
                 dataset.insert((db, name), facts);
             }
         }
@@ -379,6 +381,10 @@ impl History {
         };
         if lsn == before && replies.iter().any(is_refused) {
             self.happened.refused += 1;
+            return;
+        }
+        // It leaves its count in the key, but not where the log is broken: nobody refuses it then.
+        if lsn == before && unit.commands.iter().any(|words| words[0] == b"PFCOUNT") {
             return;
         }
         let expected = model.do_unit(&unit);
