@@ -8,7 +8,7 @@
 //!   on. Where it has got is told by the hooks of an arena: what is left of a region is split from what is used.
 //! * [`Ahead::fill`] asks the kernel for what comes next (`MADV_POPULATE_WRITE`, Linux 5.14; without it nothing is done): as much
 //!   as an arena has taken since the last time, twice over, and at least one huge page. An arena that does
-//!   not grow is left alone, so that a huge page stays unused, or four after growing fast. Contents never change by this.
+//!   not grow is left alone. What then stays unused is no more than a thirty-second of the arena. Contents never change by this.
 //! * Regions stay mapped as long as the process lives (jemalloc's `retain`), so whatever is read here late is still an
 //!   address of the heap.
 
@@ -26,6 +26,8 @@ const BLOCK: usize = 2 << 20;
 const MOST: usize = 4 * BLOCK;
 /// How many times what was taken since the last time is asked for.
 const TIMES: usize = 2;
+/// What is supplied ahead is at most this part of what the arena has.
+const SHARE: usize = 32;
 /// Arenas that are looked after, by their numbers.
 const ARENAS: usize = 256;
 
@@ -35,17 +37,21 @@ struct Told {
     start: AtomicUsize,
     used: AtomicUsize,
     end: AtomicUsize,
+    /// Bytes of all regions before it.
+    before: AtomicUsize,
 }
 
 static TOLD: [Told; ARENAS] = [const { Told::new() }; ARENAS];
 
 impl Told {
     const fn new() -> Self {
-        Self { start: AtomicUsize::new(0), used: AtomicUsize::new(0), end: AtomicUsize::new(0) }
+        let [start, used, end, before] = [const { AtomicUsize::new(0) }; 4];
+        Self { start, used, end, before }
     }
 
     fn begin(&self, start: usize, end: usize) {
-        self.end.store(0, Ordering::Release);
+        let last = self.end.swap(0, Ordering::AcqRel) - self.start.load(Ordering::Relaxed);
+        self.before.fetch_add(last, Ordering::Relaxed);
         self.start.store(start, Ordering::Release);
         self.used.store(start, Ordering::Release);
         self.end.store(end, Ordering::Release);
@@ -63,7 +69,7 @@ impl Told {
         let end = self.end.load(Ordering::Acquire);
         let (used, start) = (self.used.load(Ordering::Acquire), self.start.load(Ordering::Acquire));
         let is_whole = end != 0 && end == self.end.load(Ordering::Acquire) && (start..=end).contains(&used);
-        is_whole.then_some(Region { start, used, end })
+        is_whole.then(|| Region { start, used, end, before: self.before.load(Ordering::Relaxed) })
     }
 }
 
@@ -74,6 +80,8 @@ struct Region {
     /// What is below is in use.
     used: usize,
     end: usize,
+    /// Bytes of the arena's other regions.
+    before: usize,
 }
 
 /// jemalloc's own hooks, and the same with those that tell [`TOLD`].
@@ -197,7 +205,11 @@ impl Ahead {
 
 /// From where to where a region is to be supplied after it has grown so much. Nothing, if that is not in order.
 fn wanted(region: Region, grown: usize, filled: usize) -> (usize, usize) {
-    let most = region.used + (grown * TIMES).clamp(BLOCK, MOST);
+    let has = region.before + region.used - region.start;
+    if has < SHARE * BLOCK {
+        return (0, 0);
+    }
+    let most = region.used + (grown * TIMES).clamp(BLOCK, MOST.min(has / SHARE));
     let from = filled.max(region.used).next_multiple_of(BLOCK);
     (from, most.next_multiple_of(BLOCK).min(region.end))
 }
@@ -215,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_is_wanted_begins_behind_what_is_there_and_ends_with_the_region() {
-        let region = |used| Region { start: 0, used, end: 64 * BLOCK };
+        let region = |used| Region { start: 0, used, end: 64 * BLOCK, before: SHARE * MOST };
         assert_eq!(wanted(region(1), 1, 0), (BLOCK, 2 * BLOCK));
         assert_eq!(wanted(region(BLOCK), 1, 0), (BLOCK, 2 * BLOCK));
         assert_eq!(wanted(region(BLOCK + 1), BLOCK, 2 * BLOCK), (2 * BLOCK, 4 * BLOCK));
@@ -224,5 +236,8 @@ mod tests {
         assert_eq!(wanted(region(63 * BLOCK), 40 * BLOCK, 0).1, 64 * BLOCK);
         let (from, to) = wanted(region(64 * BLOCK), BLOCK, 0);
         assert!(from >= to, "nothing is left");
+        let small = |before| Region { start: 0, used: BLOCK, end: 64 * BLOCK, before };
+        assert_eq!(wanted(small(30 * BLOCK), BLOCK, 0), (0, 0), "a huge page would be more than its share");
+        assert_eq!(wanted(small(31 * BLOCK), BLOCK, 0), (BLOCK, 2 * BLOCK));
     }
 }
