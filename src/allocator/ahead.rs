@@ -26,6 +26,8 @@ const BLOCK: usize = 2 << 20;
 const MOST: usize = 4 * BLOCK;
 /// How many times what was taken since the last time is asked for.
 const TIMES: usize = 2;
+/// Regions from this size on begin at a huge page.
+const ALIGNED: usize = 8 * BLOCK;
 /// What is supplied ahead is at most this part of what the arena has.
 const SHARE: usize = 32;
 /// Arenas that are looked after, by their numbers.
@@ -127,8 +129,8 @@ unsafe extern "C" fn alloc(
     arena: c_uint,
 ) -> *mut c_void {
     let Some(own) = HOOKS.get().and_then(|hooks| hooks.own.alloc) else { return ptr::null_mut() };
-    // A region that begins at a huge page has no ordinary ones there.
-    let stricter = if wanted.is_null() { alignment.max(BLOCK) } else { alignment };
+    // A region that begins at a huge page has no ordinary ones there. Small ones need them: they grow by less.
+    let stricter = if wanted.is_null() && size >= ALIGNED { alignment.max(BLOCK) } else { alignment };
     // SAFETY: the arguments are those that the hook was called with, but for an alignment that fulfils the one asked for, and
     // jemalloc's own does not look at `hooks`.
     let memory = unsafe { own(hooks, wanted, size, stricter, zero, commit, arena) };
