@@ -387,9 +387,11 @@ fn damaged_runs_are_errors_and_never_wrong_answers() {
     let (server, mut client) = cold(&[]);
     fill(&mut client, (0..2_000).map(|n| format!("key:{n}")));
     client.ok(&["SET", "sound", "v"]);
-    // No round is under way then that could write a sound run behind the damage.
+    // No round and no compaction is under way then that could write a sound run behind the damage.
     wait_until_cold(&mut client);
     client.ok(&["DEBUG", "COLD", "0"]);
+    let jobs = ["checkpoint_in_progress", "compactions_running", "compaction_debt_bytes"];
+    wait_for("the disk to be left alone", || jobs.iter().all(|job| info(&mut client, "storage", job) == 0));
     for entry in std::fs::read_dir(server.dir().join("runs")).unwrap() {
         let path = entry.unwrap().path();
         // Compaction may have just removed it.

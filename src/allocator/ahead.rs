@@ -8,7 +8,7 @@
 //!   on. Where it has got is told by the hooks of an arena: what is left of a region is split from what is used.
 //! * [`Ahead::fill`] asks the kernel for what comes next (`MADV_POPULATE_WRITE`, Linux 5.14; without it nothing is done): as much
 //!   as an arena has taken since the last time, twice over, and at least one huge page. An arena that does
-//!   not grow is left alone. What then stays unused is no more than a thirty-second of the arena. Contents never change by this.
+//!   not grow is left alone. What then stays unused is about a thirty-second of the arena at most. Contents never change by this.
 //! * Regions stay mapped as long as the process lives (jemalloc's `retain`), so whatever is read here late is still an
 //!   address of the heap.
 
@@ -17,6 +17,7 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nix::errno::Errno;
 use nix::libc;
 use tikv_jemalloc_sys as ffi;
 
@@ -28,13 +29,15 @@ const MOST: usize = 4 * BLOCK;
 const TIMES: usize = 2;
 /// Regions from this size on begin at a huge page.
 const ALIGNED: usize = 8 * BLOCK;
-/// What is supplied ahead is at most this part of what the arena has.
+/// What is supplied ahead is at most this part of what the arena has, up to the end of a huge page.
 const SHARE: usize = 32;
 /// Arenas that are looked after, by their numbers.
 const ARENAS: usize = 256;
 
-/// Addresses of the newest region of an arena, as its hooks tell them, which are called one at a time. Without a lock: whoever
-/// reads may be slow.
+/// Addresses of the newest region of an arena, as its hooks tell them. Without a lock: whoever reads may be slow.
+///
+/// Regions begin one at a time (jemalloc holds a lock then). A spare thread and the worker it stands in for may split extents
+/// meanwhile; what such a split notes late is outside the new region, and nothing is done for that one.
 struct Told {
     start: AtomicUsize,
     used: AtomicUsize,
@@ -216,11 +219,12 @@ fn wanted(region: Region, grown: usize, filled: usize) -> (usize, usize) {
     (from, most.next_multiple_of(BLOCK).min(region.end))
 }
 
-/// Asks for memory; false if the kernel can't do that.
+/// Asks for memory; false if the kernel does not know how. That there is none now is for those to find out who need it.
 #[expect(unsafe_code, reason = "nix does not know this advice")]
 fn supply(at: usize, len: usize) -> bool {
     // SAFETY: this advice changes no contents and unmaps nothing, whatever the addresses are, and they are the heap's.
-    unsafe { libc::madvise(ptr::without_provenance_mut(at), len, libc::MADV_POPULATE_WRITE) == 0 }
+    let failed = unsafe { libc::madvise(ptr::without_provenance_mut(at), len, libc::MADV_POPULATE_WRITE) };
+    failed == 0 || Errno::last() != Errno::EINVAL
 }
 
 #[cfg(test)]

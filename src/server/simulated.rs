@@ -25,6 +25,7 @@ use crate::config::{self, Invocation};
 use crate::resp::{Argv, Output, Span};
 use crate::store::UnixMs;
 use crate::store::checkpoint::stepped::{Progress, Stepped};
+use crate::store::keyspace::LogHealth;
 
 mod big;
 mod full_log;
@@ -384,7 +385,8 @@ impl History {
             return;
         }
         // It leaves its count in the key, but not where the log is broken: nobody refuses it then.
-        if lsn == before && unit.commands.iter().any(|words| words[0] == b"PFCOUNT") {
+        let is_broken = machine.state.keyspace.log_health() != LogHealth::Good;
+        if lsn == before && is_broken && unit.commands.iter().any(|words| words[0] == b"PFCOUNT") {
             return;
         }
         let expected = model.do_unit(&unit);
