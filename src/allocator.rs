@@ -8,14 +8,15 @@
 //!   Where an arena grows, memory is there before it is touched ([`Ahead`]).
 //! * **Little is spare.** All other threads share one arena (`narenas:1`): each has a huge page or two begun, and jemalloc's four a core
 //!   were 13 MB of an idle server on two cores. Allocations from 16 KiB on begin at a page (`cache_oblivious:false`), not
-//!   anywhere in a further one, which took a seventh of a big hash. Memory that stays free for a second goes back to the system
-//!   (`dirty_decay_ms:1000`), a little at each [`decay`], at once with MEMORY PURGE.
+//!   anywhere in a further one, which took a seventh of a big hash. Memory that stays free goes back to the system after some
+//!   seconds ([`Surplus`]), at once with MEMORY PURGE.
 //!
 //! Only the binary uses it (`main.rs`): the library's tests count what they allocate.
 
 mod ahead;
+mod surplus;
 
-use std::ffi::{CStr, c_char, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_uint, c_void};
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
@@ -23,10 +24,7 @@ use tikv_jemalloc_sys as ffi;
 pub use tikv_jemallocator::Jemalloc;
 
 pub use ahead::Ahead;
-
-/// 4096 in place of an arena's number: all of them.
-const PURGE_ALL: &CStr = c"arena.4096.purge";
-const DECAY_ALL: &CStr = c"arena.4096.decay";
+pub use surplus::Surplus;
 
 /// The workers' arenas, in their order.
 static ARENAS: Mutex<Vec<c_uint>> = Mutex::new(Vec::new());
@@ -35,57 +33,41 @@ static ARENAS: Mutex<Vec<c_uint>> = Mutex::new(Vec::new());
 pub fn allocate_as(worker: usize) {
     let mut arenas = ARENAS.lock().unwrap_or_else(PoisonError::into_inner);
     while arenas.len() <= worker {
-        let Some(arena) = create_arena() else { return };
+        // There may be thousands, but not more.
+        let Some(arena) = read("arenas.create") else { return };
         ahead::look_after(arena);
         arenas.push(arena);
     }
-    enter_arena(arenas[worker]);
-}
-
-/// A new arena, unless there are thousands.
-#[expect(unsafe_code, reason = "the allocator is written in C")]
-fn create_arena() -> Option<c_uint> {
-    let (mut arena, mut len): (c_uint, usize) = (0, size_of::<c_uint>());
-    // SAFETY: the name ends with a zero byte, and the control writes a number of `len` bytes, which `arena` has room for.
-    let failed = unsafe {
-        ffi::mallctl(
-            c"arenas.create".as_ptr(),
-            ptr::from_mut(&mut arena).cast(),
-            &raw mut len,
-            ptr::null_mut(),
-            0,
-        )
-    };
-    (failed == 0).then_some(arena)
-}
-
-#[expect(unsafe_code, reason = "the allocator is written in C")]
-fn enter_arena(mut arena: c_uint) {
-    let new = ptr::from_mut(&mut arena).cast();
-    // SAFETY: the name ends with a zero byte, and the control reads a number of the length that is given. It fails only where
-    // there is no such arena, and then the thread stays where it is.
-    let _ = unsafe {
-        ffi::mallctl(c"thread.arena".as_ptr(), ptr::null_mut(), ptr::null_mut(), new, size_of::<c_uint>())
-    };
-}
-
-/// Gives what was freed some time ago back to the system, as much as is due. To be called about ten times a second, so that
-/// memory goes back though nobody allocates.
-pub fn decay() {
-    order(DECAY_ALL);
+    write("thread.arena", arenas[worker]);
 }
 
 /// Gives all memory that is free back to the system.
 pub fn purge() {
-    order(PURGE_ALL);
+    // This in place of an arena's number: all of them.
+    write("arena.4096.purge", ());
 }
 
-/// Uses a control without a value.
+/// Reads a number of a control. `None`: it is not there.
 #[expect(unsafe_code, reason = "the allocator is written in C")]
-fn order(name: &CStr) {
-    // SAFETY: the name ends with a zero byte, and these controls neither read nor write a value. They fail only where they
-    // are not known, and then nothing is given back.
-    let _ = unsafe { ffi::mallctl(name.as_ptr(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), 0) };
+fn read<T: Copy + Default>(name: &str) -> Option<T> {
+    let name = CString::new(name).ok()?;
+    let (mut value, mut len) = (T::default(), size_of::<T>());
+    let place = ptr::from_mut(&mut value).cast();
+    // SAFETY: the name ends with a zero byte, and the control, one that is named in this module, writes a number: `len` bytes at
+    // most, for which there is room.
+    let failed = unsafe { ffi::mallctl(name.as_ptr(), place, &raw mut len, ptr::null_mut(), 0) };
+    (failed == 0).then_some(value)
+}
+
+/// Gives a control its value, which may be nothing. That it fails changes nothing.
+#[expect(unsafe_code, reason = "the allocator is written in C")]
+fn write<T: Copy>(name: &str, mut value: T) {
+    let Ok(name) = CString::new(name) else { return };
+    let len = size_of::<T>();
+    let place = if len == 0 { ptr::null_mut() } else { ptr::from_mut(&mut value).cast() };
+    // SAFETY: the name ends with a zero byte, and the control, one that is named in this module, reads a number if it has `len`
+    // bytes, which are there.
+    let _ = unsafe { ffi::mallctl(name.as_ptr(), ptr::null_mut(), ptr::null_mut(), place, len) };
 }
 
 /// What the allocator says of itself, for people.

@@ -14,8 +14,7 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 // SAFETY: the name is the allocator's own, and it expects there a pointer to a text that ends with a zero byte.
 #[expect(unsafe_code, reason = "an allocator is configured before main runs")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
-pub static ALLOCATOR_SETTINGS: &[u8; 63] =
-    b"narenas:1,thp:always,cache_oblivious:false,dirty_decay_ms:1000\0";
+pub static ALLOCATOR_SETTINGS: &[u8; 61] = b"narenas:1,thp:always,cache_oblivious:false,dirty_decay_ms:-1\0";
 
 fn main() -> ExitCode {
     let text = match config::from_args(std::env::args_os().skip(1), stdin().lock()) {

@@ -13,14 +13,14 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use mio::{Poll, Waker};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use storage::fs::os::Os;
 use storage::{Engine, Recovery};
 
-use crate::allocator::{self, Ahead};
+use crate::allocator::{Ahead, Surplus};
 use crate::client::{Pause, Registry};
 use crate::commands::outbox;
 use crate::commands::table::{rename_commands, table};
@@ -59,10 +59,12 @@ use dataset::DiskThreads;
 const IDENTITY: &str = "IDENTITY";
 /// The longest time between two rounds of the cron thread, whatever `hz` says: a due key goes within a tenth of a second.
 const CRON_TICK_MAX_MS: u64 = 50;
+/// How often the drop thread looks for memory that nobody takes again.
+const SURPLUS_LOOKS: Duration = Duration::from_secs(1);
 /// Between two looks of the memory thread while workers take memory, and at most otherwise.
 const MEMORY_GROWING: Duration = Duration::from_millis(5);
 const MEMORY_IDLE: Duration = Duration::from_millis(100);
-/// How often the cron thread samples the rates, and gives free memory back.
+/// How often the cron thread samples the rates.
 const SAMPLE_MS: u64 = 100;
 /// How often it has expired keys looked for that are on disk only.
 const COLD_EXPIRY_MS: u64 = 250;
@@ -180,7 +182,7 @@ fn start(loaded: Loaded) -> Result<Server, String> {
             }
         })?;
     }
-    threads.push(spawn("forgekv-drop", move || garbage.iter().for_each(drop))?);
+    threads.push(spawn("forgekv-drop", move || free(&garbage))?);
     let acceptor_waker = start_acceptor(listeners, &seats, &state, &mut threads)?;
     let watched = seats.clone();
     let watcher = monitor.clone();
@@ -463,9 +465,23 @@ fn sweep_cold(state: Arc<ServerState>) {
     all.keyspace.send(Errand::Run(Box::new(piece)));
 }
 
-/// The memory thread: has memory supplied before workers touch it, while they take more.
+/// The drop thread: frees what is big, and gives memory back that stays free.
+fn free(garbage: &Receiver<Garbage>) {
+    let (looks, mut surplus) = (tick(SURPLUS_LOOKS), Surplus::default());
+    loop {
+        select! {
+            recv(garbage) -> garbage => match garbage {
+                Ok(garbage) => drop(garbage),
+                Err(_) => return,
+            },
+            recv(looks) -> _ => surplus.give_back(),
+        }
+    }
+}
+
+/// The memory thread: has memory supplied before workers touch it, while they take more. It does not go behind them: where it
+/// is late, they do the same work themselves, with a shard locked.
 fn prepare_memory(stopped: &Receiver<()>) {
-    sys::yield_to_all();
     let mut ahead = Ahead::new();
     let mut pause = MEMORY_IDLE;
     while stopped.recv_timeout(pause).is_err_and(|end| end.is_timeout()) {
@@ -508,7 +524,6 @@ fn cron(state: &Arc<ServerState>, seats: &[Arc<Seat>], stopped: &Receiver<()>) {
             stats.add(Stat::EvictedKeys, evicted.keys);
         }
         if is_due(SAMPLE_MS) {
-            allocator::decay();
             state.keyspace.limit_tracked(config.tracking_table_max_keys as u64, true);
             state.rates.sample(time::now().0, &state.stats.totals());
         }

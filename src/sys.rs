@@ -55,19 +55,10 @@ const NICE: i32 = 1;
 /// Lets the calling thread run after those that clients wait for, from now on. Only for a thread that holds no lock which
 /// such a thread may want: it would keep it for as long as the others have work.
 pub fn yield_to_others() {
-    go_behind(NICE);
-}
-
-/// The same as far as it goes, for a thread whose work others can do without.
-pub fn yield_to_all() {
-    go_behind(19);
-}
-
-fn go_behind(nice: i32) {
     // On Linux 0 is the calling thread, not the process. Going behind needs no privilege.
     // SAFETY: the call takes three numbers and touches no memory of this process.
     #[expect(unsafe_code, reason = "nix has no setpriority")]
-    let lowered = unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, nice) };
+    let lowered = unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, NICE) };
     debug_assert_eq!(lowered, 0, "a thread may always go behind");
 }
 

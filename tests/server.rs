@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::support::{Client, Server, Value, forgekv_only, wait_for, warm_only};
+use crate::support::{Client, Server, Value, forgekv_only, wait_at_most, wait_for, warm_only};
 
 fn unix_seconds() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
@@ -501,6 +501,21 @@ fn memory_doctor_malloc_stats_purge_and_help_answer() {
     );
 }
 
+fn resident(client: &mut Client) -> i64 {
+    let info = client.text(&["INFO", "memory"]);
+    info.lines().find_map(|line| line.strip_prefix("used_memory_rss:")).unwrap().parse().unwrap()
+}
+
+/// Takes 60 MiB and frees them; how much was resident before that.
+fn take_and_free(client: &mut Client) -> i64 {
+    for index in 0..60 {
+        client.ok(&["SET", &format!("big:{index}"), &"x".repeat(1 << 20)]);
+    }
+    let full = resident(client);
+    client.ok(&["FLUSHALL", "SYNC"]);
+    full
+}
+
 #[test]
 fn memory_purge_gives_free_memory_back() {
     if forgekv_only("Redis may have its allocator's threads do so before") || warm_only("values leave RAM") {
@@ -508,20 +523,25 @@ fn memory_purge_gives_free_memory_back() {
     }
     let server = Server::start();
     let mut client = server.connect();
-    for index in 0..60 {
-        client.ok(&["SET", &format!("big:{index}"), &"x".repeat(1 << 20)]);
-    }
-    let resident = |client: &mut Client| -> i64 {
-        let info = client.text(&["INFO", "memory"]);
-        info.lines().find_map(|line| line.strip_prefix("used_memory_rss:")).unwrap().parse().unwrap()
-    };
-    let full = resident(&mut client);
-    client.ok(&["FLUSHALL", "SYNC"]);
+    let full = take_and_free(&mut client);
     // Other threads free what is big, and the log may still hold some of it.
     wait_for("the memory comes back", || {
         client.ok(&["MEMORY", "PURGE"]);
         resident(&mut client) < full - (40 << 20)
     });
+}
+
+#[test]
+fn memory_that_stays_free_is_given_back_and_by_no_worker() {
+    if forgekv_only("about its allocator") || warm_only("values leave RAM") {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.connect();
+    let full = take_and_free(&mut client);
+    let settings = client.text(&["MEMORY", "MALLOC-STATS"]);
+    assert!(settings.contains("opt.dirty_decay_ms: -1"), "{settings}");
+    wait_at_most(30, "the memory comes back", || resident(&mut client) < full - (40 << 20));
 }
 
 #[test]

@@ -21,10 +21,16 @@ use std::time::{Duration, Instant};
 
 /// Waits until `condition` holds, polling every few milliseconds; panics with `what` after ten seconds.
 #[track_caller]
-pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub fn wait_for(what: &str, condition: impl FnMut() -> bool) {
+    wait_at_most(10, what, condition);
+}
+
+/// The same, for so many seconds.
+#[track_caller]
+pub fn wait_at_most(seconds: u64, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     while !condition() {
-        assert!(Instant::now() < deadline, "waited ten seconds for {what}");
+        assert!(Instant::now() < deadline, "waited {seconds} seconds for {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
