@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::*;
+use crate::util::allocations::{Work, counted};
 
 /// A seed under which hashes have the bits of [`COLLIDING_MASK`] only.
 pub(super) const COLLIDING_SEED: u64 = 0xC011_1DE5;
@@ -141,6 +142,26 @@ fn a_frozen_copy_stays_as_it_was() {
     }
     check(&frozen);
     check(&table);
+}
+
+#[test]
+fn the_first_write_behind_a_freeze_copies_little_of_any_table() {
+    for value in [&[b'v'; 8][..], &[b'v'; 64], &[b'v'; 1_000]] {
+        let mut table = Table::<Fields>::new(1);
+        for n in 0..60_000 {
+            table.insert(&key_of(n), Field { value, expire: Some(n as u64) });
+        }
+        let (mut worst, frozen) = (Work::default(), table.freeze());
+        for n in 0..2_000 {
+            let key = key_of(60_000 + n);
+            let (_, work) = counted(|| table.insert(&key, Field { value, expire: None }));
+            worst = worst.or_worse(work);
+        }
+        println!("values of {}: {worst:?}", value.len());
+        // A chunk that is split at once, and the nodes that lead to it.
+        assert!(worst.longest <= 16 << 10 && worst.bytes <= 64 << 10, "{worst:?}");
+        assert_eq!(frozen.len(), 60_000);
+    }
 }
 
 #[test]
