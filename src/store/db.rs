@@ -17,6 +17,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use storage::Payload;
+
 use super::arena::Handle;
 use super::effect::Before;
 use super::entry::Value;
@@ -147,7 +149,7 @@ pub struct Workspace {
     /// What is counted.
     pub tallies: Tallies,
     /// Effects that replace or precede the command's own words.
-    effects: Vec<u8>,
+    effects: Payload,
     /// What to free once the locks are released.
     garbage: Vec<Object>,
     /// What subscribers are to be told once the locks are released; whoever executes takes it.

@@ -6,6 +6,8 @@
 //! an effect is executing that command in that database with expiry switched off, so an effect must be deterministic and
 //! absolute: `PXAT` instead of `EX`, the result instead of a float increment, `DEL` for every key that expired.
 
+use storage::Payload;
+
 use super::DbIndex;
 
 /// What was known of the only key that an effect wrote, before it did.
@@ -31,7 +33,7 @@ impl Before {
 
 /// Appends a LEB128 varint.
 #[inline]
-pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+fn put_varint(out: &mut Payload, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -56,7 +58,7 @@ pub fn take_varint(input: &mut &[u8]) -> Option<u64> {
 /// Appends one effect.
 #[inline]
 pub fn put<'a>(
-    out: &mut Vec<u8>,
+    out: &mut Payload,
     db: DbIndex,
     before: Before,
     argv: impl ExactSizeIterator<Item = &'a [u8]>,
@@ -65,7 +67,7 @@ pub fn put<'a>(
     put_varint(out, (argv.len() as u64) << 2 | before as u64);
     for argument in argv {
         put_varint(out, argument.len() as u64);
-        out.extend_from_slice(argument);
+        out.put(argument);
     }
 }
 
@@ -94,12 +96,18 @@ pub fn take(payload: &[u8], at: &mut usize, spans: &mut Vec<(u32, u32)>) -> Opti
 mod tests {
     use super::*;
 
+    /// All of its bytes.
+    fn bytes_of(payload: &Payload) -> Vec<u8> {
+        payload.pieces().collect::<Vec<_>>().concat()
+    }
+
     #[test]
     fn effects_come_back_as_they_went_in() {
-        let mut payload = Vec::new();
+        let mut payload = Payload::default();
         let long = vec![7u8; 300];
         put(&mut payload, DbIndex(0), Before::Expiring, [&b"SET"[..], b"", &long].into_iter());
         put(&mut payload, DbIndex(15), Before::Unsaid, [&b"FLUSHDB"[..]].into_iter());
+        let payload = bytes_of(&payload);
         let (mut at, mut spans) = (0, Vec::new());
         assert_eq!(take(&payload, &mut at, &mut spans), Some((DbIndex(0), Before::Expiring)));
         assert_eq!(spans.iter().map(|s| s.1 - s.0).collect::<Vec<_>>(), [3, 0, 300]);
@@ -110,8 +118,9 @@ mod tests {
 
     #[test]
     fn a_cut_payload_is_refused_at_every_length() {
-        let mut payload = Vec::new();
+        let mut payload = Payload::default();
         put(&mut payload, DbIndex(3), Before::Absent, [&b"APPEND"[..], b"key", b"value"].into_iter());
+        let payload = bytes_of(&payload);
         for cut in 0..payload.len() {
             assert_eq!(take(&payload[..cut], &mut 0, &mut Vec::new()), None, "cut at {cut}");
         }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crossbeam_channel::Sender;
-use storage::{Engine, Epoch, NamespaceId, Status, SyncMode, Version};
+use storage::{Engine, Epoch, NamespaceId, Payload, Status, SyncMode, Version};
 
 use super::apart::Apart;
 use super::cache::Cache;
@@ -280,7 +280,7 @@ impl Keyspace {
 
     /// Appends one record for an operation that holds `locked`, and notes its LSN in every shard it holds. Returns the LSN.
     #[inline]
-    pub fn record(&self, locked: &mut Locked<'_>, epoch: u64, encode: impl FnOnce(&mut Vec<u8>)) -> u64 {
+    pub fn record(&self, locked: &mut Locked<'_>, epoch: u64, encode: impl FnOnce(&mut Payload)) -> u64 {
         let Some(log) = self.log.get() else { return 0 };
         let set = locked.set();
         let first = set.first().expect("an operation that changed something holds a shard");

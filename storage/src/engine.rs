@@ -25,6 +25,7 @@ use crate::compaction::{self, Compactor, Pool};
 use crate::error::Error;
 use crate::fs::{Fs, LockGuard};
 use crate::identity::Identity;
+use crate::log::payload::Payload;
 use crate::log::shared::{self, Shared, Status};
 use crate::log::sync::Syncer;
 use crate::log::writer::{Step, Writer};
@@ -105,16 +106,16 @@ impl Engine {
     /// Appends one record and returns its place in the order. To be called while the shard's lock is held, which makes
     /// the order of the log the order of the changes; `epoch` was read under that lock.
     ///
-    /// `encode` appends the record's bytes to the vector; what is there already is none of its business. It takes one
-    /// uncontended lock and one shared counter, allocates nothing in steady state, and makes no system call except
-    /// to wake a log thread that has nothing to do.
+    /// `encode` appends the record's bytes to what it is given; what is there already is none of its business. It takes one
+    /// uncontended lock and one shared counter, allocates nothing in steady state and never more than a piece, and makes no
+    /// system call except to wake a log thread that has nothing to do.
     ///
     /// Once the status is final or the engine is closed, the record is numbered and goes nowhere.
     ///
     /// # Panics
     /// If `shard` is not below 64, or `epoch` is below that of an earlier record of this shard.
     #[inline]
-    pub fn append(&self, shard: usize, epoch: Epoch, encode: impl FnOnce(&mut Vec<u8>)) -> Lsn {
+    pub fn append(&self, shard: usize, epoch: Epoch, encode: impl FnOnce(&mut Payload)) -> Lsn {
         let lsn = self.shared.buffers.append(shard, epoch, encode);
         self.shared.log_sleeper.wake();
         lsn

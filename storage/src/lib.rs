@@ -86,7 +86,7 @@ pub use checkpoint::{Facts, Round};
 pub use engine::Engine;
 pub use entry::{Content, Entry, NamespaceId, Position};
 pub use error::Error;
-pub use log::{Progress, Status};
+pub use log::{Payload, Progress, Status};
 pub use options::{OnFailure, Options, SyncMode};
 pub use record::{Epoch, Lsn};
 pub use recovery::Recovery;

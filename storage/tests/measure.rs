@@ -38,7 +38,7 @@ fn append(engine: &Engine, threads: u64, rest: Duration) -> f64 {
                 for i in 0..BATCH {
                     let hash = (batch * BATCH + i).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                     let shard = (hash >> 59) * 2 + thread % 2;
-                    engine.append(shard as usize, Epoch(1), |out| out.extend_from_slice(&payload));
+                    engine.append(shard as usize, Epoch(1), |out| out.put(&payload));
                 }
                 busy += start.elapsed();
                 let rested = Instant::now();

@@ -336,8 +336,7 @@ fn releases_go_on_beside_the_threads() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for count in 0..8_000_u64 {
-                engine
-                    .append(count as usize % 64, Epoch(1), |out| out.extend_from_slice(&[count as u8; 100]));
+                engine.append(count as usize % 64, Epoch(1), |out| out.put(&[count as u8; 100]));
                 while engine.last_lsn().0 - engine.durable_lsn().0 > 100 {
                     std::thread::yield_now();
                 }

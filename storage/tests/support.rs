@@ -111,7 +111,7 @@ impl Session {
     }
 
     pub fn append(&self, shard: usize, epoch: u64, payload: &[u8]) -> Lsn {
-        self.engine.append(shard, Epoch(epoch), |out| out.extend_from_slice(payload))
+        self.engine.append(shard, Epoch(epoch), |out| out.put(payload))
     }
 }
 

@@ -60,7 +60,7 @@ fn append_from_many_threads(engine: &Engine, per_thread: u64) {
                     let shard = (count * 7 + thread * 13) as usize % if count % 2 == 0 { SHARDS } else { 2 };
                     let mut in_shard = shards[shard].lock().unwrap();
                     let bytes = payload(thread, count, *in_shard);
-                    let lsn = engine.append(shard, Epoch(1), |out| out.extend_from_slice(&bytes));
+                    let lsn = engine.append(shard, Epoch(1), |out| out.put(&bytes));
                     *in_shard += 1;
                     drop(in_shard);
                     assert!(lsn > last, "a thread's later record got an earlier place");
@@ -107,7 +107,7 @@ fn every_mode_reaches_its_marks_without_being_asked() {
         let dir = TempDir::new();
         let engine = start(&dir.0, options(mode));
         for _ in 0..3 {
-            let lsn = engine.append(5, Epoch(1), |out| out.extend_from_slice(b"record"));
+            let lsn = engine.append(5, Epoch(1), |out| out.put(b"record"));
             wait_until("writing", || engine.written_lsn() >= lsn);
             wait_until("syncing", || engine.durable_lsn() >= lsn);
         }
@@ -121,13 +121,13 @@ fn every_mode_reaches_its_marks_without_being_asked() {
 fn waiting_for_durability_syncs_in_every_mode() {
     let dir = TempDir::new();
     let engine = start(&dir.0, options(SyncMode::Never));
-    let lsn = engine.append(5, Epoch(1), |out| out.extend_from_slice(b"record"));
+    let lsn = engine.append(5, Epoch(1), |out| out.put(b"record"));
     wait_until("writing", || engine.written_lsn() >= lsn);
     assert_eq!(engine.durable_lsn(), Lsn(0));
     assert!(engine.wait_durable(lsn, Duration::from_secs(10)).unwrap());
     assert!(!engine.wait_durable(lsn.next(), Duration::from_millis(20)).unwrap(), "there is no such record");
     engine.set_sync_mode(SyncMode::Always);
-    let lsn = engine.append(6, Epoch(1), |out| out.extend_from_slice(b"record"));
+    let lsn = engine.append(6, Epoch(1), |out| out.put(b"record"));
     wait_until("syncing", || engine.durable_lsn() >= lsn);
     engine.close().unwrap();
     assert!(matches!(engine.close(), Err(Error::Closed)));

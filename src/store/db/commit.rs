@@ -62,9 +62,10 @@ impl Db<'_> {
         let mut lsn = 0;
         if as_called || !self.work.effects.is_empty() {
             self.work.tallies.dirty += self.dirty;
-            let (effects, before) = (&self.work.effects, self.said());
+            let before = self.said();
+            let effects = &mut self.work.effects;
             lsn = self.keyspace.record(&mut self.locked, self.epoch, |out| {
-                out.extend_from_slice(effects);
+                out.append(effects);
                 if as_called {
                     effect::put(out, db, before, verbatim);
                 }

@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::SHARDS;
 use super::chunk::Chunk;
+use super::payload::Payload;
 use crate::record::{Epoch, Lsn};
 
 /// A buffer adds its growth to the shared count in steps of this size, so that the count costs nothing per record.
@@ -53,7 +54,7 @@ impl Buffers {
 
     /// Appends one record; see [`Engine::append`](crate::Engine::append).
     #[inline]
-    pub fn append(&self, shard: usize, epoch: Epoch, encode: impl FnOnce(&mut Vec<u8>)) -> Lsn {
+    pub fn append(&self, shard: usize, epoch: Epoch, encode: impl FnOnce(&mut Payload)) -> Lsn {
         let mut guard = self.lock(shard);
         let buffer = &mut *guard;
         let payload = Unfinished::new(&mut buffer.chunk.payload);
@@ -111,13 +112,13 @@ impl Buffers {
 
 /// Payload bytes that belong to no record yet; dropped by a panic, they are cut off again.
 struct Unfinished<'a> {
-    bytes: &'a mut Vec<u8>,
+    bytes: &'a mut Payload,
     start: usize,
 }
 
 impl<'a> Unfinished<'a> {
     #[inline]
-    fn new(bytes: &'a mut Vec<u8>) -> Self {
+    fn new(bytes: &'a mut Payload) -> Self {
         let start = bytes.len();
         Self { bytes, start }
     }
@@ -139,30 +140,52 @@ impl Drop for Unfinished<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::payload::PIECE_BYTES;
 
     #[test]
     fn a_panicking_encoder_leaves_no_record_and_no_hole() {
         let buffers = Buffers::new(Lsn(4));
-        assert_eq!(buffers.append(3, Epoch(1), |out| out.extend_from_slice(b"first")), Lsn(5));
+        assert_eq!(buffers.append(3, Epoch(1), |out| out.put(b"first")), Lsn(5));
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             buffers.append(3, Epoch(1), |out| {
-                out.extend_from_slice(b"half");
+                out.put(b"half");
                 panic!("planned");
             })
         }));
         assert!(panicked.is_err());
-        assert_eq!(buffers.append(3, Epoch(1), |out| out.extend_from_slice(b"second")), Lsn(6));
+        assert_eq!(buffers.append(3, Epoch(1), |out| out.put(b"second")), Lsn(6));
         let mut chunk = Chunk::default();
         assert!(buffers.drain(3, &mut chunk));
-        assert_eq!(chunk.payload, b"firstsecond");
+        assert_eq!(chunk.payload.range(0, 99).collect::<Vec<_>>(), [b"firstsecond"]);
         assert_eq!(chunk.end().records, 2);
+    }
+
+    #[test]
+    fn what_waits_for_a_slow_disk_is_not_moved_for_what_comes_behind_it() {
+        let buffers = Buffers::new(Lsn(0));
+        let places = |buffers: &Buffers| {
+            let buffer = buffers.lock(0);
+            let pieces = buffer.chunk.payload.pieces().chain(buffer.chunk.index.pieces());
+            pieces.map(|piece| (piece.as_ptr(), piece.len())).collect::<Vec<_>>()
+        };
+        for _ in 0..100_000 {
+            buffers.append(0, Epoch(1), |out| out.put(&[7; 40]));
+        }
+        let before = places(&buffers);
+        for _ in 0..100_000 {
+            buffers.append(0, Epoch(1), |out| out.put(&[7; 40]));
+        }
+        let after = places(&buffers);
+        let moved = before.iter().filter(|place| !after.contains(place)).count();
+        assert!(moved <= 2, "{moved} of {} pieces: only the last ones go on", before.len());
+        assert!(after.iter().all(|&(_, len)| len <= PIECE_BYTES));
     }
 
     #[test]
     fn pending_bytes_rise_with_appends_and_end_at_zero() {
         let buffers = Buffers::new(Lsn(0));
         for _ in 0..1000 {
-            buffers.append(0, Epoch(1), |out| out.extend_from_slice(&[0; 1000]));
+            buffers.append(0, Epoch(1), |out| out.put(&[0; 1000]));
         }
         let seen = buffers.pending_bytes();
         assert!((1_000_000 - COUNT_STEP_BYTES as u64..1_010_000).contains(&seen), "{seen}");

@@ -11,10 +11,12 @@
 //!
 //! "The one before" is the previous record of the chunk, or the chunk's base for the first. Two strings and not one,
 //! so that a payload is encoded in place before its length and LSN are known, and a walk over the LSNs (to split a
-//! chunk at a cut) reads a few dense bytes and no payload.
+//! chunk at a cut) reads a few dense bytes and no payload. While they are gathered both are in pieces ([`Payload`]), and no
+//! entry is in two of them.
 //!
 //! Invariants: LSNs rise strictly, epochs never fall.
 
+use super::payload::Payload;
 use crate::coding::{put_varint, take_varint};
 use crate::record::{Epoch, Lsn};
 
@@ -33,6 +35,26 @@ pub struct Position {
     pub payload: usize,
 }
 
+impl Position {
+    /// The place behind the record whose entry is taken off the front of an index. `None`: the entry is malformed.
+    fn take_entry(self, index: &mut &[u8]) -> Option<Self> {
+        let length = index.len();
+        let head = take_varint(index)?;
+        if head < 2 {
+            return None;
+        }
+        let rise = if head & 1 == 1 { take_varint(index)? } else { 0 };
+        let payload = usize::try_from(take_varint(index)?).ok()?;
+        Some(Self {
+            lsn: Lsn(self.lsn.0.checked_add(head >> 1)?),
+            epoch: Epoch(self.epoch.0.checked_add(rise)?),
+            records: self.records + 1,
+            index: self.index + length - index.len(),
+            payload: self.payload.checked_add(payload)?,
+        })
+    }
+}
+
 /// The records that one buffer gathered between two drains.
 #[derive(Debug, Default)]
 pub struct Chunk {
@@ -40,8 +62,10 @@ pub struct Chunk {
     start: Position,
     /// After the last record.
     end: Position,
-    pub(super) index: Vec<u8>,
-    pub(super) payload: Vec<u8>,
+    pub(super) index: Payload,
+    pub(super) payload: Payload,
+    /// The entry that is being made.
+    entry: Vec<u8>,
 }
 
 impl Chunk {
@@ -74,14 +98,16 @@ impl Chunk {
         }
         debug_assert!(lsn > self.end.lsn, "LSNs of a shard must rise");
         let delta = (lsn.0 - self.end.lsn.0) << 1;
+        self.entry.clear();
         if epoch == self.end.epoch {
-            put_varint(&mut self.index, delta);
+            put_varint(&mut self.entry, delta);
         } else {
             assert!(epoch > self.end.epoch, "an epoch fell from {} to {}", self.end.epoch.0, epoch.0);
-            put_varint(&mut self.index, delta | 1);
-            put_varint(&mut self.index, epoch.0 - self.end.epoch.0);
+            put_varint(&mut self.entry, delta | 1);
+            put_varint(&mut self.entry, epoch.0 - self.end.epoch.0);
         }
-        put_varint(&mut self.index, (self.payload.len() - self.end.payload) as u64);
+        put_varint(&mut self.entry, (self.payload.len() - self.end.payload) as u64);
+        self.index.put_whole(&self.entry);
         self.end = Position {
             lsn,
             epoch,
@@ -97,29 +123,24 @@ impl Chunk {
             return self.end;
         }
         let mut at = from;
-        let mut cursor = Cursor::new(from, &self.index[from.index..], &self.payload[from.payload..]);
-        while let Some(record) = cursor.next().expect("a chunk in memory is well-formed")
-            && record.lsn <= cut
-        {
-            at = Position {
-                lsn: record.lsn,
-                epoch: record.epoch,
-                records: at.records + 1,
-                index: self.index.len() - cursor.index.len(),
-                payload: self.payload.len() - cursor.payload.len(),
-            };
+        for mut entries in self.index.range(from.index, self.index.len()) {
+            while !entries.is_empty() {
+                let behind = at.take_entry(&mut entries).expect("a chunk in memory is well-formed");
+                if behind.lsn > cut {
+                    return at;
+                }
+                at = behind;
+            }
         }
         at
     }
 
-    /// Forgets the records and keeps the memory, up to `keep_bytes` for each string.
-    pub fn clear(&mut self, keep_bytes: usize) {
+    /// Forgets the records and keeps some memory.
+    pub fn clear(&mut self) {
         self.start = Position::default();
         self.end = Position::default();
-        for bytes in [&mut self.index, &mut self.payload] {
-            bytes.clear();
-            bytes.shrink_to(keep_bytes);
-        }
+        self.index.clear();
+        self.payload.clear();
     }
 }
 
@@ -137,8 +158,7 @@ pub struct Entry<'a> {
 /// Walks a chunk's records. Trusts nothing.
 #[derive(Debug)]
 pub struct Cursor<'a> {
-    lsn: Lsn,
-    epoch: Epoch,
+    at: Position,
     index: &'a [u8],
     payload: &'a [u8],
 }
@@ -146,7 +166,7 @@ pub struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// A cursor before the first record of the two strings; `before` says what is the record before.
     pub fn new(before: Position, index: &'a [u8], payload: &'a [u8]) -> Self {
-        Self { lsn: before.lsn, epoch: before.epoch, index, payload }
+        Self { at: before, index, payload }
     }
 
     /// The next record, `None` after the last.
@@ -161,18 +181,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn read_entry(&mut self) -> Option<Entry<'a>> {
-        let head = take_varint(&mut self.index)?;
-        if head < 2 {
-            return None;
-        }
-        self.lsn = Lsn(self.lsn.0.checked_add(head >> 1)?);
-        if head & 1 == 1 {
-            self.epoch = Epoch(self.epoch.0.checked_add(take_varint(&mut self.index)?)?);
-        }
-        let length = usize::try_from(take_varint(&mut self.index)?).ok()?;
-        let (payload, rest) = self.payload.split_at_checked(length)?;
-        self.payload = rest;
-        Some(Entry { lsn: self.lsn, epoch: self.epoch, payload })
+        let behind = self.at.take_entry(&mut self.index)?;
+        let (payload, rest) = self.payload.split_at_checked(behind.payload - self.at.payload)?;
+        (self.at, self.payload) = (behind, rest);
+        Some(Entry { lsn: behind.lsn, epoch: behind.epoch, payload })
     }
 }
 
@@ -183,10 +195,16 @@ mod tests {
     fn chunk(records: &[(u64, u64, &[u8])]) -> Chunk {
         let mut chunk = Chunk::default();
         for &(lsn, epoch, payload) in records {
-            chunk.payload.extend_from_slice(payload);
+            chunk.payload.put(payload);
             chunk.push(Lsn(lsn), Epoch(epoch));
         }
         chunk
+    }
+
+    /// Index and payload.
+    fn bytes(chunk: &Chunk) -> (Vec<u8>, Vec<u8>) {
+        let all = |payload: &Payload| payload.pieces().collect::<Vec<_>>().concat();
+        (all(&chunk.index), all(&chunk.payload))
     }
 
     fn read(before: Position, index: &[u8], payload: &[u8]) -> Vec<(u64, u64, Vec<u8>)> {
@@ -202,13 +220,14 @@ mod tests {
     #[test]
     fn records_come_back_from_every_split() {
         let chunk = chunk(RECORDS);
+        let (index, payload) = bytes(&chunk);
         for cut in 0..=70_001 {
             let at = chunk.split(chunk.start(), Lsn(cut));
             let expected = RECORDS.iter().filter(|r| r.0 <= cut).count();
             assert_eq!(at.records, expected as u64);
             if [6, 7, 8, 499, 500, 501, 69_999, 70_000].contains(&cut) {
-                let mut all = read(chunk.start(), &chunk.index[..at.index], &chunk.payload[..at.payload]);
-                all.extend(read(at, &chunk.index[at.index..], &chunk.payload[at.payload..]));
+                let mut all = read(chunk.start(), &index[..at.index], &payload[..at.payload]);
+                all.extend(read(at, &index[at.index..], &payload[at.payload..]));
                 let expected: Vec<_> = RECORDS.iter().map(|r| (r.0, r.1, r.2.to_vec())).collect();
                 assert_eq!(all, expected, "cut {cut}");
             }
@@ -218,23 +237,40 @@ mod tests {
     #[test]
     fn a_cut_or_changed_chunk_is_an_error_or_other_records_and_never_a_panic() {
         let chunk = chunk(RECORDS);
-        for at in 0..chunk.index.len() {
+        let (index, payload) = bytes(&chunk);
+        for at in 0..index.len() {
             for value in 0..=255 {
-                let mut index = chunk.index.clone();
+                let mut index = index.clone();
                 index[at] = value;
-                let mut cursor = Cursor::new(chunk.start(), &index, &chunk.payload);
+                let mut cursor = Cursor::new(chunk.start(), &index, &payload);
                 while let Ok(Some(_)) = cursor.next() {}
             }
-            let mut cursor = Cursor::new(chunk.start(), &chunk.index[..at], &chunk.payload);
+            let mut cursor = Cursor::new(chunk.start(), &index[..at], &payload);
             let failed = std::iter::from_fn(|| cursor.next().transpose()).any(|entry| entry.is_err());
             assert!(failed, "a chunk cut at {at} was read");
         }
     }
 
     #[test]
-    fn clearing_keeps_little_memory() {
-        let mut chunk = chunk(&[(1, 1, &[0; 10_000])]);
-        chunk.clear(1000);
-        assert!(chunk.is_empty() && chunk.bytes() == 0 && chunk.payload.capacity() <= 1000);
+    fn many_records_are_split_wherever_pieces_end() {
+        let records: Vec<_> = (1..=20_000).map(|lsn| (lsn, lsn / 5_000, &b"a record"[..])).collect();
+        let chunk = chunk(&records);
+        let (index, payload) = bytes(&chunk);
+        for cut in (0..=20_000).step_by(99) {
+            let at = chunk.split(chunk.start(), Lsn(cut));
+            assert_eq!((at.records, at.payload as u64), (cut, 8 * cut));
+            assert_eq!(read(at, &index[at.index..], &payload[at.payload..]).len() as u64, 20_000 - cut);
+        }
+    }
+
+    #[test]
+    fn a_cleared_chunk_is_empty_and_as_good_as_new() {
+        let mut chunk = chunk(&[(1, 1, &[0; 100_000])]);
+        chunk.clear();
+        assert!(chunk.is_empty() && chunk.bytes() == 0);
+        chunk.payload.put(b"next");
+        chunk.push(Lsn(9), Epoch(2));
+        let (index, payload) = bytes(&chunk);
+        assert_eq!(read(chunk.start(), &index, &payload), [(9, 2, b"next".to_vec())]);
     }
 }

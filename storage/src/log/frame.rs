@@ -316,7 +316,7 @@ mod tests {
         for (shard, lsns) in chunks {
             let mut chunk = Chunk::default();
             for lsn in *lsns {
-                chunk.payload.extend_from_slice(format!("record {lsn}").as_bytes());
+                chunk.payload.put(format!("record {lsn}").as_bytes());
                 chunk.push(Lsn(*lsn), Epoch(lsn / 4));
             }
             let row = Row {
@@ -328,8 +328,11 @@ mod tests {
                 payload_bytes: chunk.payload.len() as u64,
             };
             row.encode(&mut table);
-            bodies.extend_from_slice(&chunk.index);
-            bodies.extend_from_slice(&chunk.payload);
+            chunk
+                .index
+                .pieces()
+                .chain(chunk.payload.pieces())
+                .for_each(|piece| bodies.extend_from_slice(piece));
         }
         table.extend_from_slice(&bodies);
         table

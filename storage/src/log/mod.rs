@@ -1,6 +1,7 @@
 //! The one ordered log.
 //!
 //! * `buffer`: the 64 append buffers and the LSN counter; the only part that workers touch.
+//! * `payload`: bytes in pieces, as a buffer gathers them.
 //! * `chunk`: the records that one buffer gathered, and how they are encoded.
 //! * `frame`: the on-disk format, drawn; headers and the merge of a frame's chunks back into one order.
 //! * `segment`: the files the frames lie in: names and headers.
@@ -17,6 +18,7 @@
 pub(crate) mod buffer;
 pub(crate) mod chunk;
 pub(crate) mod frame;
+pub(crate) mod payload;
 pub(crate) mod reader;
 pub(crate) mod segment;
 pub(crate) mod segments;
@@ -25,6 +27,7 @@ pub(crate) mod sync;
 pub(crate) mod tail;
 pub(crate) mod writer;
 
+pub use payload::Payload;
 pub use shared::{OnProgress, Progress, Stats, Status};
 pub use sync::{Sync, Syncer};
 pub use writer::{Step, Writer};

@@ -25,8 +25,8 @@ use crate::checksum::{Place, crc_of};
 use crate::error::Error;
 use crate::record::Lsn;
 
-/// The memory an idle chunk may keep for each of its two strings. A busy chunk grows beyond it and gives it back.
-const KEEP_BYTES: usize = 32 << 10;
+/// The most pieces that the system takes at once.
+const PIECES_MAX: usize = 1024;
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -283,6 +283,7 @@ impl Writer {
                     let piece = &piece[skipped as usize..];
                     (!piece.is_empty()).then(|| IoSlice::new(piece))
                 })
+                .take(PIECES_MAX)
                 .collect();
             match file.file.write_at(&rest, frame.start + frame.done) {
                 Ok(0) => return Err(Error::io("write", &file.path, io::ErrorKind::WriteZero.into())),
@@ -320,7 +321,7 @@ impl Writer {
         }
         for done in self.drained.extract_if(.., |drained| drained.from == drained.chunk.end()) {
             let mut chunk = done.chunk;
-            chunk.clear(KEEP_BYTES);
+            chunk.clear();
             self.spares.push(chunk);
         }
         self.spares.truncate(SHARDS);
@@ -334,7 +335,7 @@ impl Writer {
         self.end.last = self.cut;
         (0..SHARDS).for_each(|shard| self.drain(shard));
         for drained in self.drained.drain(..) {
-            let left = drained.pieces(drained.chunk.end()).iter().map(|piece| piece.len() as u64).sum();
+            let left = drained.pieces(drained.chunk.end()).map(|piece| piece.len() as u64).sum();
             self.shared.buffers.release(left);
         }
     }
@@ -342,9 +343,9 @@ impl Writer {
 
 impl Drained {
     /// The bytes from where the last frame ended up to `to`.
-    fn pieces(&self, to: Position) -> [&[u8]; 2] {
+    fn pieces(&self, to: Position) -> impl Iterator<Item = &[u8]> {
         let Self { from, chunk, .. } = self;
-        [&chunk.index[from.index..to.index], &chunk.payload[from.payload..to.payload]]
+        chunk.index.range(from.index, to.index).chain(chunk.payload.range(from.payload, to.payload))
     }
 }
 

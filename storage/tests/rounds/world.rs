@@ -158,7 +158,7 @@ impl<'a> World<'a> {
             phase if phase == all + 2 => self.write(worker),
             phase if phase == all + 3 => {
                 let lsn = engine.append(SHARDS[shards[0]], Epoch(worker.epoch), |out| {
-                    out.extend_from_slice(&worker.op.encode());
+                    out.put(&worker.op.encode());
                 });
                 self.history.push(worker.op);
                 assert_eq!(lsn, Lsn(self.history.len() as u64));
