@@ -21,7 +21,7 @@ use crate::commands::{ServerState, functions, limits};
 use crate::config::Config;
 use crate::net::seat::Seat;
 use crate::stats::Stat;
-use crate::store::cache::{self, Hands};
+use crate::store::cache::{Hands, Room};
 use crate::store::checkpointer::Due;
 use crate::store::evict::AccessClock;
 use crate::store::snapshot::import::{Import, MARK};
@@ -50,7 +50,7 @@ pub fn start(
     seats: &[Arc<Seat>],
 ) -> Result<DiskThreads, String> {
     let config = state.config.snapshot();
-    state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
+    choose_budget(state, config.memtable_size_mb);
     if let Some(torn) = recovery.torn_edit() {
         log::warning(&format!("The end of the manifest was not whole and is cut off: {torn:?}"));
     }
@@ -87,13 +87,23 @@ pub fn start(
     Ok(DiskThreads { cache_stop, cache, checkpoint, snapshots })
 }
 
+/// Sets the cache's budget, and says in the log what it is and why.
+fn choose_budget(state: &ServerState, memtable_size_mb: u64) {
+    let room = Room::find();
+    state.keyspace.set_budget(room.budget_bytes(memtable_size_mb));
+    match room.describe(memtable_size_mb) {
+        (sentence, true) => log::warning(&sentence),
+        (sentence, false) => log::notice(&sentence),
+    }
+}
+
 /// See [`super::backup`].
 pub fn backup(state: &Arc<ServerState>, recovery: Recovery, to: &Path) -> Result<u64, String> {
     let config = state.config.snapshot();
     if config.dir.join(MARK).exists() {
         return Err("An import has not ended: start the server, so that it imports the file again.".into());
     }
-    state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
+    state.keyspace.set_budget(Room::find().budget_bytes(config.memtable_size_mb));
     state.keyspace.adopt(recovery.version().clone())?;
     functions::recover(state)?;
     load(state, recovery, &[], &Patience::default())?;
