@@ -5,7 +5,7 @@
 //! replay, an RDB file if SHUTDOWN SAVE asked for one, the log.
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -194,6 +194,7 @@ fn import(state: &ServerState, config: &Config, patience: &Patience) -> Result<(
     let imported = Import {
         dir: &config.dir,
         path: config.path(&config.dbfilename),
+        append_only: append_only(config),
         keyspace: &state.keyspace,
         engine: state.keyspace.log().expect("the log was opened"),
         limits: limits::all(config, state.keyspace.member_seed()),
@@ -207,6 +208,12 @@ fn import(state: &ServerState, config: &Config, patience: &Patience) -> Result<(
     // What was not logged was not counted, either.
     state.keyspace.set_limits_memory(state.keyspace.limits_memory(), None);
     imported
+}
+
+/// Where Redis has the list of its append-only files, and where it had its only one before 7.0.
+fn append_only(config: &Config) -> [PathBuf; 2] {
+    let [dir, name] = ["appenddirname", "appendfilename"].map(|name| config.value(name).unwrap_or_default());
+    [config.path(&dir).join(format!("{name}.manifest")), config.path(&name)]
 }
 
 fn due(config: &Config) -> Due {
