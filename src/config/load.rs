@@ -3,7 +3,7 @@
 //! * Sources are read in order: the file, standard input, the options of the command line; a later value
 //!   wins, and the lines of a list add up.
 //! * A directive of Redis without effect here is taken, and said once in the notices; an unknown one stops
-//!   the load. So does one that would guard the server, see [`users`].
+//!   the load. So does one that would guard the server, see `users`.
 //! * Sizes are bounded: a file, how deep includes nest, and how many there are.
 
 use std::fmt;
