@@ -3,6 +3,7 @@
 //! Invariant: every function here is safe to call with any argument; the argument for it stands beside the block.
 //! It deliberately holds no policy and no state.
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeVal;
@@ -38,13 +39,15 @@ fn prefetch_line(address: *const i8) {
     let _ = address;
 }
 
-/// Binds the calling thread to one core, counted round the cores that there are. Without permission it stays unbound.
+/// Binds the calling thread to one core, counted round the cores that it may run on. Without permission it stays unbound.
 pub fn pin_to_core(index: usize) {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut set = nix::sched::CpuSet::new();
-    if set.set(index % cores).is_ok() {
+    let thread = nix::unistd::Pid::from_raw(0);
+    let Ok(allowed) = sched_getaffinity(thread) else { return };
+    let cores: Vec<usize> = (0..CpuSet::count()).filter(|&core| allowed.is_set(core) == Ok(true)).collect();
+    let mut set = CpuSet::new();
+    if !cores.is_empty() && set.set(cores[index % cores.len()]).is_ok() {
         // A container may forbid it; the thread then runs wherever the kernel puts it.
-        let _ = nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set);
+        let _ = sched_setaffinity(thread, &set);
     }
 }
 
@@ -199,6 +202,26 @@ mod tests {
         let after = thread_usage(current_thread()).expect("the thread exists");
         assert!(spins > 0 && after.ran_nanos > before.ran_nanos);
         assert_eq!(thread_usage(0), None);
+    }
+
+    #[test]
+    fn threads_are_pinned_within_the_cores_that_they_may_run_on() {
+        let me = nix::unistd::Pid::from_raw(0);
+        let cores =
+            |set: &CpuSet| (0..CpuSet::count()).filter(|&core| set.is_set(core) == Ok(true)).collect();
+        let allowed: Vec<usize> = cores(&sched_getaffinity(me).expect("a thread has cores"));
+        // The last one alone, as `taskset` would say: every thread of such a process goes there.
+        let last = *allowed.last().expect("a thread has a core");
+        std::thread::spawn(move || {
+            pin_to_core(allowed.len() - 1);
+            for index in [0, 1, usize::MAX] {
+                pin_to_core(index);
+                let pinned: Vec<usize> = cores(&sched_getaffinity(me).expect("a thread has cores"));
+                assert_eq!(pinned, [last]);
+            }
+        })
+        .join()
+        .expect("the cores are right");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Client, Server, ServerOptions, Value, forgekv_only, wait_for};
+use crate::support::{Client, Server, ServerOptions, Value, forgekv_only, new_dir, wait_for};
 
 /// CONFIG GET of one parameter.
 #[track_caller]
@@ -35,6 +35,41 @@ fn config_get_answers_every_pattern_once() {
     let map = client.cmd(&["CONFIG", "GET", "timeout"]);
     assert_eq!(map, Value::Map(vec![(Value::bulk("timeout"), Value::bulk("0"))]));
     assert_eq!(client.cmd(&["CONFIG", "GET", "nonesuch"]), Value::Map(Vec::new()));
+}
+
+#[test]
+fn users_that_would_guard_the_server_refuse_the_start_wherever_they_are_named() {
+    if forgekv_only("Redis has users") {
+        return;
+    }
+    let dir = new_dir();
+    let put = |name: &str, content: String| {
+        fs::write(dir.join(name), content).unwrap();
+        dir.join(name)
+    };
+    let inner = put("inner.conf", "user alice on >hunter2 ~* &* +@all\n".to_owned());
+    let outer = put("outer.conf", format!("include {}\n", inner.display()));
+    let no_users = "There are no users here but 'default'";
+    for (options, reason) in [
+        (ServerOptions::default().config_file(&outer), no_users),
+        (ServerOptions::default().args(&["--user", "alice", "on", ">hunter2", "+@all"]), no_users),
+        (ServerOptions::default().args(&["--user default off"]), no_users),
+        (ServerOptions::default().args(&["--aclfile", "users.acl"]), "'aclfile' names 'users.acl'"),
+        (
+            ServerOptions::default().args(&["--user", "default", "on", ">hunter2", "~*", "&*", "+@all"]),
+            "Set 'requirepass'",
+        ),
+    ] {
+        let log = options.start_expecting_failure();
+        assert!(log.contains(reason) && !log.contains("hunter2"), "{log}");
+    }
+    // As CONFIG REWRITE of Redis writes it where there is a password.
+    let redis = "requirepass \"sesame\"\nuser default on sanitize-payload #5fd924625f6ab16a ~* &* +@all\n";
+    let server = ServerOptions::default().config_file(put("redis.conf", redis.to_owned())).start();
+    assert!(server.log().contains("'user' is accepted for compatibility and has no effect"));
+    assert_eq!(server.connect().error(&["GET", "k"]), "NOAUTH Authentication required.");
+    drop(server);
+    fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]
@@ -173,7 +208,7 @@ fn the_log_level_changes_while_the_server_runs() {
     if forgekv_only("it reads the server's log") {
         return;
     }
-    let dir = crate::support::new_dir();
+    let dir = new_dir();
     let file = dir.join("forgekv.conf");
     fs::write(&file, "timeout 0\n").unwrap();
     let server = ServerOptions::default().config_file(&file).start();
@@ -230,7 +265,7 @@ fn what_config_rewrite_wrote_is_there_after_a_restart() {
     if forgekv_only("it starts servers of its own") {
         return;
     }
-    let dir = crate::support::new_dir();
+    let dir = new_dir();
     let file = dir.join("forgekv.conf");
     fs::write(&file, "# mine\ntimeout 5\nmaxmemory 100mb\n# rest\n").unwrap();
     let mut server = ServerOptions::default().config_file(&file).start();
@@ -270,7 +305,7 @@ fn a_file_that_cannot_be_rewritten_is_an_error_with_its_reason() {
     if forgekv_only("it starts servers of its own") {
         return;
     }
-    let dir = crate::support::new_dir();
+    let dir = new_dir();
     let file = dir.join("forgekv.conf");
     fs::write(&file, "timeout 5\n").unwrap();
     let server = ServerOptions::default().config_file(&file).start();
@@ -300,7 +335,7 @@ fn daemonize_leaves_a_server_behind_and_a_pidfile_that_names_it() {
     if forgekv_only("it starts servers of its own") {
         return;
     }
-    let dir = crate::support::new_dir();
+    let dir = new_dir();
     let (pidfile, socket) = (dir.join("pid"), dir.join("socket"));
     let status = Command::new(env!("CARGO_BIN_EXE_forgekv"))
         .args(["--daemonize", "yes", "--port", "0", "--dir"])

@@ -7,7 +7,7 @@ use super::spec::flags::*;
 use super::spec::{Arg, Command, CommandResult};
 use super::state::ServerState;
 use crate::config::{Asker, Config, SetError};
-use crate::store::cache;
+use crate::store::cache::Room;
 use crate::sys;
 use crate::util::log;
 
@@ -137,7 +137,7 @@ fn apply(state: &ServerState, old: &Config, new: &Config) -> Result<(), SetError
         state.keyspace.set_sync_mode(new.wal_sync_mode);
     }
     if new.memtable_size_mb != old.memtable_size_mb {
-        state.keyspace.set_budget(cache::budget_bytes(new.memtable_size_mb));
+        state.keyspace.set_budget(Room::find().budget_bytes(new.memtable_size_mb));
     }
     state.keyspace.set_notifies(new.notify_keyspace_events);
     log::set_level(new.loglevel);

@@ -3,7 +3,7 @@
 //! * Sources are read in order: the file, standard input, the options of the command line; a later value
 //!   wins, and the lines of a list add up.
 //! * A directive of Redis without effect here is taken, and said once in the notices; an unknown one stops
-//!   the load.
+//!   the load. So does one that would guard the server, see `users`.
 //! * Sizes are bounded: a file, how deep includes nest, and how many there are.
 
 use std::fmt;
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use super::change::{NOT_UTF8, split_value};
 use super::kind::{Kind, WRONG_ARGUMENTS, os_message};
-use super::table;
 use super::values::Config;
+use super::{table, users};
 use crate::util::{file, words};
 
 /// Longest configuration file.
@@ -102,6 +102,8 @@ pub(super) struct Loader {
     config: Config,
     /// Names of directives without effect, in the order they were given.
     without_effect: Vec<&'static str>,
+    /// Did a line give the user `default` a password?
+    has_user_password: bool,
     includes: usize,
 }
 
@@ -140,7 +142,7 @@ impl Loader {
                 Refusal::Reason(reason) => LoadError::Line {
                     origin: origin.clone(),
                     line: index + 1,
-                    text: String::from_utf8_lossy(line.trim_ascii()).into_owned(),
+                    text: shown(line.trim_ascii()),
                     reason,
                 },
             })?;
@@ -157,6 +159,10 @@ impl Loader {
             })?;
         }
         self.config.settle();
+        let aclfile = self.config.value("aclfile").unwrap_or_default();
+        if let Some(reason) = users::refusal(&aclfile, self.has_user_password, &self.config.requirepass) {
+            return Err(LoadError::Usage(format!("Fatal error in the configuration: {reason}.")));
+        }
         let notices = self.notices();
         Ok(Loaded { config: self.config, notices })
     }
@@ -199,6 +205,7 @@ impl Loader {
             "rename-command" => {
                 self.config.values.renamed_commands.push((values[0].to_owned(), values[1].to_owned()));
             }
+            "user" => self.has_user_password |= users::line(values)? == users::Line::Password,
             // The others have no effect here.
             _ => {}
         }
@@ -246,6 +253,16 @@ impl Loader {
             ));
         }
         notices
+    }
+}
+
+/// A line as a message shows it: without its values if these are secret.
+fn shown(line: &[u8]) -> String {
+    // It may be refused for its quotes.
+    let name = line.split(u8::is_ascii_whitespace).next().and_then(|name| std::str::from_utf8(name).ok());
+    match name.and_then(|name| table::find(name.trim_matches(['"', '\'']))) {
+        Some(found) if table::all()[found.index].secret => format!("{} (not shown)", found.name),
+        _ => String::from_utf8_lossy(line).into_owned(),
     }
 }
 

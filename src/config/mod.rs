@@ -12,8 +12,7 @@
 //!   reason.
 //!
 //! It does not apply anything: who owns the thing a parameter is about compares the old snapshot with the new
-//! one. It does not know commands or ACL rules either: the words of `rename-command` and `user` are kept for
-//! their owners.
+//! one. It does not know commands either: the words of `rename-command` are kept for their owner.
 //!
 //! Reading order: [`table`] (what there is), [`values`] (what the server reads), [`kind`] (how a value is
 //! checked), [`load`] and [`args`] (start), [`change`] (CONFIG GET and SET), [`cell`], [`rewrite`].
@@ -25,6 +24,7 @@ pub mod kind;
 pub mod load;
 pub mod rewrite;
 pub mod table;
+mod users;
 pub mod values;
 
 pub use args::{Invocation, from_args, help, version};

@@ -294,10 +294,10 @@ mod tests {
     #[test]
     fn users_replace_the_lines_of_the_file() {
         let scratch = Scratch::new();
-        let old = format!("dir {}\nuser a on\nuser b on\n", scratch.0.display());
-        let config = load(&scratch, &old);
+        let dir = format!("dir {}\n", scratch.0.display());
+        let (config, old) = (load(&scratch, &dir), format!("{dir}user a on\nuser b on\n"));
         let users = ["default on nopass ~* &* +@all".to_owned()];
-        let expected = format!("dir {}\nuser default on nopass ~* &* +@all\n", scratch.0.display());
+        let expected = format!("{dir}user default on nopass ~* &* +@all\n");
         assert_eq!(text(&config, &old, Some(&users)), expected);
         assert_eq!(text(&config, &old, None), old);
     }

@@ -5,7 +5,7 @@
 //! replay, an RDB file if SHUTDOWN SAVE asked for one, the log.
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -21,7 +21,7 @@ use crate::commands::{ServerState, functions, limits};
 use crate::config::Config;
 use crate::net::seat::Seat;
 use crate::stats::Stat;
-use crate::store::cache::{self, Hands};
+use crate::store::cache::{Hands, Room};
 use crate::store::checkpointer::Due;
 use crate::store::evict::AccessClock;
 use crate::store::snapshot::import::{Import, MARK};
@@ -50,7 +50,7 @@ pub fn start(
     seats: &[Arc<Seat>],
 ) -> Result<DiskThreads, String> {
     let config = state.config.snapshot();
-    state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
+    choose_budget(state, config.memtable_size_mb);
     if let Some(torn) = recovery.torn_edit() {
         log::warning(&format!("The end of the manifest was not whole and is cut off: {torn:?}"));
     }
@@ -87,13 +87,23 @@ pub fn start(
     Ok(DiskThreads { cache_stop, cache, checkpoint, snapshots })
 }
 
+/// Sets the cache's budget, and says in the log what it is and why.
+fn choose_budget(state: &ServerState, memtable_size_mb: u64) {
+    let room = Room::find();
+    state.keyspace.set_budget(room.budget_bytes(memtable_size_mb));
+    match room.describe(memtable_size_mb) {
+        (sentence, true) => log::warning(&sentence),
+        (sentence, false) => log::notice(&sentence),
+    }
+}
+
 /// See [`super::backup`].
 pub fn backup(state: &Arc<ServerState>, recovery: Recovery, to: &Path) -> Result<u64, String> {
     let config = state.config.snapshot();
     if config.dir.join(MARK).exists() {
         return Err("An import has not ended: start the server, so that it imports the file again.".into());
     }
-    state.keyspace.set_budget(cache::budget_bytes(config.memtable_size_mb));
+    state.keyspace.set_budget(Room::find().budget_bytes(config.memtable_size_mb));
     state.keyspace.adopt(recovery.version().clone())?;
     functions::recover(state)?;
     load(state, recovery, &[], &Patience::default())?;
@@ -184,6 +194,7 @@ fn import(state: &ServerState, config: &Config, patience: &Patience) -> Result<(
     let imported = Import {
         dir: &config.dir,
         path: config.path(&config.dbfilename),
+        append_only: append_only(config),
         keyspace: &state.keyspace,
         engine: state.keyspace.log().expect("the log was opened"),
         limits: limits::all(config, state.keyspace.member_seed()),
@@ -197,6 +208,12 @@ fn import(state: &ServerState, config: &Config, patience: &Patience) -> Result<(
     // What was not logged was not counted, either.
     state.keyspace.set_limits_memory(state.keyspace.limits_memory(), None);
     imported
+}
+
+/// Where Redis has the list of its append-only files, and where it had its only one before 7.0.
+fn append_only(config: &Config) -> [PathBuf; 2] {
+    let [dir, name] = ["appenddirname", "appendfilename"].map(|name| config.value(name).unwrap_or_default());
+    [config.path(&dir).join(format!("{name}.manifest")), config.path(&name)]
 }
 
 fn due(config: &Config) -> Due {

@@ -22,6 +22,7 @@
 //!   nothing for the budget but a look at one flag.
 
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -33,6 +34,7 @@ use super::keyspace::{Garbage, Keyspace};
 use super::table::{Cooled, Mercy};
 use super::{DbIndex, SHARD_BITS, SHARD_COUNT, ShardId};
 use crate::sys;
+use crate::util::cgroup::{self, Limit};
 
 /// Buckets that the hand passes per lock hold.
 const SLICE_BUCKETS: usize = 8;
@@ -80,11 +82,51 @@ pub struct Hands {
     places: [Option<u64>; SHARD_COUNT],
 }
 
-/// The budget that `memtable_size_mb` asks for; 0 leaves four tenths of the machine's memory to everything else.
-pub fn budget_bytes(memtable_size_mb: u64) -> u64 {
-    match memtable_size_mb {
-        0 => sys::total_memory_bytes() / 10 * 6,
-        mb => mb << 20,
+/// The least budget that is chosen, however little memory there is.
+const CHOSEN_MIN: u64 = 8 << 20;
+
+/// The memory that there is for the server: the machine's, or as much of it as its container may have.
+#[derive(Debug)]
+pub struct Room {
+    bytes: u64,
+    /// The file with the limit, if there is a lower one than the machine's memory.
+    limited_by: Option<PathBuf>,
+}
+
+impl Room {
+    /// Asks the system.
+    pub fn find() -> Self {
+        Self::new(sys::total_memory_bytes(), cgroup::memory_limit(Path::new("/")))
+    }
+
+    fn new(machine_bytes: u64, limit: Option<Limit>) -> Self {
+        match limit.filter(|limit| limit.bytes < machine_bytes) {
+            Some(limit) => Self { bytes: limit.bytes, limited_by: Some(limit.file) },
+            None => Self { bytes: machine_bytes, limited_by: None },
+        }
+    }
+
+    /// The budget that `memtable_size_mb` asks for; 0 leaves four tenths of the memory to everything else.
+    pub fn budget_bytes(&self, memtable_size_mb: u64) -> u64 {
+        match memtable_size_mb {
+            0 => (self.bytes / 10 * 6).max(CHOSEN_MIN),
+            mb => mb << 20,
+        }
+    }
+
+    /// A sentence about the budget, and whether it is a warning.
+    pub fn describe(&self, memtable_size_mb: u64) -> (String, bool) {
+        let room = match &self.limited_by {
+            Some(file) => format!("the {} MiB that {} allows", self.bytes >> 20, file.display()),
+            None => format!("the machine's {} MiB", self.bytes >> 20),
+        };
+        let budget = self.budget_bytes(memtable_size_mb);
+        let (of, is_too_much) = match (memtable_size_mb, budget >= self.bytes) {
+            (0, false) => ("six tenths of", false),
+            (_, false) => ("as memtable_size_mb says, out of", false),
+            (_, true) => ("which is not less than", true),
+        };
+        (format!("RAM for the dataset's cache: {} MiB, {of} {room}.", budget >> 20), is_too_much)
     }
 }
 
@@ -247,5 +289,40 @@ impl Hands {
             *self = Self { looks: self.looks, db: (self.db + 1) % databases, ..Self::default() };
         }
         is_over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_is_a_part_of_what_a_container_may_have() {
+        let limit = |bytes| Some(Limit { bytes, file: PathBuf::from("/g/memory.max") });
+        let chosen = |room: Room| (room.budget_bytes(0), room.describe(0).0);
+        let (bytes, sentence) = chosen(Room::new(10 << 30, limit(1000 << 20)));
+        assert_eq!(bytes, 600 << 20);
+        assert_eq!(
+            sentence,
+            "RAM for the dataset's cache: 600 MiB, six tenths of the 1000 MiB that /g/memory.max allows."
+        );
+        for no_limit in [None, limit(10 << 30), limit(u64::MAX)] {
+            let (bytes, sentence) = chosen(Room::new(10 << 30, no_limit));
+            assert_eq!(bytes, 6 << 30);
+            assert!(sentence.ends_with("6144 MiB, six tenths of the machine's 10240 MiB."), "{sentence}");
+        }
+        for tiny in [0, 1, 4096, 9 << 20] {
+            assert_eq!(Room::new(10 << 30, limit(tiny)).budget_bytes(0), CHOSEN_MIN);
+        }
+    }
+
+    #[test]
+    fn a_given_budget_is_taken_and_warned_of_where_it_cannot_be_had() {
+        let room = Room::new(4 << 30, None);
+        assert_eq!(room.budget_bytes(100), 100 << 20);
+        assert!(!room.describe(100).1 && !room.describe(0).1);
+        let (sentence, is_warning) = room.describe(5000);
+        assert!(is_warning, "{sentence}");
+        assert!(sentence.ends_with("5000 MiB, which is not less than the machine's 4096 MiB."), "{sentence}");
     }
 }

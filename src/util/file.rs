@@ -137,6 +137,11 @@ pub fn open_stream(path: &Path) -> io::Result<(BufReader<File>, u64)> {
     Ok((BufReader::with_capacity(STREAM_BUFFER_BYTES, file), size_bytes))
 }
 
+/// How many bytes a file has; 0 if there is none, or nobody may look.
+pub fn size_bytes(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
 /// Opens a file to append to, creating it if need be.
 pub fn append(path: &Path) -> io::Result<File> {
     File::options().append(true).create(true).open(path)

@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub mod allocations;
 pub mod capacity;
+pub mod cgroup;
 pub mod double;
 pub mod file;
 pub mod general;

@@ -188,6 +188,46 @@ fn a_server_that_imports_can_be_stopped() {
 }
 
 #[test]
+fn an_append_only_file_of_redis_beside_no_dataset_refuses_to_start_and_says_what_to_do() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let named = ["--appenddirname", "logs", "--appendfilename", "all"];
+    for (file, args) in [
+        ("appendonlydir/appendonly.aof.manifest", &[][..]),
+        ("appendonly.aof", &[]),
+        ("logs/all.manifest", &named),
+        ("all", &named),
+    ] {
+        let dir = new_dir();
+        let path = dir.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "file appendonly.aof.1.base.rdb seq 1 type b\n").unwrap();
+        // An RDB file beside it may be older. Twice: the first attempt must not leave something that looks like a dataset.
+        fs::write(dir.join(FILE), big_file(500)).unwrap();
+        for _ in 0..2 {
+            let log = ServerOptions::default().dir(&dir).args(args).start_expecting_failure();
+            assert!(log.contains(&format!("{} is an append-only file of Redis", path.display())), "{log}");
+            assert!(log.contains("Let Redis write an RDB file (SAVE)"), "{log}");
+        }
+        fs::rename(&path, dir.join("kept")).unwrap();
+        let server = ServerOptions::default().dir(&dir).args(args).start();
+        let mut client = server.connect();
+        client.ok(&["SELECT", "2"]);
+        assert_eq!(client.int(&["DBSIZE"]), 400, "{file}");
+        drop(server);
+        // Beside a dataset it is what was left behind.
+        fs::rename(dir.join("kept"), &path).unwrap();
+        drop(ServerOptions::default().dir(&dir).args(args).start());
+        fs::remove_dir_all(dir).unwrap();
+    }
+    let dir = new_dir();
+    fs::write(dir.join("appendonly.aof"), "").unwrap();
+    drop(ServerOptions::default().dir(&dir).start());
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
 fn a_file_that_cannot_be_imported_refuses_to_start_and_says_why() {
     if forgekv_only(REASON) {
         return;

@@ -69,12 +69,44 @@ fn renames_are_kept_for_the_command_table() {
 }
 
 #[test]
-fn a_user_that_nobody_will_check_is_reported_without_its_password() {
-    let loaded = load("user alice on >hunter2 ~*\naclfile users.acl\n").unwrap();
-    let [user, file] = &loaded.notices[..] else { panic!("{:?}", loaded.notices) };
-    assert!(user.starts_with("'user' is accepted for compatibility and has no effect"), "{user}");
-    assert!(!user.contains("hunter2"), "{user}");
-    assert!(file.starts_with("'aclfile' is accepted for compatibility and has no effect"), "{file}");
+fn a_user_that_nobody_will_check_refuses_the_load_and_keeps_its_password() {
+    let scratch = Scratch::new();
+    let users = scratch.put("users.conf", "user default on nopass ~* &* +@all\nuser alice on >hunter2 ~*\n");
+    let place =
+        format!("at line 2 of '{}'\n>>> 'user (not shown)'\nThere are no users here", users.display());
+    for text in [format!("include {}\n", users.display()), "port 0\nuser alice on >hunter2 ~*\n".to_owned()] {
+        let error = load(&text).unwrap_err();
+        assert!(
+            error.contains(&place) || error.contains("at line 2 of standard input\n>>> 'user (not"),
+            "{error}"
+        );
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    assert!(load("user default on #00 ~* &* +@all\n").unwrap_err().ends_with("Set 'requirepass'."));
+    // A line that leaves everything as it is stands, also before the password that it is about.
+    for text in ["user default on nopass ~* &* +@all\n", "user default on #00 ~* &* +@all\nrequirepass a\n"] {
+        let loaded = load(text).unwrap();
+        assert!(
+            loaded.notices[0].starts_with("'user' is accepted for compatibility"),
+            "{:?}",
+            loaded.notices
+        );
+    }
+}
+
+#[test]
+fn a_file_of_users_refuses_the_load_unless_a_later_line_names_none() {
+    let error = load("aclfile users.acl\nrequirepass a\n").unwrap_err();
+    assert!(error.starts_with("Fatal error in the configuration: 'aclfile' names 'users.acl'"), "{error}");
+    assert!(load("aclfile users.acl\naclfile \"\"\n").is_ok());
+}
+
+#[test]
+fn a_refused_line_is_shown_without_secrets() {
+    let error = load("requirepass hunter2 hunter2\n").unwrap_err();
+    assert!(error.contains(">>> 'requirepass (not shown)'\nwrong number of arguments"), "{error}");
+    let error = load("masterauth \"hunter2\n").unwrap_err();
+    assert!(!error.contains("hunter2"), "{error}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub(super) const ROWS: &[Directive] = &[
         int(1 << 30),
         "0",
         |v, text| v.memtable_size_mb = number(text),
-        "RAM for the dataset's cache, in MiB; 0 chooses from the machine's memory.",
+        "RAM for the dataset's cache, in MiB; 0 is six tenths of what the machine or its container has.",
     ),
     here(
         "maxmemory",

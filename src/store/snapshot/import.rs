@@ -8,6 +8,8 @@
 //!   throws it away and imports again. When the mark is gone, a round has made everything durable.
 //! * Nothing is logged: the rounds hold all of it, and no client is served before the last one.
 //! * A file is imported only if the dataset has never held anything, so it is imported once. It is left alone.
+//! * An append-only file of Redis is not read. Beside a dataset that has never held anything it stops the start: who moves in with
+//!   it would find the server empty, or with an older state.
 //! * RAM stays inside the budget. Keys that have expired are dropped, as Redis does.
 
 use std::io::{self, BufRead};
@@ -65,6 +67,8 @@ pub struct Import<'a> {
     pub dir: &'a Path,
     /// The file, which need not exist.
     pub path: PathBuf,
+    /// Where Redis would have an append-only file.
+    pub append_only: [PathBuf; 2],
     /// The dataset's.
     pub keyspace: &'a Keyspace,
     /// Whose log is attached to the keyspace.
@@ -90,8 +94,14 @@ impl Import<'_> {
         let mark = self.dir.join(MARK);
         let was_interrupted = exists(&mark)?;
         let has_file = exists(&self.path)?;
-        if !(was_interrupted || has_file && self.is_new()) {
-            return Ok(());
+        if !was_interrupted {
+            if !self.is_new() {
+                return Ok(());
+            }
+            self.refuse_append_only()?;
+            if !has_file {
+                return Ok(());
+            }
         }
         if was_interrupted {
             log::warning("The last import of an RDB file did not end; what it has left is thrown away.");
@@ -110,6 +120,22 @@ impl Import<'_> {
     /// Has the dataset never held anything?
     fn is_new(&self) -> bool {
         self.engine.version().cut().epoch.0 == 0 && self.engine.last_lsn().0 == 0
+    }
+
+    /// An error if there is an append-only file that holds something.
+    fn refuse_append_only(&self) -> Result<(), String> {
+        for path in &self.append_only {
+            // An empty one is that of an empty dataset.
+            if exists(path)? && file::size_bytes(path) > 0 {
+                return Err(format!(
+                    "{} is an append-only file of Redis, which can't be read here, and there is no dataset of ForgeKV beside \
+                     it: the server would start without what the file holds. Let Redis write an RDB file (SAVE), and start \
+                     on a directory that holds only that. Where the file is not wanted, move it away.",
+                    path.display()
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn empty(&self) {

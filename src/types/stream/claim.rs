@@ -11,6 +11,9 @@ use crate::util::time::UnixMs;
 /// XAUTOCLAIM looks at so many pending entries for each that it may claim.
 const ATTEMPTS_PER_COUNT: usize = 10;
 
+/// Pending entries that are read at once.
+const AHEAD_MAX: usize = 128;
+
 /// The options of XCLAIM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -98,7 +101,8 @@ impl Group {
         let mut gone = Vec::new();
         let mut count = options.count;
         let mut attempts = count.saturating_mul(ATTEMPTS_PER_COUNT);
-        let mut next = self.next_pending(options.start);
+        let mut ahead = Ahead { read: Vec::new().into_iter(), from: Some(options.start) };
+        let mut next = ahead.next(self, attempts);
         while let Some((id, mut pending)) = next
             && count > 0
             && attempts > 0
@@ -118,14 +122,33 @@ impl Group {
                 gone.push(id);
                 count -= 1;
             }
-            next = id.next().and_then(|id| self.next_pending(id));
+            next = ahead.next(self, attempts);
         }
         AutoClaimed { next: next.map_or(StreamId::MIN, |(id, _)| id), gone }
     }
+}
 
-    /// The first pending entry from `id` on.
-    fn next_pending(&self, id: StreamId) -> Option<(StreamId, Pending)> {
-        self.pending_from(id).next().map(|(id, pending)| (id, *pending))
+/// Pending entries that are claimed, one after the other. Some are read ahead; claiming one changes no later one.
+struct Ahead {
+    read: std::vec::IntoIter<(StreamId, Pending)>,
+    /// Where to read on, unless the end was met.
+    from: Option<StreamId>,
+}
+
+impl Ahead {
+    /// The next one; `wanted` and one more may follow.
+    fn next(&mut self, group: &Group, wanted: usize) -> Option<(StreamId, Pending)> {
+        if let Some(next) = self.read.next() {
+            return Some(next);
+        }
+        let room = wanted.clamp(1, AHEAD_MAX);
+        let pending = group.pending_from(self.from.take()?).take(room);
+        let read: Vec<_> = pending.map(|(id, pending)| (id, *pending)).collect();
+        if read.len() == room {
+            self.from = read.last().and_then(|(id, _)| id.next());
+        }
+        self.read = read.into_iter();
+        self.read.next()
     }
 }
 

@@ -362,8 +362,11 @@ impl Group {
 
     /// The pending entries from `start` on, ascending.
     pub(super) fn pending_from(&self, start: StreamId) -> impl Iterator<Item = (StreamId, &Pending)> {
-        let all = self.pending.iter_from(&start).map(|(id, pending)| (*id, pending));
-        all.filter(|(_, pending)| self.is_pending(pending))
+        // Of much that is left over there may be more before an entry than a call may step over.
+        let is_merged = self.left_over.len() > self.consumers.len();
+        let all = (!is_merged).then(|| self.pending.iter_from(&start).map(|(id, pending)| (*id, pending)));
+        let all = all.into_iter().flatten().filter(|(_, pending)| self.is_pending(pending));
+        all.chain(is_merged.then(|| self.merged_from(start)).into_iter().flatten())
     }
 
     /// XREADGROUP with `>`: gives at most `count` entries after the last delivered one to `visit`, and makes them pending unless

@@ -213,6 +213,8 @@ where
     V: Clone,
     Q: Ord + ?Sized,
 {
+    #[cfg(test)]
+    steps::count();
     spine.find_by(|bound| bound.borrow() <= key)
 }
 
@@ -277,6 +279,8 @@ impl<'a, K: Ord + spine::Bound, V: Clone> Iterator for Iter<'a, K, V> {
     type Item = (&'a K, &'a V);
 
     fn next(&mut self) -> Option<Self::Item> {
+        #[cfg(test)]
+        steps::count();
         let cursor = self.0.as_mut()?;
         while cursor.at == cursor.chunk.keys.len() {
             cursor.place = cursor.spine.next(&cursor.place)?;
@@ -284,6 +288,25 @@ impl<'a, K: Ord + spine::Bound, V: Clone> Iterator for Iter<'a, K, V> {
         }
         cursor.at += 1;
         Some((&cursor.chunk.keys[cursor.at - 1], &cursor.chunk.values[cursor.at - 1]))
+    }
+}
+
+/// How much work maps are: look-ups and steps of iterators, counted for each thread.
+#[cfg(test)]
+pub(super) mod steps {
+    use std::cell::Cell;
+
+    thread_local!(static STEPS: Cell<usize> = const { Cell::new(0) });
+
+    pub(super) fn count() {
+        STEPS.set(STEPS.get() + 1);
+    }
+
+    /// What `work` is.
+    pub(in super::super) fn of<R>(work: impl FnOnce() -> R) -> (R, usize) {
+        let before = STEPS.get();
+        let result = work();
+        (result, STEPS.get() - before)
     }
 }
 

@@ -390,3 +390,63 @@ fn a_clone_is_not_changed_by_what_follows() {
     assert_eq!(describe(&frozen), before);
     assert_ne!(describe(&stream), before);
 }
+
+/// A group in which entries 1 to `count` are pending, one in `every` for one of three consumers, and the others for one who was deleted.
+fn with_left_over(count: u64, every: u64) -> Group {
+    let mut group = Group::default();
+    let stay = [b"a", b"b", b"c"].map(|name| group.create(name, NOW).unwrap());
+    let goes = group.create(b"deleted", NOW).unwrap();
+    for ms in 1..=count {
+        let consumer = if ms % every == 0 { stay[(ms / every % 3) as usize] } else { goes };
+        group.own(id(ms, 0), consumer, Pending::fresh(NOW));
+    }
+    assert_eq!(group.remove(b"deleted").map(|(len, _)| len), Some((count - count / every) as usize));
+    group
+}
+
+#[test]
+fn what_is_left_over_is_no_work_for_who_asks_what_is_pending() {
+    for (count, every) in [(50_000, 2), (50_000, 10_000), (50_000, 50_000)] {
+        let group = with_left_over(count, every);
+        let expected: Vec<u64> = (1..=count / every).map(|nth| nth * every).collect();
+        for (start, wanted) in [(0, 1), (0, 3), (every + 1, 2), (count, 1)] {
+            let (found, steps) = map::steps::of(|| {
+                let pending = group.pending_between(id(start, 0), StreamId::MAX, None);
+                pending.take(wanted).map(|(id, pending)| (id.ms, pending.consumer())).collect::<Vec<_>>()
+            });
+            let expected: Vec<u64> =
+                expected.iter().copied().filter(|ms| *ms >= start).take(wanted).collect();
+            assert_eq!(found.iter().map(|(ms, _)| *ms).collect::<Vec<_>>(), expected);
+            assert!(found.iter().all(|(_, consumer)| group.consumers.get(consumer).is_some()));
+            assert!(steps <= 20 + 4 * wanted, "{steps} steps for {wanted} of {count}, one in {every}");
+        }
+        let all = group.pending_between(EVERYTHING.0, EVERYTHING.1, None);
+        assert_eq!(all.map(|(id, _)| id.ms).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn what_is_left_over_is_no_work_for_who_claims() {
+    let entries = entries(50_000);
+    for every in [2, 10_000, 50_000] {
+        let mut group = with_left_over(50_000, every);
+        let taker = group.create(b"taker", NOW).unwrap();
+        let (mut start, mut claimed) = (StreamId::MIN, Vec::new());
+        loop {
+            let options = AutoClaim { start, count: 2, min_idle_ms: 0, just_id: false };
+            let (done, steps) = map::steps::of(|| {
+                group.auto_claim(&entries, taker, &options, NOW, |entry, _| claimed.push(entry.id.ms))
+            });
+            assert!(done.gone.is_empty() && steps <= 200, "{steps} steps, one in {every}");
+            start = done.next;
+            if start == StreamId::MIN {
+                break;
+            }
+        }
+        assert_eq!(claimed, (1..=50_000 / every).map(|nth| nth * every).collect::<Vec<_>>());
+        assert_eq!(group.consumer(taker).pending_len(), claimed.len());
+        // What is to be cleared is cleared in the end.
+        group.clear_some(usize::MAX);
+        assert_eq!(group.pending_len(), group.pending.len());
+    }
+}
