@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use storage::engine::Steps;
@@ -36,6 +36,8 @@ const DIR: &str = "/data";
 const DATABASES: u32 = 2;
 /// The time at which everything happens.
 const NOW: UnixMs = UnixMs(1_700_000_000_000);
+/// What a step of a history takes by the clock of compaction, which rests for seconds after a failure.
+const STEP: Duration = Duration::from_millis(50);
 /// Sessions of a history: each ends with a crash, a kill or the power, and the next one begins with what is left.
 const SESSIONS: usize = 4;
 /// Histories of a plain run. `FORGEKV_CRASH_ROUNDS` (4 where it is not set) and `FORGEKV_STRESS` multiply it.
@@ -212,6 +214,8 @@ impl Trace {
 
 struct History {
     sim: Sim,
+    /// The clock of compaction.
+    now: Instant,
     random: Random,
     mode: SyncMode,
     logged: Vec<Logged>,
@@ -241,6 +245,7 @@ impl History {
         let mode = [SyncMode::Always, SyncMode::EverySecond, SyncMode::Never][random.below(3)];
         History {
             sim: Sim::new(seed),
+            now: Instant::now(),
             random,
             mode,
             logged: Vec::new(),
@@ -315,15 +320,16 @@ impl History {
         self.plan_trouble();
         let (mut round, mut tasks) = (None, Vec::new());
         for _ in 0..100 + self.random.below(500) {
+            self.now += STEP;
             match self.random.below(12) {
                 0..6 => self.act(&mut machine, &mut model, engine),
                 6 | 7 => self.write_log(&mut steps),
                 8 => self.cool(&state.keyspace),
                 9 => {
-                    tasks.extend(steps.compactor.next(Instant::now()));
+                    tasks.extend(steps.compactor.next(self.now));
                     if let Some(task) = tasks.pop() {
                         self.happened.compactions += 1;
-                        steps.compactor.run(task);
+                        steps.compactor.run_by(task, || self.now);
                     }
                 }
                 _ => round = self.advance(round, &state.keyspace, engine),

@@ -204,13 +204,18 @@ impl Compactor {
 
     /// Does a task.
     pub fn run(&self, task: Task) {
+        self.run_by(task, Instant::now);
+    }
+
+    /// Does a task by a clock of the caller's choice: what failed rests from when it ends.
+    pub fn run_by(&self, task: Task, clock: impl Fn() -> Instant) {
         match task.0 {
             Kind::Remove(runs) => self.remove(&runs),
-            Kind::Commit(job) => self.end(&job, Vec::new(), None),
+            Kind::Commit(job) => self.end(&job, Vec::new(), None, clock),
             Kind::Part(job, part) => {
                 let mut outputs = Vec::new();
                 let merged = job.merge(part, &self.tools, &mut outputs);
-                self.end_part(&job, outputs, merged);
+                self.end_part(&job, outputs, merged, clock);
             }
         }
     }
@@ -289,7 +294,13 @@ impl Compactor {
         (!no_room).then_some(choice)
     }
 
-    fn end_part(&self, job: &Arc<Job>, outputs: Vec<Built>, merged: Result<(), Error>) {
+    fn end_part(
+        &self,
+        job: &Arc<Job>,
+        outputs: Vec<Built>,
+        merged: Result<(), Error>,
+        clock: impl Fn() -> Instant,
+    ) {
         let mut work = self.lock();
         let of_job = |running: &&mut Running| Arc::ptr_eq(&running.job, job);
         let running = work.running.iter_mut().find(of_job).expect("a job with a part in work is running");
@@ -304,11 +315,11 @@ impl Compactor {
         }
         let (outputs, error) = (std::mem::take(&mut running.outputs), running.error.take());
         drop(work);
-        self.end(job, outputs, error);
+        self.end(job, outputs, error, clock);
     }
 
     /// Commits a job whose parts have ended, or removes what it wrote.
-    fn end(&self, job: &Arc<Job>, outputs: Vec<Built>, error: Option<Error>) {
+    fn end(&self, job: &Arc<Job>, outputs: Vec<Built>, error: Option<Error>, clock: impl Fn() -> Instant) {
         let ended = match error {
             None => self.commit(&job.choice, &outputs),
             Some(error) => Err(error),
@@ -322,7 +333,7 @@ impl Compactor {
         work.running.retain(|running| !Arc::ptr_eq(&running.job, job));
         match ended {
             Ok(removed) => work.succeed(&job.choice, removed),
-            Err(error) => work.fail(&job.choice, &error, Instant::now()),
+            Err(error) => work.fail(&job.choice, &error, clock()),
         }
         self.refresh(&work);
         self.wake.notify_all();
