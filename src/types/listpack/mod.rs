@@ -180,18 +180,18 @@ impl Listpack {
         let mut integer: Option<Option<i64>> = None;
         let mut at = from.at();
         loop {
-            let Decoded { element, len } = decoded(bytes, at);
-            let found = match element {
+            let (element, end) = read(bytes, at);
+            let is_it = match element {
                 // Texts of one length mostly differ in their ends; only few are compared as a whole.
-                Element::Bytes(bytes) => {
-                    bytes.len() == value.len() && bytes.last() == value.last() && bytes == value
+                Element::Bytes(text) => {
+                    text.len() == value.len() && text.last() == value.last() && text == value
                 }
                 Element::Int(number) => *integer.get_or_insert_with(|| parse_i64(value)) == Some(number),
             };
-            if found {
+            if is_it {
                 return Some(Position(at as u32));
             }
-            at += len + backlen_width(len);
+            at = end;
             for _ in 0..skip {
                 at = element_at(bytes, at)?.end_in(bytes);
             }
@@ -314,9 +314,34 @@ impl Position {
     /// Where its element ends, with its backlen.
     #[inline]
     fn end_in(self, bytes: &[u8]) -> usize {
-        let len = decoded(bytes, self.at()).len;
-        self.at() + len + backlen_width(len)
+        read(bytes, self.at()).1
     }
+}
+
+/// The element at `at`, and where it ends, with its backlen. Always inlined: walks spend their time here.
+#[inline(always)]
+fn read(bytes: &[u8], at: usize) -> (Element<'_>, usize) {
+    let head = bytes[at];
+    if head < 0x80 {
+        return (Element::Int(i64::from(head)), at + 2);
+    }
+    if head < 0xC0 {
+        let (start, end) = (at + 1, at + 1 + usize::from(head & 0x3F));
+        return (Element::Bytes(&bytes[start..end]), end + 1);
+    }
+    if head & 0xF0 == 0xE0 {
+        let len = usize::from(head & 0x0F) << 8 | usize::from(bytes[at + 1]);
+        let (start, end) = (at + 2, at + 2 + len);
+        return (Element::Bytes(&bytes[start..end]), end + backlen_width(2 + len));
+    }
+    read_other(bytes, at)
+}
+
+/// [`read`] of longer integers and very long strings.
+#[inline(never)]
+fn read_other(bytes: &[u8], at: usize) -> (Element<'_>, usize) {
+    let Decoded { element, len } = decoded(bytes, at);
+    (element, at + len + backlen_width(len))
 }
 
 #[inline]
@@ -390,8 +415,8 @@ impl<'a> Iterator for Iter<'a> {
         if self.front >= self.back {
             return None;
         }
-        let Decoded { element, len } = decoded(self.bytes, self.front);
-        self.front += len + backlen_width(len);
+        let (element, end) = read(self.bytes, self.front);
+        self.front = end;
         Some(element)
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Decimal digits are rounded by the standard library, hexadecimal ones (`0x1.8p3`) here.
 
+use crate::util::number::parse_i64;
+
 /// The digits of a hexadecimal exponent beyond which more don't matter.
 const EXPONENT_LIMIT: i64 = 100_000;
 
@@ -9,6 +11,12 @@ const EXPONENT_LIMIT: i64 = 100_000;
 ///
 /// Spaces, trailing bytes and NaNs are `None`, and so are numbers that would become infinite or zero by rounding.
 pub fn parse(text: &[u8]) -> Option<f64> {
+    // Most scores are integers, and those of up to fifteen digits are doubles, too.
+    if text.len() <= 15
+        && let Some(whole) = parse_i64(text)
+    {
+        return Some(whole as f64);
+    }
     let scanned = scan(text);
     let is_whole =
         !text.is_empty() && scanned.len == text.len() && !super::super::number::is_c_space(text[0]);
