@@ -94,18 +94,8 @@ fn begin_of(spec: &KeySpec, argv: Argv<'_>) -> Option<usize> {
 
 /// The shards that a call must hold. Of a command with several keys, `hashes` gets each key's hash at its position among
 /// the arguments, so that nothing is hashed twice; it is empty for others, and 0 stands where there is no key.
-#[inline]
-pub fn lock_set(
-    row: &Row,
-    argv: Argv<'_>,
-    first_hash: Option<u64>,
-    keyspace: &Keyspace,
-    hashes: &mut Vec<u64>,
-) -> ShardSet {
+pub fn lock_set(row: &Row, argv: Argv<'_>, keyspace: &Keyspace, hashes: &mut Vec<u64>) -> ShardSet {
     hashes.clear();
-    if let (Some(_), Some(hash)) = (row.only_key, first_hash) {
-        return ShardSet::one(ShardId::of(hash));
-    }
     match row.command.locks {
         Locks::AllShards => return ShardSet::ALL,
         Locks::AllShardsIf(looks_further) if looks_further(argv) => return ShardSet::ALL,
@@ -145,7 +135,7 @@ pub fn nested_lock_set(row: &Row, argv: Argv<'_>, keyspace: &Keyspace) -> ShardS
     if command.has(TOUCHES_ARBITRARY_KEYS) || names_no_key && looks_at_shards {
         return ShardSet::ALL;
     }
-    lock_set(row, argv, None, keyspace, &mut Vec::new())
+    lock_set(row, argv, keyspace, &mut Vec::new())
 }
 
 /// Groups whose commands without keys look at no shard.

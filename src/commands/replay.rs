@@ -107,8 +107,7 @@ impl<'a> Replay<'a> {
         }
         let keyspace = &self.state.keyspace;
         self.fetch(row, argv, before)?;
-        let locked =
-            keyspace.locks().lock_set(keyspecs::lock_set(row, argv, None, keyspace, &mut self.hashes));
+        let locked = keyspace.locks().lock_set(keyspecs::lock_set(row, argv, keyspace, &mut self.hashes));
         let config = self.state.config.snapshot();
         let access = AccessClock::of(&config, self.now, self.random.fraction());
         let index = self.client.db;

@@ -203,9 +203,8 @@ const SET_NOTES: &str = "RW and ACCESS due to the optional `GET` argument";
 
 fn get(call: &mut Call<'_>) -> CommandResult {
     let key = call.key(1);
-    match call.db.read_string(&key)? {
-        Some(value) => reply_string(&mut call.reply, value),
-        None => call.reply.null(),
+    if call.db.with_string(&key, |value| reply_string(&mut call.reply, value))?.is_none() {
+        call.reply.null();
     }
     Ok(())
 }
@@ -214,10 +213,10 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
     call.reply.array(call.argv.len() - 1);
     for position in 1..call.argv.len() {
         let key = call.key(position);
-        match call.db.read_string(&key) {
-            Ok(Some(value)) => reply_string(&mut call.reply, value),
-            // Another type is as good as no key here.
-            _ => call.reply.null(),
+        let replied = call.db.with_string(&key, |value| reply_string(&mut call.reply, value));
+        // Another type is as good as no key here.
+        if !matches!(replied, Ok(Some(()))) {
+            call.reply.null();
         }
     }
     Ok(())

@@ -223,45 +223,85 @@ fn add(rows: &mut Vec<Row>, command: &'static Command, parent: Option<usize>) ->
 struct Names {
     /// By hash: open addressing, a power of two of slots, at most a quarter full.
     slots: Vec<u16>,
-    /// Name and row.
-    names: Vec<(Box<[u8]>, u16)>,
+    names: Vec<Name>,
 }
 
 const EMPTY: u16 = u16::MAX;
+
+/// The name of a row, in lower case.
+struct Name {
+    text: Box<[u8]>,
+    /// The text, [`folded`].
+    folded: u64,
+    /// Does nothing else of its length fold like it, but itself in other case? Two bytes that fold to a letter are that letter.
+    is_plain: bool,
+    row: u16,
+}
+
+impl Name {
+    fn new(text: &str, row: usize) -> Self {
+        let text: Box<[u8]> = text.as_bytes().into();
+        let is_plain = text.len() <= 8 && text.iter().all(u8::is_ascii_lowercase);
+        Name { folded: folded(&text), text, is_plain, row: row as u16 }
+    }
+}
+
+/// The first eight bytes of a name in lower case, so far as they are letters: bit 5 is set in each.
+#[inline]
+fn folded(name: &[u8]) -> u64 {
+    let head = if let Some(head) = name.first_chunk() {
+        u64::from_le_bytes(*head)
+    } else if let (Some(head), Some(tail)) = (name.first_chunk(), name.last_chunk()) {
+        // They overlap, which with its length tells as much.
+        u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*tail)) << 32
+    } else {
+        let byte = |at| name.get(at).map_or(0, |&byte| u64::from(byte));
+        byte(0) | byte(1) << 8 | byte(2) << 16
+    };
+    head | 0x2020_2020_2020_2020
+}
 
 impl Names {
     fn new(names: &[(String, usize)]) -> Self {
         let mut built =
             Names { slots: vec![EMPTY; (names.len() * 4).next_power_of_two()], names: Vec::new() };
-        for (name, id) in names {
-            let mut slot = built.slot_of(name.as_bytes());
+        for (text, row) in names {
+            let name = Name::new(text, *row);
+            let mut slot = built.slot_of(name.folded, text.len());
             while built.slots[slot] != EMPTY {
                 slot = (slot + 1) & (built.slots.len() - 1);
             }
             built.slots[slot] = built.names.len() as u16;
-            built.names.push((name.as_bytes().into(), *id as u16));
+            built.names.push(name);
         }
         built
     }
 
+    /// The first eight bytes and the length tell nearly all names apart.
     #[inline]
-    fn slot_of(&self, name: &[u8]) -> usize {
-        // The first eight bytes and the length tell nearly all names apart; folding sets the lower-case bit.
-        let mut head = [0u8; 8];
-        let length = name.len().min(8);
-        head[..length].copy_from_slice(&name[..length]);
-        let folded = u64::from_le_bytes(head) | 0x2020_2020_2020_2020;
-        let mixed = (folded ^ (name.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    fn slot_of(&self, folded: u64, len: usize) -> usize {
+        let mixed = (folded ^ (len as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 40) as usize & (self.slots.len() - 1)
     }
 
     #[inline]
     fn find(&self, name: &[u8]) -> Option<usize> {
-        let mut slot = self.slot_of(name);
+        let folded = folded(name);
+        let slot = self.slot_of(folded, name.len());
+        let known = self.names.get(usize::from(self.slots[slot]))?;
+        if known.is_plain && known.folded == folded && known.text.len() == name.len() {
+            return Some(usize::from(known.row));
+        }
+        self.find_from(slot, name)
+    }
+
+    /// Looks in one slot after the other, and at all bytes.
+    #[inline(never)]
+    fn find_from(&self, mut slot: usize, name: &[u8]) -> Option<usize> {
         loop {
-            let (known, id) = self.names.get(usize::from(self.slots[slot]))?;
-            if known.eq_ignore_ascii_case(name) {
-                return Some(usize::from(*id));
+            let known = self.names.get(usize::from(self.slots[slot]))?;
+            if known.text.eq_ignore_ascii_case(name) {
+                return Some(usize::from(known.row));
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
@@ -302,6 +342,21 @@ mod tests {
         }
         assert!(table().find(b"nonesuch").is_none());
         assert!(table().find(b"").is_none());
+    }
+
+    #[test]
+    fn what_is_no_name_in_any_case_is_not_found() {
+        // Each name with one byte changed, whatever the change is.
+        for row in table().rows().iter().filter(|row| row.parent.is_none()) {
+            let name = row.command.name.as_bytes();
+            for (at, byte) in (0..name.len()).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
+                let mut other = name.to_vec();
+                other[at] = byte;
+                let found = table().find(&other).map(|found| found.command.name.as_bytes());
+                let is_right = |found: &[u8]| found.eq_ignore_ascii_case(&other);
+                assert!(found.is_none_or(is_right), "{:?}", other.escape_ascii().to_string());
+            }
+        }
     }
 
     #[test]

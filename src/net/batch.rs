@@ -49,7 +49,6 @@ struct Ahead {
 #[derive(Default)]
 pub struct Batch {
     spans: Vec<Span>,
-    current: Vec<Span>,
     ahead: Vec<Ahead>,
     budget: usize,
     executed: usize,
@@ -160,9 +159,11 @@ impl Batch {
             if self.ahead.len() == ahead {
                 break More::Commands(base + at);
             }
-            match parser.parse(&input[at..], &limits, &mut self.current) {
+            let first = self.spans.len();
+            match parser.parse(&input[at..], &limits, &mut self.spans) {
                 Ok(Parsed::Complete { consumed }) => {
-                    self.push(&input[at..at + consumed], base + at, parser, executor, client);
+                    let spans = (first, self.spans.len());
+                    self.push(&input[at..at + consumed], base + at, spans, parser, executor, client);
                     at += consumed;
                     if parser.is_inline() {
                         // Its words live in the parser only until the next command is parsed.
@@ -195,27 +196,20 @@ impl Batch {
         &mut self,
         input: &[u8],
         start: usize,
+        spans: (usize, usize),
         parser: &RequestParser,
         executor: &mut Executor,
         client: &Client,
     ) {
-        if self.current.is_empty() {
+        if spans.0 == spans.1 {
             return;
         }
-        let Request { row, hash, .. } = executor.look_up(parser.argv(input, &self.current));
+        let argv = parser.argv(input, &self.spans[spans.0..spans.1]);
+        let Request { row, hash, .. } = executor.look_up(argv);
         if let Some(hash) = hash.filter(|_| executor.prefetches()) {
             executor.prefetch(client, hash, Depth::Bucket);
         }
-        let first = self.spans.len();
-        self.spans.extend_from_slice(&self.current);
-        let spans = (first, self.spans.len());
-        self.ahead.push(Ahead {
-            start,
-            end: start + input.len(),
-            spans,
-            row,
-            hash,
-            inline: parser.is_inline(),
-        });
+        let (end, inline) = (start + input.len(), parser.is_inline());
+        self.ahead.push(Ahead { start, end, spans, row, hash, inline });
     }
 }

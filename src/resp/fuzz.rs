@@ -26,6 +26,7 @@ fn read(stream: &[u8], ends: impl IntoIterator<Item = usize>, limits: &Limits) -
                     assert!((1..=input.len()).contains(&consumed), "a command is made of received bytes");
                     let argv = parser.argv(input, &spans);
                     outcome.commands.push(argv.iter().map(<[u8]>::to_vec).collect());
+                    spans.clear();
                     start += consumed;
                 }
                 Ok(Parsed::Incomplete { need }) => {

@@ -91,9 +91,9 @@ impl RequestParser {
 
     /// Parses one command at the start of `input`. After `Incomplete` the next call gets the same bytes and more.
     ///
-    /// On `Complete`, `argv` holds the arguments' spans, to be read through [`argv`](Self::argv); none for an empty
-    /// command (`*0`, a blank line), which gets no reply. Otherwise `argv` is empty. After an error the connection
-    /// is of no more use: where the next command starts is unknown.
+    /// On `Complete`, the arguments' spans were appended to `argv`, to be read through [`argv`](Self::argv); none for an
+    /// empty command (`*0`, a blank line), which gets no reply. Otherwise `argv` is as it was. After an error the
+    /// connection is of no more use: where the next command starts is unknown.
     #[inline]
     pub fn parse(
         &mut self,
@@ -101,7 +101,7 @@ impl RequestParser {
         limits: &Limits,
         argv: &mut Vec<Span>,
     ) -> Result<Parsed, ProtocolError> {
-        argv.clear();
+        let first = argv.len();
         let input = &input[..input.len().min(COMMAND_MAX)];
         if self.remaining == 0
             && let Some([b'*', count @ b'1'..=b'9', b'\r', _]) = input.first_chunk::<4>()
@@ -120,7 +120,7 @@ impl RequestParser {
             }
             (self.remaining, self.position) = (remaining, position);
         }
-        self.resume(input, limits, argv)
+        self.resume(input, limits, argv, first)
     }
 
     /// The arguments of the command that [`parse`](Self::parse) has completed last.
@@ -152,17 +152,17 @@ impl RequestParser {
         *self = Self::default();
     }
 
-    /// Goes on from wherever the command stands, and leaves the state behind for the next call if it has to stop.
+    /// Goes on from wherever the command stands, whose spans in `argv` start at `first`, and leaves the state behind for the
+    /// next call if it has to stop.
     #[inline(never)]
     fn resume(
         &mut self,
         input: &[u8],
         limits: &Limits,
         argv: &mut Vec<Span>,
+        first: usize,
     ) -> Result<Parsed, ProtocolError> {
-        if !self.spans.is_empty() {
-            mem::swap(&mut self.spans, argv);
-        }
+        move_spans(&mut self.spans, 0, argv);
         let step = match input.first() {
             None => Err(nom::Err::Incomplete(nom::Needed::new(1))),
             Some(b'*') => self.multibulk(input, limits, argv),
@@ -176,15 +176,12 @@ impl RequestParser {
             }
             Err(nom::Err::Incomplete(_)) if input.len() == COMMAND_MAX => Err(ProtocolError::TooBigCommand),
             Err(nom::Err::Incomplete(needed)) => {
-                if !argv.is_empty() {
-                    mem::swap(&mut self.spans, argv);
-                    argv.clear();
-                }
+                move_spans(argv, first, &mut self.spans);
                 let need = if let nom::Needed::Size(size) = needed { size.get() } else { 1 };
                 Ok(Parsed::Incomplete { need })
             }
             Err(nom::Err::Error(error) | nom::Err::Failure(error)) => {
-                argv.clear();
+                argv.truncate(first);
                 Err(error)
             }
         }
@@ -245,6 +242,16 @@ impl RequestParser {
         self.searched = 0;
         self.inline = true;
         Ok(())
+    }
+}
+
+/// Moves the spans from `first` on to the end of others. A command that comes in many pieces is alone in its buffers when it
+/// goes on: they change places then, so that a million spans are not copied with each piece.
+fn move_spans(from: &mut Vec<Span>, first: usize, to: &mut Vec<Span>) {
+    if first == 0 && to.is_empty() {
+        mem::swap(from, to);
+    } else {
+        to.extend(from.drain(first..));
     }
 }
 

@@ -256,7 +256,7 @@ impl Arena {
 
     /// The bytes from the slot's start. They may run on into other slots: the reader stops by the lengths that the
     /// entry itself gives. (Cutting at the slot's end would cost a look into the page's books on every read.)
-    #[inline]
+    #[inline(always)]
     pub fn bytes(&self, handle: Handle) -> &[u8] {
         if handle.is_boxed() {
             return self.boxed(handle);
@@ -265,7 +265,7 @@ impl Arena {
     }
 
     /// As [`bytes`](Self::bytes), for writing; the writer stays within the slot.
-    #[inline]
+    #[inline(always)]
     pub fn bytes_mut(&mut self, handle: Handle) -> &mut [u8] {
         if handle.is_boxed() {
             return self.boxed_mut(handle);
@@ -313,6 +313,7 @@ impl Arena {
         }
     }
 
+    #[cold]
     fn boxed_mut(&mut self, handle: Handle) -> &mut Vec<u8> {
         let books = self.books.as_deref_mut().expect("a handle comes from an arena with books");
         &mut books.boxes[handle.raw() & !BOXED]

@@ -100,6 +100,16 @@ pub enum StringRef<'a> {
 }
 
 impl<'a> StringRef<'a> {
+    #[inline]
+    fn of(value: Value<'a>) -> Result<Self, WrongType> {
+        match value {
+            Value::Int(number) => Ok(StringRef::Int(number)),
+            Value::Bytes { bytes, .. } => Ok(StringRef::Bytes(bytes)),
+            Value::Object(Object::String(bytes)) => Ok(StringRef::Shared(bytes)),
+            Value::Object(_) => Err(WrongType),
+        }
+    }
+
     /// The bytes; an integer's digits are written to `scratch`.
     #[inline]
     pub fn bytes<'b>(self, scratch: &'b mut itoa::Buffer) -> &'b [u8]
@@ -373,12 +383,7 @@ impl<'a> Db<'a> {
     /// The string in a slot.
     #[inline]
     pub fn string(&self, slot: Slot) -> Result<StringRef<'_>, WrongType> {
-        match self.value(slot) {
-            Value::Int(number) => Ok(StringRef::Int(number)),
-            Value::Bytes { bytes, .. } => Ok(StringRef::Bytes(bytes)),
-            Value::Object(Object::String(bytes)) => Ok(StringRef::Shared(bytes)),
-            Value::Object(_) => Err(WrongType),
-        }
+        StringRef::of(self.value(slot))
     }
 
     /// When the key expires.

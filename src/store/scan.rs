@@ -127,7 +127,7 @@ impl Db<'_> {
     /// Visits every key of the selected database that is in RAM, without those whose time has passed. Needs all shards.
     pub fn for_each(&self, mut visit: impl FnMut(Entry<'_>)) {
         self.for_each_entry(|entry| {
-            if !entry.is_tombstone() && !self.has_expired(entry) {
+            if !entry.is_tombstone() && !entry.has_expired(self.now()) {
                 visit(entry);
             }
         });
@@ -152,7 +152,7 @@ impl Db<'_> {
             let table = self.table(shard);
             let handle = table.random(random.next()).expect("the shard was drawn for its keys");
             let entry = table.entry(handle);
-            let (bytes, has_expired) = (entry.key().to_vec(), self.has_expired(entry));
+            let (bytes, has_expired) = (entry.key().to_vec(), entry.has_expired(self.now()));
             if !has_expired {
                 return Drawn::Key(bytes);
             }
@@ -171,7 +171,8 @@ impl Db<'_> {
     fn first_resident(&self) -> Option<Vec<u8>> {
         self.locked_set().iter().find_map(|id| {
             let table = self.table(id);
-            let live = table.iter().map(|handle| table.entry(handle)).find(|&entry| !self.has_expired(entry));
+            let live =
+                table.iter().map(|handle| table.entry(handle)).find(|&entry| !entry.has_expired(self.now()));
             live.map(|entry| entry.key().to_vec())
         })
     }
@@ -263,7 +264,7 @@ impl Db<'_> {
         if entry.is_tombstone() || !filter.selects(name) {
             return;
         }
-        if self.has_expired(entry) {
+        if entry.has_expired(self.now()) {
             slice.expired.push(name.to_vec());
         } else if filter.wants(entry.value().type_name()) {
             slice.names.push(name);

@@ -241,32 +241,38 @@ impl Segment {
         self.buckets[place.bucket as usize].slots[place.slot as usize] = Some(handle);
     }
 
-    /// Finds the handle that `is` accepts among those with this home and tag.
+    /// The handles with this tag in their home bucket.
     #[inline]
-    pub fn find(&self, home: usize, tag: u8, mut is: impl FnMut(Handle) -> bool) -> Option<Place> {
+    pub fn at_home(&self, home: usize, tag: u8) -> impl Iterator<Item = (Place, Handle)> + '_ {
         let bucket = &self.buckets[home];
-        for slot in bucket.matches(tag) {
-            if bucket.slots[slot].is_some_and(&mut is) {
-                return Some(Place { bucket: home as u32, slot: slot as u32 });
-            }
-        }
-        if bucket.over() != 0 && bucket.may_be_over(tag) {
-            return self.find_over(home, tag, is);
-        }
-        None
+        bucket.matches(tag).filter_map(move |slot| {
+            Some((Place { bucket: home as u32, slot: slot as u32 }, bucket.slots[slot]?))
+        })
     }
 
-    #[inline(never)]
-    fn find_over(&self, home: usize, tag: u8, mut is: impl FnMut(Handle) -> bool) -> Option<Place> {
-        for next in self.after(home) {
+    /// May there be handles with this home and tag in buckets behind it?
+    #[inline]
+    pub fn may_have_gone_over(&self, home: usize, tag: u8) -> bool {
+        let bucket = &self.buckets[home];
+        bucket.over() != 0 && bucket.may_be_over(tag)
+    }
+
+    /// The handles with this tag in the buckets behind their home, and perhaps some of other homes.
+    pub fn gone_over(&self, home: usize, tag: u8) -> impl Iterator<Item = (Place, Handle)> + '_ {
+        self.after(home).flat_map(move |next| {
             let bucket = &self.buckets[next];
-            for slot in bucket.matches(tag) {
-                if bucket.foreign() >> slot & 1 == 1 && bucket.slots[slot].is_some_and(&mut is) {
-                    return Some(Place { bucket: next as u32, slot: slot as u32 });
-                }
-            }
-        }
-        None
+            let foreign = bucket.matches(tag).filter(|&slot| bucket.foreign() >> slot & 1 == 1);
+            foreign.filter_map(move |slot| {
+                Some((Place { bucket: next as u32, slot: slot as u32 }, bucket.slots[slot]?))
+            })
+        })
+    }
+
+    /// Where a handle with this home and tag is.
+    pub fn find(&self, home: usize, tag: u8, handle: Handle) -> Option<Place> {
+        let is_it = |&(_, other): &(Place, Handle)| other == handle;
+        let found = self.at_home(home, tag).chain(self.gone_over(home, tag)).find(is_it);
+        found.map(|(place, _)| place)
     }
 
     /// The buckets that may hold keys of `home` besides itself.
@@ -401,7 +407,7 @@ mod tests {
             let held = (0..).take_while(|&n| segment.place(home, tag(n), handle(n))).count();
             assert_eq!(held, WIDTH * count.min(1 + REACH));
             for n in 0..held as u32 {
-                let place = segment.find(home, tag(n), |h| h == handle(n)).expect("it was stored");
+                let place = segment.find(home, tag(n), handle(n)).expect("it was stored");
                 assert_eq!(
                     segment.buckets[place.bucket as usize].slots[place.slot as usize],
                     Some(handle(n))
@@ -412,7 +418,7 @@ mod tests {
             seen.sort_unstable();
             assert_eq!(seen, (0..held as u32).map(handle).collect::<Vec<_>>());
             for n in 0..held as u32 {
-                let place = segment.find(home, tag(n), |h| h == handle(n)).expect("it is still there");
+                let place = segment.find(home, tag(n), handle(n)).expect("it is still there");
                 segment.remove(place, home);
             }
             assert_eq!(segment.used(), 0);

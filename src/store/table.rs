@@ -38,6 +38,7 @@ use super::hash::KeyHasher;
 use super::object::Object;
 use super::segment::{Place, Segment, WIDTH, tag_of};
 use super::slots::{Chunked, Slots};
+use crate::store::UnixMs;
 use crate::sys;
 
 #[cfg(test)]
@@ -147,12 +148,7 @@ impl<'a> Entry<'a> {
     /// The value.
     #[inline]
     pub fn value(&self) -> Value<'a> {
-        match entry::value(self.bytes) {
-            Stored::Int(n) => Value::Int(n),
-            Stored::Bytes(bytes, raw) => Value::Bytes { bytes, raw },
-            Stored::Object(index) => Value::Object(&self.table.objects[index]),
-            Stored::Tombstone => unreachable!("a tombstone is given out as one, and has no value"),
-        }
+        value_of(self.bytes, &self.table.objects)
     }
 
     /// How it stands to what is on disk.
@@ -173,6 +169,12 @@ impl<'a> Entry<'a> {
         entry::expire(self.bytes)
     }
 
+    /// Has its time passed?
+    #[inline]
+    pub fn has_expired(&self, now: UnixMs) -> bool {
+        self.expire_at().is_some_and(|at| at < now.0)
+    }
+
     /// When something inside its value expires, in unix milliseconds.
     #[inline]
     pub fn inner_due(&self) -> Option<u64> {
@@ -190,6 +192,17 @@ impl<'a> Entry<'a> {
         let object =
             entry::object_index(self.bytes).map_or(0, |index| self.table.objects[index].memory_bytes());
         self.table.arena.slot_len(self.handle) + INDEX_SHARE + object
+    }
+}
+
+/// The value of the entry at the start of `bytes`.
+#[inline]
+fn value_of<'a>(bytes: &'a [u8], objects: &'a Slots<Object>) -> Value<'a> {
+    match entry::value(bytes) {
+        Stored::Int(n) => Value::Int(n),
+        Stored::Bytes(bytes, raw) => Value::Bytes { bytes, raw },
+        Stored::Object(index) => Value::Object(&objects[index]),
+        Stored::Tombstone => unreachable!("a tombstone is given out as one, and has no value"),
     }
 }
 
@@ -303,22 +316,24 @@ impl Table {
     #[inline(always)]
     fn find_any(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
         let (segment, home) = self.route_to(hash)?;
-        let mut found = None;
-        let is = |handle| {
-            let bytes = self.arena.bytes(handle);
-            let is_it = entry::key(bytes) == key;
-            if is_it {
-                found = Some(Entry { table: self, handle, bytes });
+        let tag = tag_of(hash);
+        for (_, handle) in segment.at_home(home, tag) {
+            let entry = self.entry(handle);
+            if entry.key() == key {
+                return Some(entry);
             }
-            is_it
-        };
-        match segment.find(home, tag_of(hash), is) {
-            Some(_) => found,
-            None if segment.bucket(home).has_strayed() => {
-                self.find_stray(hash, key).map(|handle| self.entry(handle))
-            }
-            None => None,
         }
+        let is_elsewhere = segment.may_have_gone_over(home, tag) || segment.bucket(home).has_strayed();
+        if is_elsewhere { self.find_elsewhere(segment, home, hash, key) } else { None }
+    }
+
+    /// [`Table::find_any`] of a key that is not in its home bucket.
+    #[inline(never)]
+    fn find_elsewhere(&self, segment: &Segment, home: usize, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
+        let over = segment.gone_over(home, tag_of(hash)).map(|(_, handle)| handle);
+        over.chain(self.strays_within(hash, hash))
+            .map(|handle| self.entry(handle))
+            .find(|entry| entry.key() == key)
     }
 
     /// The entry of a key in the table.

@@ -17,7 +17,7 @@ use crate::resp::{Output, Reply};
 use crate::store::db::Committed;
 use crate::store::lock::{Locked, ShardSet};
 use crate::store::notify::Event;
-use crate::store::{Db, DbIndex};
+use crate::store::{Db, DbIndex, ShardId};
 
 impl Executor {
     /// Executes a command on the shards that its words name.
@@ -30,7 +30,11 @@ impl Executor {
         out: &mut Output,
     ) -> Outcome {
         let argv = request.argv;
-        let set = keyspecs::lock_set(row, argv, request.hash, &self.state.keyspace, &mut self.hashes);
+        self.hashes.clear();
+        let set = match request.hash {
+            Some(hash) => ShardSet::one(ShardId::of(hash)),
+            None => keyspecs::lock_set(row, argv, &self.state.keyspace, &mut self.hashes),
+        };
         let set = scripting::widen(set, &mut self.interpreter, &self.state, client, row, argv);
         self.run_holding(set, client, row, request, out)
     }

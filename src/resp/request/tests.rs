@@ -75,6 +75,7 @@ fn commands_of_both_kinds_follow_one_another_in_one_parser() {
         assert_eq!(parser.parse(input, &limits, &mut spans), Ok(Parsed::Complete { consumed: input.len() }));
         assert_eq!(parser.argv(input, &spans).get(0), *name);
         assert_eq!((parser.is_inline(), parser.is_amid_command()), (*inline, false));
+        spans.clear();
     }
     assert!(parser.parse(commands[4].0, &limits, &mut spans).is_err());
 }
@@ -137,6 +138,24 @@ fn the_need_of_a_big_argument_is_its_missing_rest() {
         parse_with(unlimited, b"*1\r\n$9223372036854775807\r\n"),
         Ok(Parsed::Incomplete { need: COMMAND_MAX + 2 })
     );
+}
+
+#[test]
+fn a_command_is_appended_to_those_before_it_whole_or_not_at_all() {
+    let input = b"*2\r\n$3\r\nGET\r\n$1\r\nx\r\n";
+    let (mut parser, limits) = (RequestParser::new(), Limits::default());
+    let before = vec![Span::new(7, 9); 3];
+    let mut spans = before.clone();
+    for arrived in 1..input.len() {
+        parser.parse(&input[..arrived], &limits, &mut spans).unwrap();
+        assert_eq!(spans, before);
+    }
+    assert_eq!(parser.parse(input, &limits, &mut spans), Ok(Parsed::Complete { consumed: input.len() }));
+    assert_eq!(spans[..3], before);
+    assert_eq!(spans[3..], [Span::new(8, 11), Span::new(17, 18)]);
+    spans.truncate(3);
+    assert!(parser.parse(b"*2\r\n$1\r\nx\r\n$x\r\n", &limits, &mut spans).is_err());
+    assert_eq!(spans, before);
 }
 
 #[test]
@@ -225,6 +244,7 @@ fn nanoseconds_per_command() {
                         Parsed::Incomplete { .. } => unreachable!(),
                     }
                     black_box(parser.argv(rest, &spans).len());
+                    spans.clear();
                 }
             }
             best = best.min(start.elapsed().as_secs_f64() * 1e9 / (ROUNDS * BATCH) as f64);

@@ -41,7 +41,7 @@ impl KeysWalk {
             if entry.state().is_on_disk() {
                 known.push(db.hasher().hash_of(name), name);
             }
-            if !entry.is_tombstone() && !db.has_expired(entry) {
+            if !entry.is_tombstone() && !entry.has_expired(db.now()) {
                 names.push(name);
             }
         });

@@ -61,17 +61,7 @@ impl Db<'_> {
         let as_called = self.dirty > 0 && !self.rewritten;
         let mut lsn = 0;
         if as_called || !self.work.effects.is_empty() {
-            self.work.tallies.dirty += self.dirty;
-            let before = self.said();
-            let effects = &mut self.work.effects;
-            lsn = self.keyspace.record(&mut self.locked, self.epoch, |out| {
-                out.append(effects);
-                if as_called {
-                    effect::put(out, db, before, verbatim);
-                }
-            });
-            self.work.effects.clear();
-            self.publish();
+            lsn = self.log(as_called.then_some(verbatim), db);
         }
         let held = self.locked.set().iter().map(|id| self.locked.shard(id).last_lsn).max().unwrap_or(0);
         self.locked.release();
@@ -82,6 +72,23 @@ impl Db<'_> {
             self.keyspace.serve_later(self.work.ready.drain(..).collect());
         }
         Committed { depends_on: held.max(self.depends_on), lsn }
+    }
+
+    /// Logs what the operation changed: the effects that it named, and its words if those are what it did.
+    #[inline(never)]
+    fn log<'v>(&mut self, verbatim: Option<impl ExactSizeIterator<Item = &'v [u8]>>, db: DbIndex) -> u64 {
+        self.work.tallies.dirty += self.dirty;
+        let before = self.said();
+        let effects = &mut self.work.effects;
+        let lsn = self.keyspace.record(&mut self.locked, self.epoch, |out| {
+            out.append(effects);
+            if let Some(words) = verbatim {
+                effect::put(out, db, before, words);
+            }
+        });
+        self.work.effects.clear();
+        self.publish();
+        lsn
     }
 
     /// Frees what was taken out, or leaves it to the drop thread if that takes long.

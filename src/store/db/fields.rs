@@ -28,7 +28,8 @@ impl Db<'_> {
     pub fn read_hash(&mut self, key: &Key<'_>) -> Result<Option<&Hash>, WrongType> {
         let found = self.look_up(key, self.touches);
         let slot = self.without_expired_fields(key, found);
-        match self.count(key, slot) {
+        self.count(key, slot.is_some());
+        match slot {
             Some(slot) => self.typed(slot).map(Some),
             None => Ok(None),
         }
@@ -37,11 +38,8 @@ impl Db<'_> {
     /// Finds a hash for a command that writes it: [`Db::find_typed`], without the fields that have expired.
     #[inline]
     pub fn find_hash(&mut self, key: &Key<'_>) -> Result<Option<Slot>, WrongType> {
-        let found = self.find(key);
-        match self.without_expired_fields(key, found) {
-            Some(slot) => self.typed::<Hash>(slot).map(|_| Some(slot)),
-            None => Ok(None),
-        }
+        let found = self.find_typed::<Hash>(key);
+        found.map(|slot| self.without_expired_fields(key, slot))
     }
 
     #[inline]

@@ -13,14 +13,20 @@ pub struct Edited<R> {
     pub is_gone: bool,
 }
 
+/// A value as the type that a command works on.
+#[inline]
+fn typed<T: Typed>(value: Value<'_>) -> Result<&T, WrongType> {
+    match value {
+        Value::Object(object) => T::of(object).ok_or(WrongType),
+        Value::Int(_) | Value::Bytes { .. } => Err(WrongType),
+    }
+}
+
 impl Db<'_> {
     /// The value in a slot as the type that the command works on.
     #[inline]
     pub fn typed<T: Typed>(&self, slot: Slot) -> Result<&T, WrongType> {
-        match self.value(slot) {
-            Value::Object(object) => T::of(object).ok_or(WrongType),
-            Value::Int(_) | Value::Bytes { .. } => Err(WrongType),
-        }
+        typed(self.value(slot))
     }
 
     /// Finds a key for a command that reads it as a `T`: [`Db::read`], then [`Db::typed`].
@@ -35,10 +41,8 @@ impl Db<'_> {
     /// Finds a key for a command that writes it as a `T`: [`Db::find`], and that it is one.
     #[inline]
     pub fn find_typed<T: Typed>(&mut self, key: &Key<'_>) -> Result<Option<Slot>, WrongType> {
-        match self.find(key) {
-            Some(slot) => self.typed::<T>(slot).map(|_| Some(slot)),
-            None => Ok(None),
-        }
+        let found = self.look_up_with(key, self.touches, |slot, value| typed::<T>(value).map(|_| slot));
+        found.transpose()
     }
 
     /// Changes the value in a slot that [`Db::find_typed`] gave for this key and type.

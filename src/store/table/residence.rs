@@ -7,7 +7,8 @@
 
 use super::{Entry, Handle, NewValue, Object, State, Stored, Table, entry};
 use crate::store::SHARD_BITS;
-use crate::store::entry::Parity;
+use crate::store::entry::{Parity, Value};
+use crate::store::evict::AccessClock;
 use crate::store::hash::KeyHasher;
 
 /// What left RAM.
@@ -63,14 +64,24 @@ impl Table {
         }
     }
 
-    /// Notes that an entry was used: by the clock hand's bit alone, which costs nothing when it is set already.
+    /// The value of an entry that a command asks for. Notes the use in the access bits, if it counts as one, and in the clock
+    /// hand's bit; writes nothing where both are set already.
     #[inline]
-    pub fn touch(&mut self, handle: Handle) {
+    pub fn use_value(&mut self, handle: Handle, clock: Option<&AccessClock>) -> Value<'_> {
         let bytes = self.arena.bytes_mut(handle);
+        if let Some(clock) = clock {
+            let access = entry::access(bytes);
+            let touched = clock.touch(access);
+            if touched != access {
+                entry::set_access(bytes, touched);
+            }
+        }
+        // What was loaded for this command need not stay for it any longer, whatever it asks.
         let state = entry::state(bytes);
-        if !state.is_used() {
+        if state.is_fresh() || clock.is_some() && !state.is_used() {
             entry::set_state(bytes, state.touched());
         }
+        super::value_of(bytes, &self.objects)
     }
 
     pub(super) fn count_dirty(&mut self, before: State, after: State) {

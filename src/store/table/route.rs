@@ -51,7 +51,7 @@ impl Table {
     /// Finds where a handle in the table is linked: in a segment, or else among the strays.
     pub(super) fn locate(&self, hash: u64, handle: Handle) -> (Route, Option<Place>) {
         let route = self.route(hash).expect("a table with keys has segments");
-        let place = self.segments[route.segment].find(route.home, tag_of(hash), |other| other == handle);
+        let place = self.segments[route.segment].find(route.home, tag_of(hash), handle);
         debug_assert!(place.is_some() || self.strays.contains(&(hash, handle)), "a handle in use is linked");
         (route, place)
     }

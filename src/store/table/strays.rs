@@ -4,16 +4,10 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Handle, Route, Table, entry};
+use super::{Handle, Route, Table};
 use crate::store::SHARD_BITS;
 
 impl Table {
-    /// Finds a key among the strays.
-    #[cold]
-    pub(super) fn find_stray(&self, hash: u64, key: &[u8]) -> Option<Handle> {
-        self.strays_within(hash, hash).find(|&handle| entry::key(self.arena.bytes(handle)) == key)
-    }
-
     /// The strays whose hashes are from `low` to `high`, in the order of these.
     pub(super) fn strays_within(&self, low: u64, high: u64) -> impl Iterator<Item = Handle> + '_ {
         self.strays.range(stray_range(low, high)).map(|&(_, handle)| handle)
