@@ -363,6 +363,42 @@ fn keys_that_expired_stay_gone() {
 }
 
 #[test]
+fn long_words_survive_whatever_they_are_words_of() {
+    if forgekv_only(REASON) {
+        return;
+    }
+    let mut server = Server::with_args(&["--wal_sync_mode", "always"]);
+    let mut client = server.connect();
+    let text = |letter: &str, len: usize| letter.repeat(len) + "end";
+    let (a, b, c) = (text("a", 70_000), text("b", 1_000_000), text("c", 3_000_000));
+    client.ok(&["SET", "a", "short"]);
+    client.cmd(&["SET", "a", &a, "GET", "EX", "1000"]);
+    client.ok(&["MSET", "b", &b, "c", &c]);
+    client.int(&["APPEND", "b", &a]);
+    client.int(&["RPUSH", "list", &c, "short", &a]);
+    client.int(&["HSET", "hash", &a, &b]);
+    client.ok(&["MULTI"]);
+    client.cmd(&["SET", "d", &b]);
+    client.cmd(&["APPEND", "d", "more"]);
+    assert_eq!(client.array(&["EXEC"]).len(), 2);
+    client.ok(&["EVAL", "return redis.call('SET', KEYS[1], ARGV[1])", "1", "e", &c]);
+    let check = |client: &mut Client| {
+        assert_eq!(client.text(&["GET", "a"]), a);
+        assert_eq!(client.text(&["GET", "b"]), format!("{b}{a}"));
+        assert_eq!(client.text(&["GET", "c"]), c);
+        assert_eq!(client.text(&["GET", "d"]), format!("{b}more"));
+        assert_eq!(client.text(&["GET", "e"]), c);
+        assert_eq!(client.texts(&["LRANGE", "list", "0", "-1"]), [c.as_str(), "short", &a]);
+        assert_eq!(client.text(&["HGET", "hash", &a]), b);
+        assert!(client.int(&["TTL", "a"]) > 900);
+    };
+    check(&mut client);
+    server.kill_9();
+    server.restart();
+    check(&mut server.connect());
+}
+
+#[test]
 fn flushall_flushdb_and_swapdb_survive() {
     if forgekv_only(REASON) {
         return;

@@ -30,6 +30,7 @@ use std::sync::atomic::Ordering;
 use crate::resp::Protocol;
 use crate::store::DbIndex;
 use crate::store::loading::Ticket;
+use crate::store::long::LongWords;
 
 /// A client's number: given out once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +98,8 @@ pub struct Client {
     pub last_lsn: u64,
     /// What its next command waits for that is on disk.
     pub waiting: Option<Arc<Ticket>>,
+    /// Copies of the long words of a command that comes again.
+    pub long: LongWords,
     /// How many commands the transaction has that is being executed.
     pub executing: Option<usize>,
     /// What [`ClientInfo::last_command`] will be: the command that runs, or ran last.
@@ -125,6 +128,7 @@ impl Client {
             blocked: None,
             last_lsn: 0,
             waiting: None,
+            long: LongWords::default(),
             executing: None,
             last_command: u32::MAX,
         }

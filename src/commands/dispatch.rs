@@ -20,6 +20,7 @@ use crate::script::Interpreter;
 use crate::stats::ThreadStats;
 use crate::store::db::Workspace;
 use crate::store::evict::{AccessClock, Evictor};
+use crate::store::long::LongWords;
 use crate::store::table::Depth;
 use crate::store::{ShardId, UnixMs, Waiter};
 use crate::util::random::Random;
@@ -260,6 +261,7 @@ impl Executor {
             && let Some(kind) = self.state.scripting.running.busy_on(shard.0)
         {
             // A script that takes too long is not waited for.
+            client.long = LongWords::default();
             return self.reject(client, Some(row), &CommandError::busy(kind), out);
         }
         if row.command.has(flags::ADMIN) {

@@ -86,6 +86,15 @@ impl<'a> Argv<'a> {
         Argv { buffer: self.buffer, spans: &self.spans[..count.min(self.spans.len())] }
     }
 
+    /// Bytes from the first argument's beginning to the last one's end.
+    #[inline]
+    pub fn extent(self) -> usize {
+        match (self.spans.first(), self.spans.last()) {
+            (Some(first), Some(last)) => last.end.saturating_sub(first.start) as usize,
+            _ => 0,
+        }
+    }
+
     #[inline]
     fn read(self, span: Span) -> &'a [u8] {
         &self.buffer[span.start as usize..span.end as usize]

@@ -27,6 +27,7 @@ use super::hash::KeyHasher;
 use super::interest::NamedKey;
 use super::keyspace::Keyspace;
 use super::lock::{Locked, ShardSet};
+use super::long::LongWords;
 use super::notify::Event;
 use super::object::Object;
 use super::shard::Shard;
@@ -160,6 +161,8 @@ pub struct Workspace {
     pub tallies: Tallies,
     /// Effects that replace or precede the command's own words.
     effects: Payload,
+    /// Copies of the command's long words; whoever executes makes and takes them.
+    pub long: LongWords,
     /// What to free once the locks are released.
     garbage: Vec<Object>,
     /// What subscribers are to be told once the locks are released; whoever executes takes it.

@@ -9,6 +9,7 @@
 use storage::Payload;
 
 use super::DbIndex;
+use super::long::LongWords;
 
 /// What was known of the only key that an effect wrote, before it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -55,19 +56,23 @@ pub fn take_varint(input: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Appends one effect.
+/// Appends one effect. Of long words that have a copy, this is shared.
 #[inline]
 pub fn put<'a>(
     out: &mut Payload,
     db: DbIndex,
     before: Before,
     argv: impl ExactSizeIterator<Item = &'a [u8]>,
+    long: &LongWords,
 ) {
     put_varint(out, u64::from(db.0));
     put_varint(out, (argv.len() as u64) << 2 | before as u64);
     for argument in argv {
         put_varint(out, argument.len() as u64);
-        out.put(argument);
+        match long.copy_of(argument) {
+            None => out.put(argument),
+            Some(copy) => out.put_shared(copy.clone()),
+        }
     }
 }
 
@@ -105,8 +110,14 @@ mod tests {
     fn effects_come_back_as_they_went_in() {
         let mut payload = Payload::default();
         let long = vec![7u8; 300];
-        put(&mut payload, DbIndex(0), Before::Expiring, [&b"SET"[..], b"", &long].into_iter());
-        put(&mut payload, DbIndex(15), Before::Unsaid, [&b"FLUSHDB"[..]].into_iter());
+        put(
+            &mut payload,
+            DbIndex(0),
+            Before::Expiring,
+            [&b"SET"[..], b"", &long].into_iter(),
+            &LongWords::default(),
+        );
+        put(&mut payload, DbIndex(15), Before::Unsaid, [&b"FLUSHDB"[..]].into_iter(), &LongWords::default());
         let payload = bytes_of(&payload);
         let (mut at, mut spans) = (0, Vec::new());
         assert_eq!(take(&payload, &mut at, &mut spans), Some((DbIndex(0), Before::Expiring)));
@@ -119,7 +130,13 @@ mod tests {
     #[test]
     fn a_cut_payload_is_refused_at_every_length() {
         let mut payload = Payload::default();
-        put(&mut payload, DbIndex(3), Before::Absent, [&b"APPEND"[..], b"key", b"value"].into_iter());
+        put(
+            &mut payload,
+            DbIndex(3),
+            Before::Absent,
+            [&b"APPEND"[..], b"key", b"value"].into_iter(),
+            &LongWords::default(),
+        );
         let payload = bytes_of(&payload);
         for cut in 0..payload.len() {
             assert_eq!(take(&payload[..cut], &mut 0, &mut Vec::new()), None, "cut at {cut}");

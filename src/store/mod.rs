@@ -2,7 +2,7 @@
 //!
 //! * Commands reach it through [`Db`], which holds the locks of the shards that the command may touch (L1).
 //! * `lock` owns the lock protocol, `shard` what one lock guards, `keyspace` the whole, `db` what a command may do with it,
-//!   `effect` what the log is told; `table`, `segment`, `arena`, `entry` and `expire` are the single-owner structures below.
+//!   `effect` what the log is told, `long` what both would copy; `table`, `segment`, `arena`, `entry` and `expire` are the single-owner structures below.
 //! * Between RAM and disk: `checkpoint` makes rounds when `checkpointer` says so, `image` is a value on disk, `cache` lets
 //!   clean entries leave RAM, `residence` brings them back before a command runs, and `loading` knows who waits for them.
 //! * Only the command path changes logical state; `sweep` (active expiry), `cold::expire` and `evict` go through it too.
@@ -28,6 +28,7 @@ pub mod keyspace;
 mod left_over;
 pub mod loading;
 pub mod lock;
+pub mod long;
 pub mod notify;
 pub mod object;
 pub mod pages;

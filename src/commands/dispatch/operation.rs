@@ -9,13 +9,14 @@ use crate::commands::blocking::{self, Service};
 use crate::commands::call::Call;
 use crate::commands::error::CommandError;
 use crate::commands::residence::{self, Residence};
-use crate::commands::spec::CommandResult;
+use crate::commands::spec::{CommandResult, flags};
 use crate::commands::state::ServerState;
 use crate::commands::table::Row;
 use crate::commands::{keyspecs, outbox, scripting};
 use crate::resp::{Output, Reply};
 use crate::store::db::Committed;
 use crate::store::lock::{Locked, ShardSet};
+use crate::store::long::LongWords;
 use crate::store::notify::Event;
 use crate::store::{Db, DbIndex, ShardId};
 
@@ -36,7 +37,29 @@ impl Executor {
             None => keyspecs::lock_set(row, argv, &self.state.keyspace, &mut self.hashes),
         };
         let set = scripting::widen(set, &mut self.interpreter, &self.state, client, row, argv);
+        if LongWords::may_be_in(argv.extent()) && row.command.has(flags::WRITE) {
+            return self.run_long(set, client, row, request, out);
+        }
         self.run_holding(set, client, row, request, out)
+    }
+
+    /// Executes a command that may have long words.
+    #[cold]
+    fn run_long(
+        &mut self,
+        set: ShardSet,
+        client: &mut Client,
+        row: &'static Row,
+        request: Request<'_>,
+        out: &mut Output,
+    ) -> Outcome {
+        self.work.long = LongWords::of(request.argv.iter(), std::mem::take(&mut client.long));
+        let outcome = self.run_holding(set, client, row, request, out);
+        let long = std::mem::take(&mut self.work.long);
+        if matches!(outcome, Outcome::Busy(_) | Outcome::AwaitDisk) {
+            client.long = long;
+        }
+        outcome
     }
 
     /// Executes a command while a set of shards is held.

@@ -1,6 +1,7 @@
 //! Commands that take long for big values release the locks meanwhile.
 
 use super::*;
+use crate::util::allocations::counted;
 
 fn words(text: &str) -> Words {
     text.split(' ').map(|word| word.as_bytes().to_vec()).collect()
@@ -58,6 +59,27 @@ fn no_shard_is_held_while_a_big_value_is_encoded_or_decoded() {
     let payload = bulk(&did(&words("DUMP text")).0);
     assert_eq!(did(&restore("copy", &payload, "REPLACE")), (b"+OK\r\n".to_vec(), 1));
     assert!(bulk(&did(&words("GET copy")).0) == text);
+}
+
+#[test]
+fn a_long_value_is_copied_once_and_not_for_the_log() {
+    let recovery = Engine::recover(Arc::new(Sim::new(1)), Path::new(DIR), options(SyncMode::Never)).unwrap();
+    let mut machine = Machine::new(&recovery);
+    let (engine, _steps) = recovery.start_stepped(Box::new(|_| {})).unwrap();
+    machine.state.keyspace.attach_log(engine);
+    machine.open();
+    let text = vec![b'x'; 4 << 20];
+    for form in ["SET key text", "SETEX key 100 text", "GETSET none text", "MSET key text"] {
+        let mut request = words(form);
+        let at = request.iter().position(|word| word == b"text").unwrap();
+        request[at] = text.clone();
+        let (reply, work) = counted(|| machine.ask(&request));
+        assert!(!reply.starts_with(b"-"), "{form}");
+        // One is the request itself.
+        assert!(work.bytes < 2 * text.len() + text.len() / 4, "{form}: {work:?}");
+        let key = request[1].escape_ascii();
+        assert!(bulk(&machine.ask(&words(&format!("GET {key}")))) == text, "{form}");
+    }
 }
 
 #[test]

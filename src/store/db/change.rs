@@ -23,6 +23,13 @@ impl Db<'_> {
         self.dirty += 1;
         self.writes += 1;
         self.signal(slot.map_or(self.index, |slot| slot.db), key);
+        let value = match value {
+            NewValue::Bytes(bytes, _) => match self.work.long.copy_of(bytes) {
+                None => value,
+                Some(copy) => NewValue::Shared(copy.clone()),
+            },
+            value => value,
+        };
         let Some(slot) = slot else {
             self.before = Before::Absent;
             return self.insert(key, value, expiry);

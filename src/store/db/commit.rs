@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Committed, Db};
+use super::{Committed, Db, Workspace};
 use crate::store::DbIndex;
 use crate::store::effect::{self, Before};
 use crate::store::keyspace::Garbage;
@@ -20,7 +20,7 @@ impl Db<'_> {
     pub fn log_words<'v>(&mut self, words: impl ExactSizeIterator<Item = &'v [u8]>) {
         self.rewritten = true;
         let before = self.said();
-        effect::put(&mut self.work.effects, self.index, before, words);
+        effect::put(&mut self.work.effects, self.index, before, words, &self.work.long);
     }
 
     /// What the log is told of the state before.
@@ -79,11 +79,11 @@ impl Db<'_> {
     fn log<'v>(&mut self, verbatim: Option<impl ExactSizeIterator<Item = &'v [u8]>>, db: DbIndex) -> u64 {
         self.work.tallies.dirty += self.dirty;
         let before = self.said();
-        let effects = &mut self.work.effects;
+        let Workspace { effects, long, .. } = &mut *self.work;
         let lsn = self.keyspace.record(&mut self.locked, self.epoch, |out| {
             out.append(effects);
             if let Some(words) = verbatim {
-                effect::put(out, db, before, words);
+                effect::put(out, db, before, words, long);
             }
         });
         self.work.effects.clear();

@@ -9,7 +9,7 @@
 
 use storage::NamespaceId;
 
-use super::{Db, Key, Slot, WrongType};
+use super::{Db, Key, Slot, Workspace, WrongType};
 use crate::config::values::NotifyFlags;
 use crate::store::ShardId;
 use crate::store::effect::{self, Before};
@@ -65,16 +65,16 @@ impl Db<'_> {
         let fields = edited.result;
         self.work.tallies.expired_fields += fields.len() as u64;
         self.notify(NotifyFlags::HASH, "hexpired", key.bytes);
-        let effects = &mut self.work.effects;
+        let Workspace { effects, long, .. } = &mut *self.work;
         if edited.is_gone {
-            effect::put(effects, slot.db, Before::Unsaid, [&b"DEL"[..], key.bytes].into_iter());
+            effect::put(effects, slot.db, Before::Unsaid, [&b"DEL"[..], key.bytes].into_iter(), long);
             self.notify(NotifyFlags::GENERIC, "del", key.bytes);
             return (fields.len(), None);
         }
         for fields in fields.chunks(FIELDS_PER_EFFECT) {
             let words = [&b"HDEL"[..], key.bytes];
             let words: Vec<&[u8]> = words.into_iter().chain(fields.iter().map(Vec::as_slice)).collect();
-            effect::put(effects, slot.db, Before::Unsaid, words.into_iter());
+            effect::put(effects, slot.db, Before::Unsaid, words.into_iter(), long);
         }
         self.signal(slot.db, key);
         (fields.len(), Some(slot))

@@ -117,7 +117,8 @@ impl Db<'_> {
         self.work.tallies.expired += 1;
         let index = slot.db;
         self.notify(NotifyFlags::EXPIRED, "expired", key.bytes);
-        effect::put(&mut self.work.effects, index, Before::Unsaid, [&b"DEL"[..], key.bytes].into_iter());
+        let words = [&b"DEL"[..], key.bytes].into_iter();
+        effect::put(&mut self.work.effects, index, Before::Unsaid, words, &self.work.long);
     }
 
     /// Deletes one key of the selected database in `shard` whose time has passed. False: there is none.

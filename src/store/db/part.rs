@@ -66,7 +66,7 @@ impl<'a> Db<'a> {
     pub fn stage<'v>(&mut self, verbatim: impl ExactSizeIterator<Item = &'v [u8]>, db: DbIndex) {
         if self.dirty > 0 && !self.rewritten {
             let before = self.said();
-            effect::put(&mut self.work.effects, db, before, verbatim);
+            effect::put(&mut self.work.effects, db, before, verbatim, &self.work.long);
         }
         self.rewritten = true;
         (self.writes, self.before) = (0, Before::Unsaid);
