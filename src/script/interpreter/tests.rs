@@ -332,6 +332,22 @@ impl Host for Killed {
     }
 }
 
+/// The error of a script that is killed so, and how many commands it executed.
+fn run_killed(interpreter: &mut Interpreter, text: &str) -> (String, u32) {
+    interpreter.compile(text.as_bytes(), true).unwrap();
+    let (mut host, mut out) = (Killed(interpreter.slot().clone(), 0), Output::new());
+    let run = Run {
+        keys: Argv::new(&[], &[]),
+        args: Argv::new(&[], &[]),
+        host: &mut host,
+        reply: (&mut out, Protocol::Resp2),
+        now: UnixMs(0),
+        shards: 0,
+    };
+    let Ran::Failed(error) = interpreter.run_script(run) else { panic!("{text}: it goes on") };
+    (String::from_utf8_lossy(&error).into_owned(), host.1)
+}
+
 #[test]
 fn a_run_that_is_killed_executes_no_other_command() {
     let mut interpreter = interpreter();
@@ -340,20 +356,9 @@ fn a_run_that_is_killed_executes_no_other_command() {
         "for i = 1, 10 do redis.pcall('x') end return 1",
         "for i = 1, 10 do pcall(redis.call, 'x') end return 1",
     ] {
-        let (mut host, mut out) = (Killed(interpreter.slot().clone(), 0), Output::new());
-        let (none, protocol) = (Argv::new(&[], &[]), Protocol::Resp2);
-        let run = Run {
-            keys: none,
-            args: none,
-            host: &mut host,
-            reply: (&mut out, protocol),
-            now: UnixMs(0),
-            shards: 0,
-        };
-        interpreter.compile(text.as_bytes(), true).unwrap();
-        let Ran::Failed(error) = interpreter.run_script(run) else { panic!("{text}: it goes on") };
-        assert!(String::from_utf8_lossy(&error).contains("killed by user"));
-        assert_eq!(host.1, 1, "{text}");
+        let (error, commands) = run_killed(&mut interpreter, text);
+        assert!(error.contains("killed by user"), "{error}");
+        assert_eq!(commands, 1, "{text}");
         assert_eq!(run_with(&mut interpreter, "return 1", Vec::new(), Protocol::Resp2), ":1\r\n");
     }
 }
@@ -364,18 +369,8 @@ fn a_run_that_is_killed_does_not_end_sorting_and_joining_first() {
     let mut interpreter = interpreter();
     for text in ["table.sort(t)", "table.concat(t)", "pcall(table.sort, t)"] {
         let text = format!("local t = {{}} for i = 1, 1e5 do t[i] = i end redis.call('x') {text} return 1");
-        let (mut host, mut out) = (Killed(interpreter.slot().clone(), 0), Output::new());
-        interpreter.compile(text.as_bytes(), true).unwrap();
-        let run = Run {
-            keys: Argv::new(&[], &[]),
-            args: Argv::new(&[], &[]),
-            host: &mut host,
-            reply: (&mut out, Protocol::Resp2),
-            now: UnixMs(0),
-            shards: 0,
-        };
-        let Ran::Failed(error) = interpreter.run_script(run) else { panic!("{text}: it goes on") };
-        assert!(String::from_utf8_lossy(&error).contains("killed by user"), "{text}");
+        let (error, _) = run_killed(&mut interpreter, &text);
+        assert!(error.contains("killed by user"), "{text}: {error}");
     }
 }
 
@@ -399,18 +394,7 @@ fn a_run_that_is_killed_does_not_end_a_loop_of_long_calls_first() {
     ] {
         let begin = "local s, t = string.rep('a', 1e5), {} for i = 1, 10 do t[i] = i end redis.call('x')";
         let text = format!("{begin} for i = 1, 400 do {each} end return 1");
-        let (mut host, mut out) = (Killed(interpreter.slot().clone(), 0), Output::new());
-        interpreter.compile(text.as_bytes(), true).unwrap();
-        let run = Run {
-            keys: Argv::new(&[], &[]),
-            args: Argv::new(&[], &[]),
-            host: &mut host,
-            reply: (&mut out, Protocol::Resp2),
-            now: UnixMs(0),
-            shards: 0,
-        };
-        let Ran::Failed(error) = interpreter.run_script(run) else { panic!("{each}: it goes on") };
-        let error = String::from_utf8_lossy(&error);
+        let (error, _) = run_killed(&mut interpreter, &text);
         assert!(error.starts_with("ERR Script killed by user with SCRIPT KILL..."), "{each}: {error}");
         // What comes next may have all the memory that there is.
         let next = "return #string.rep('a', 1e6)";
