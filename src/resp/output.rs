@@ -134,6 +134,14 @@ impl Output {
 
     /// Fills `slices` with the first unsent bytes, `limit_bytes` at most, and returns how many slices were filled.
     pub fn io_slices<'a>(&'a self, limit_bytes: usize, slices: &mut [IoSlice<'a>]) -> usize {
+        if self.splices.is_empty()
+            && let Some(slice) = slices.first_mut()
+        {
+            let bytes = &self.buffer[self.head..];
+            let bytes = &bytes[..bytes.len().min(limit_bytes)];
+            *slice = IoSlice::new(bytes);
+            return usize::from(!bytes.is_empty());
+        }
         let mut left = limit_bytes;
         let mut count = 0;
         for piece in self.pieces() {
