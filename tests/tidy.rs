@@ -58,6 +58,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/main.rs",
     "src/allocator.rs",
     "src/allocator/ahead.rs",
+    "src/allocator/transient.rs",
     "src/sys.rs",
     "src/store/lock.rs",
     "src/store/pages.rs",

@@ -10,6 +10,7 @@ use storage::{Content, Error, ValueWriter};
 use super::entry::{INLINE_MAX, NewValue, Value};
 use super::object::Object;
 use super::table::Entry;
+use crate::allocator::Transient;
 use crate::rdb::image::{self as codec, ImageValue};
 use crate::rdb::{Malformed, Sink};
 use crate::types::string::encoding::EMBSTR_MAX;
@@ -43,14 +44,14 @@ impl Times {
 #[derive(Debug)]
 enum Frozen {
     Tombstone,
-    Encoded(Vec<u8>),
+    Encoded(Transient),
     /// With the access information.
     Shared(u32, Object),
 }
 
 impl Image {
-    /// The image of an entry.
-    pub(super) fn of(entry: Entry<'_>) -> Self {
+    /// The image of an entry. `scratch` is where it is made.
+    pub(super) fn of(entry: Entry<'_>, scratch: &mut Vec<u8>) -> Self {
         if entry.is_tombstone() {
             return Image { times: Times::default(), value: Frozen::Tombstone };
         }
@@ -58,9 +59,9 @@ impl Image {
         let value = match entry.value() {
             Value::Object(object) if !object.is_small() => Frozen::Shared(access, object.clone()),
             value => {
-                let mut bytes = Vec::new();
-                let Ok(()) = encode(&mut bytes, access, value);
-                Frozen::Encoded(bytes)
+                scratch.clear();
+                let Ok(()) = encode(scratch, access, value);
+                Frozen::Encoded(Transient::copy(scratch))
             }
         };
         Image { times: Times::of(entry), value }
@@ -158,7 +159,7 @@ enum ItemValue {
     Tombstone,
     /// In `bytes`, from the key's end to here.
     Encoded(usize),
-    Apart(Vec<u8>),
+    Apart(Transient),
     Shared(u32, Object),
 }
 

@@ -7,7 +7,8 @@
 //!
 //! * Chunks are shared by all tables, so the memory that is mapped and not used is bounded by three chunks, not by the
 //!   number of tables. One of them is the next, made before it is needed ([`prepare`]): who touches a chunk first waits until the
-//!   kernel has cleared 2 MiB. The pool's lock is a leaf; it is taken once per 32 KiB of entries.
+//!   kernel has cleared 2 MiB. When nobody has needed one for a while it is given back: what has stopped growing takes no room
+//!   for more. The pool's lock is a leaf; it is taken once per 32 KiB of entries.
 //! * A chunk whose pages have all come back is unmapped, but for one that is kept, so that a page taken and given back at a
 //!   chunk's edge does not map and unmap each time.
 //! * When the system refuses a mapping, pages come from the heap.
@@ -17,7 +18,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -49,6 +50,10 @@ static POOL: Mutex<Pool> = Mutex::new(Pool { chunks: Vec::new(), free: 0 });
 static NEXT: LazyLock<(Sender<MmapMut>, Receiver<MmapMut>)> = LazyLock::new(|| bounded(1));
 /// Has a chunk been needed since the last [`prepare`]?
 static IS_NEEDED: AtomicBool = AtomicBool::new(false);
+/// Calls of [`prepare`] since one was needed.
+static IDLE: AtomicU32 = AtomicU32::new(0);
+/// After so many, a second or so, the next chunk is given back.
+const IDLE_MAX: u32 = 16;
 
 impl Pool {
     /// Takes a page out of the first chunk that has one, so that later chunks run empty.
@@ -95,10 +100,15 @@ fn new_chunk() -> Option<MmapMut> {
     Some(map)
 }
 
-/// Makes a chunk for whoever needs the next one, if one was needed since the last call. Was it? For a thread that may be slow:
-/// it takes no lock.
+/// Makes a chunk for whoever needs the next one, if one was needed since the last call. Was it? For one thread, again and again,
+/// which may be slow: it takes no lock.
 pub fn prepare() -> bool {
     let is_due = IS_NEEDED.swap(false, Ordering::Relaxed);
+    let idle = if is_due { 0 } else { IDLE.load(Ordering::Relaxed).saturating_add(1) };
+    IDLE.store(idle, Ordering::Relaxed);
+    if idle == IDLE_MAX {
+        drop(NEXT.1.try_recv());
+    }
     if is_due
         && NEXT.0.is_empty()
         && let Some(map) = new_chunk()
@@ -225,6 +235,15 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn the_next_chunk_is_there_when_one_was_needed_and_goes_when_none_is() {
+        IS_NEEDED.store(true, Ordering::Relaxed);
+        assert!(prepare(), "one was needed");
+        // Another test may have taken it meanwhile; nobody else makes one.
+        (0..IDLE_MAX).for_each(|_| _ = prepare());
+        assert!(NEXT.0.is_empty(), "nobody has needed it for a while");
     }
 
     #[test]

@@ -92,6 +92,8 @@ struct Round {
     progress: (NamespaceId, u64),
     /// Entries captured by writers ahead of the round, by namespace, hash and key.
     ahead: BTreeMap<(NamespaceId, u64, Box<[u8]>), Image>,
+    /// Where their images are made.
+    scratch: Vec<u8>,
     /// Databases that were flushed and are still to be captured.
     flushed: Vec<Space>,
 }
@@ -141,6 +143,7 @@ impl Shard {
             at_cut: Vec::new(),
             progress: END,
             ahead: BTreeMap::new(),
+            scratch: Vec::new(),
             flushed: Vec::new(),
         };
         Shard {
@@ -313,7 +316,7 @@ impl Shard {
         let space = &mut self.spaces[db.0 as usize];
         let entry = space.table.entry(handle);
         let key = (space.namespace, hash, Box::from(entry.key()));
-        self.round.ahead.insert(key, Image::of(entry));
+        self.round.ahead.insert(key, Image::of(entry, &mut self.round.scratch));
         let state = entry.state().without_dirty(old).with_on_disk();
         space.table.set_state(hash, handle, state);
     }
@@ -395,6 +398,7 @@ impl Shard {
         let old = Parity::of(self.round.epoch).other();
         self.round.progress = END;
         self.spaces.iter_mut().for_each(|space| space.table.is_settled(old));
+        self.round.scratch = Vec::new();
         let tables = self.round.flushed.drain(..).map(|space| space.table).collect();
         (tables, std::mem::take(&mut self.round.ahead))
     }
