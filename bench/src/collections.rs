@@ -1,6 +1,6 @@
 //! What elements of collections cost, and what big collections do to others.
 //!
-//! * `collections-memory`: resident bytes an element, of one big key and of many small ones.
+//! * `collections-memory`: resident bytes an element, of one big key and of many small ones, when free memory has been given back.
 //! * `collections-big`: the worst batch while one key grows to millions of elements, alone and with checkpoints back to back,
 //!   and how long its deletion holds up whoever asked for it.
 
@@ -38,13 +38,16 @@ pub fn memory(options: &Options) -> Result<(), String> {
         for (name, launch) in sides(options) {
             let cost = |operation, keys, order| {
                 let process = launch.start()?;
-                let rss = || process.rss().map_err(|error| error.to_string());
+                let rss = || {
+                    std::thread::sleep(SETTLE);
+                    // Both keep what growth has left for a while; that is no element's.
+                    process.ask("MEMORY PURGE")?;
+                    process.rss().map_err(|error| error.to_string())
+                };
                 // With other keys there first, buffers and the first of every kind of page are not counted.
                 run(process.addr(), plan(Operation::Set, elements / 10, u32::MAX, Order::Sequential))?;
-                std::thread::sleep(SETTLE);
                 let before = rss()?;
                 run(process.addr(), plan(operation, elements, keys, order))?;
-                std::thread::sleep(SETTLE);
                 Ok::<f64, String>((rss()?.saturating_sub(before)) as f64 / f64::from(elements))
             };
             let one = cost(big, u32::MAX, Order::Sequential)?;
