@@ -1,15 +1,16 @@
 //! The allocator: jemalloc, as in Redis.
 //!
-//! * **Huge pages.** Collections are reached through four dependent lines, and with pages of 4 KiB each of them costs a walk of the
-//!   page tables as well. jemalloc asks for huge pages (`thp:always`). What forbids them to Redis, copying 2 MiB for each
-//!   byte that is written while a child has the memory too, does not exist here: nothing forks.
+//! * **Huge pages, later.** Collections are reached through four dependent lines, and with pages of 4 KiB each of them costs a walk
+//!   of the page tables as well. Memory grows by such pages, and what stays is made huge pages of ([`Huge`]). What forbids them
+//!   to Redis, copying 2 MiB for each byte that is written while a child has the memory too, does not exist here: nothing forks.
 //! * **Nothing waits.** A worker allocates in an arena of its own ([`allocate_as`]). A free in another thread takes a short lock of
 //!   that arena, and growing needs no `mprotect`; with glibc both showed as commands of several milliseconds beside checkpoints.
 //!   Where an arena grows, memory is there before it is touched ([`Ahead`]).
-//! * **Little is spare.** All other threads share one arena (`narenas:1`): each has a huge page or two begun, and jemalloc's four a core
+//! * **Little is spare.** All other threads share one arena (`narenas:1`): each has some memory begun, and jemalloc's four a core
 //!   were 13 MB of an idle server on two cores. Allocations from 16 KiB on begin at a page (`cache_oblivious:false`), not
-//!   anywhere in a further one, which took a seventh of a big hash. Memory that stays free goes back to the system after some
-//!   seconds ([`Surplus`]), at once with MEMORY PURGE.
+//!   anywhere in a further one, which took a seventh of a big hash. What is free is joined ([`join_free`]), so that it
+//!   serves for whatever comes next; what stays free goes back to the system after some seconds ([`Surplus`]), at once with
+//!   MEMORY PURGE.
 //! * **Holes close.** A collection that grows leaves one memory block after the other, each in a slab of its size with others, and
 //!   a slab goes back when all blocks have left it. jemalloc fills slabs without a remainder: 32 blocks of 384 bytes, 64 of 448, of
 //!   which some always stay. That was a quarter of many small hashes. With fewer blocks to a slab (`slab_sizes`, in pages) a
@@ -19,6 +20,8 @@
 //! Only the binary uses it (`main.rs`): the library's tests count what they allocate.
 
 mod ahead;
+mod arena;
+mod huge;
 mod surplus;
 mod transient;
 
@@ -30,6 +33,8 @@ use tikv_jemalloc_sys as ffi;
 pub use tikv_jemallocator::Jemalloc;
 
 pub use ahead::Ahead;
+pub use arena::join_free;
+pub use huge::Huge;
 pub use surplus::Surplus;
 pub use transient::Transient;
 
@@ -40,9 +45,7 @@ static ARENAS: Mutex<Vec<c_uint>> = Mutex::new(Vec::new());
 pub fn allocate_as(worker: usize) {
     let mut arenas = ARENAS.lock().unwrap_or_else(PoisonError::into_inner);
     while arenas.len() <= worker {
-        // There may be thousands, but not more.
-        let Some(arena) = read("arenas.create") else { return };
-        ahead::look_after(arena);
+        let Some(arena) = arena::make() else { return };
         arenas.push(arena);
     }
     write("thread.arena", arenas[worker]);

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use mio::{Poll, Waker};
@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 use storage::fs::os::Os;
 use storage::{Engine, Recovery};
 
-use crate::allocator::{Ahead, Surplus};
+use crate::allocator::{self, Ahead, Huge, Surplus};
 use crate::client::{Pause, Registry};
 use crate::commands::outbox;
 use crate::commands::table::{rename_commands, table};
@@ -479,14 +479,20 @@ fn free(garbage: &Receiver<Garbage>) {
     }
 }
 
-/// The memory thread: has memory supplied before workers touch it, while they take more. It does not go behind them: where it
-/// is late, they do the same work themselves, with a shard locked.
+/// The memory thread: has memory supplied before workers touch it, while they take more, joins what they have freed, and makes
+/// huge pages of what stays. It does not go behind them: where it is late, they do the same work themselves, with a shard locked.
 fn prepare_memory(stopped: &Receiver<()>) {
-    let mut ahead = Ahead::new();
+    let (mut ahead, mut huge) = (Ahead::new(), Huge::new());
+    let (mut growth, mut joined) = (MEMORY_IDLE, Instant::now());
     let mut pause = MEMORY_IDLE;
     while stopped.recv_timeout(pause).is_err_and(|end| end.is_timeout()) {
         let is_growing = ahead.fill() | pages::prepare();
-        pause = if is_growing { MEMORY_GROWING } else { (pause * 2).min(MEMORY_IDLE) };
+        growth = if is_growing { MEMORY_GROWING } else { (growth * 2).min(MEMORY_IDLE) };
+        if joined.elapsed() >= MEMORY_IDLE {
+            allocator::join_free();
+            joined = Instant::now();
+        }
+        pause = huge.step().min(growth);
     }
 }
 

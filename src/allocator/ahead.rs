@@ -1,28 +1,26 @@
 //! Memory that is there before a worker asks for it.
 //!
-//! The kernel supplies memory when it is first touched, and clears it then: 2 MiB at once where huge pages are. That is 0.1 ms
-//! at best, and 2 to 25 ms where the pages of a virtual machine are supplied by its host in turn. Whoever grew a
-//! collection by one element waited for it, and whoever wanted that shard. A thread that serves nobody touches it before.
+//! The kernel supplies memory when it is first touched, page by page, and clears it then: a microsecond or several, the more
+//! where the pages of a virtual machine are supplied by its host in turn. Whoever grew a collection by one element waited for it,
+//! and whoever wanted that shard. A thread that serves nobody touches it before.
 //!
 //! * jemalloc takes address space in regions, each some larger than the one before, and hands out the newest from its lowest address
 //!   on. Where it has got is told by the hooks of an arena: what is left of a region is split from what is used.
 //! * [`Ahead::fill`] asks the kernel for what comes next (`MADV_POPULATE_WRITE`, Linux 5.14; without it nothing is done): as much
-//!   as an arena has taken since the last time, twice over, and at least one huge page. An arena that does
+//!   as an arena has taken since the last time, twice over, and at least 2 MiB. An arena that does
 //!   not grow is left alone. What then stays unused is about a thirty-second of the arena at most. Contents never change by this.
 //! * Regions stay mapped as long as the process lives (jemalloc's `retain`), so whatever is read here late is still an
 //!   address of the heap.
 
-use std::ffi::{c_uint, c_void};
+use std::ffi::c_uint;
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
-use tikv_jemalloc_sys as ffi;
 
-/// Bytes of a huge page, and the least that is asked for.
-const BLOCK: usize = 2 << 20;
+use super::huge::BLOCK;
+
 /// The most bytes that are asked for at once.
 const MOST: usize = 4 * BLOCK;
 /// How many times what was taken since the last time is asked for.
@@ -89,80 +87,24 @@ struct Region {
     before: usize,
 }
 
-/// jemalloc's own hooks, and the same with those that tell [`TOLD`].
-struct Hooks {
-    own: ffi::extent_hooks_t,
-    telling: ffi::extent_hooks_t,
-}
-
-static HOOKS: OnceLock<Hooks> = OnceLock::new();
-
-/// Looks after an arena from now on.
-#[expect(unsafe_code, reason = "the allocator is written in C")]
-pub(super) fn look_after(arena: c_uint) {
-    let Ok(name) = std::ffi::CString::new(format!("arena.{arena}.extent_hooks")) else { return };
-    let mut own: *const ffi::extent_hooks_t = ptr::null();
-    let mut len = size_of_val(&own);
-    // SAFETY: the name ends with a zero byte, and the control writes a pointer, for which there is room.
-    let failed =
-        unsafe { ffi::mallctl(name.as_ptr(), (&raw mut own).cast(), &raw mut len, ptr::null_mut(), 0) };
-    // SAFETY: an arena's hooks live as long as the process; a new arena has jemalloc's own.
-    let Some(own) = (unsafe { own.as_ref() }).filter(|_| failed == 0) else { return };
-    let hooks = HOOKS.get_or_init(|| Hooks {
-        own: *own,
-        telling: ffi::extent_hooks_t { alloc: Some(alloc), split: Some(split), ..*own },
-    });
-    let mut telling: *const ffi::extent_hooks_t = &raw const hooks.telling;
-    // SAFETY: the control reads a pointer of the length that is given. It leads to hooks that are never changed and live as long as
-    // the process, as `HOOKS` does. They do what jemalloc's own do. If the control fails, those stay.
-    let _ = unsafe {
-        ffi::mallctl(name.as_ptr(), ptr::null_mut(), ptr::null_mut(), (&raw mut telling).cast(), len)
-    };
-}
-
-/// A new region, or memory for jemalloc's own use, which is aligned to more than a page.
-#[expect(unsafe_code, reason = "called by C")]
-unsafe extern "C" fn alloc(
-    hooks: *mut ffi::extent_hooks_t,
-    wanted: *mut c_void,
-    size: usize,
-    alignment: usize,
-    zero: *mut bool,
-    commit: *mut bool,
-    arena: c_uint,
-) -> *mut c_void {
-    let Some(own) = HOOKS.get().and_then(|hooks| hooks.own.alloc) else { return ptr::null_mut() };
-    // A region that begins at a huge page has no ordinary ones there. Small ones need them: they grow by less.
-    let stricter = if wanted.is_null() && size >= ALIGNED { alignment.max(BLOCK) } else { alignment };
-    // SAFETY: the arguments are those that the hook was called with, but for an alignment that fulfils the one asked for, and
-    // jemalloc's own does not look at `hooks`.
-    let memory = unsafe { own(hooks, wanted, size, stricter, zero, commit, arena) };
-    if !memory.is_null()
-        && alignment < BLOCK
-        && let Some(told) = TOLD.get(arena as usize)
-    {
-        told.begin(memory.addr(), memory.addr() + size);
-    }
-    memory
-}
-
-/// What was one extent becomes two, of which the first is about to be used: the rest of a region ends with it.
-#[expect(unsafe_code, reason = "called by C")]
-unsafe extern "C" fn split(
-    hooks: *mut ffi::extent_hooks_t,
-    extent: *mut c_void,
-    size: usize,
-    first: usize,
-    second: usize,
-    committed: bool,
-    arena: c_uint,
-) -> bool {
+/// An arena has a new region.
+pub(super) fn begun(arena: c_uint, start: usize, size: usize) {
     if let Some(told) = TOLD.get(arena as usize) {
-        told.advance(extent.addr() + size, extent.addr() + first);
+        told.begin(start, start + size);
     }
-    let own = HOOKS.get().and_then(|hooks| hooks.own.split);
-    // SAFETY: the arguments are those that the hook was called with. Without a hook of its own, jemalloc is told of failure.
-    own.is_none_or(|own| unsafe { own(hooks, extent, size, first, second, committed, arena) })
+}
+
+/// What a new region of this size begins at a multiple of. One that begins at a huge page has no ordinary ones there. Small
+/// ones need them: they grow by less.
+pub(super) fn alignment(size: usize, wanted: usize) -> usize {
+    if size >= ALIGNED { wanted.max(BLOCK) } else { wanted }
+}
+
+/// The first of two parts of an extent is about to be used. The rest of a region ends with it.
+pub(super) fn split(arena: c_uint, extent_end: usize, used: usize) {
+    if let Some(told) = TOLD.get(arena as usize) {
+        told.advance(extent_end, used);
+    }
 }
 
 /// What has been done for an arena so far.

@@ -45,7 +45,7 @@ impl Surplus {
         self.arenas.resize_with(arenas as usize, Seen::default);
         for (arena, seen) in self.arenas.iter_mut().enumerate() {
             let pages = |what| read::<usize>(&format!("stats.arenas.{arena}.{what}")).unwrap_or(0);
-            if seen.has_surplus(pages("pdirty") * PAGE, pages("pactive") * PAGE) {
+            if seen.has_surplus((pages("pdirty") + pages("pmuzzy")) * PAGE, pages("pactive") * PAGE) {
                 write(&format!("arena.{arena}.purge"), ());
             }
         }

@@ -34,7 +34,7 @@ impl Transient {
     #[expect(unsafe_code, reason = "the allocator is written in C")]
     pub fn copy(bytes: &[u8]) -> Self {
         let size = bytes.len().max(1);
-        let arena = *ARENA.get_or_init(|| super::read("arenas.create"));
+        let arena = *ARENA.get_or_init(super::arena::make);
         let flags = arena.map_or(0, |arena| ffi::MALLOCX_ARENA(arena as usize)) | NO_CACHE;
         // SAFETY: the size is not 0, and the flags name an arena that exists.
         let start = NonNull::new(unsafe { ffi::mallocx(size, flags) }.cast::<u8>());

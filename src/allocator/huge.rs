@@ -1,0 +1,167 @@
+//! Huge pages for memory that stays.
+//!
+//! A lookup waits less for its cache lines than for the translation of their addresses, and with pages of 2 MiB that is a quarter
+//! of an update of a big sorted set. But memory that is touched for the first time comes from the kernel, cleared: where a huge page
+//! comes at once, whoever adds one element waits until 2 MiB are. That is 0.1 ms at best and 10 ms in a virtual machine whose
+//! host supplies its memory in turn, under a shard's lock; and the last one begun is mostly empty. So memory grows by ordinary
+//! pages, and a thread that serves nobody makes huge pages of them later (`MADV_COLLAPSE`, Linux 6.1).
+//!
+//! * [`Huge::step`] walks over the regions that arenas have ([`note`]). A block of 2 MiB whose pages are there at two looks, all but
+//!   [`ABSENT`], becomes a huge page. Older kernels are asked to do it themselves (`MADV_HUGEPAGE`).
+//! * Who touches a block meanwhile waits until it has been copied, which is up to a millisecond. The kernel would have the target
+//!   supplied then, too; [`warm`] has that done before. And it happens seldom: for one part of the time in [`MAKING`].
+//! * A block is looked at again when some of its pages have been given back.
+
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use memmap2::{Advice, MmapMut};
+use nix::errno::Errno;
+use nix::libc;
+
+/// Bytes of a huge page.
+pub(super) const BLOCK: usize = 2 << 20;
+/// Bytes of an ordinary page.
+const PAGE: usize = 4096;
+/// Pages of a block that may be absent: what becomes resident by the way is a thirty-second at most.
+const ABSENT: usize = BLOCK / PAGE / 32;
+/// One part in so many of a thread's time goes to huge pages that are made, and to looks that lead to none.
+const MAKING: u32 = 20;
+const LOOKING: u32 = 200;
+/// The most blocks that are looked at in one step, some microseconds each.
+const LOOKS: usize = 128;
+/// From the beginning of one walk to that of the next, at least.
+const WALK: Duration = Duration::from_secs(1);
+/// Regions that are noted: those of all workers together, of which one that takes all memory of a big machine has about a hundred.
+const REGIONS: usize = 4096;
+
+/// Regions in the order in which they began. Their end is written before their start; where that is 0, there are no more yet.
+static NOTED: [(AtomicUsize, AtomicUsize); REGIONS] =
+    [const { (AtomicUsize::new(0), AtomicUsize::new(0)) }; REGIONS];
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// An arena has a new region, which stays mapped as long as the process lives.
+pub(super) fn note(start: usize, size: usize) {
+    if let Some((at, end)) = NOTED.get(COUNT.fetch_add(1, Ordering::Relaxed)) {
+        end.store(start + size, Ordering::Relaxed);
+        at.store(start, Ordering::Release);
+    }
+}
+
+/// What is known of a block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Block {
+    /// Some pages were absent.
+    Partial,
+    /// They were there at the last look.
+    Whole,
+    /// It is a huge page.
+    Huge,
+}
+
+/// See the module.
+pub struct Huge {
+    regions: Vec<Vec<Block>>,
+    /// The next block to look at: its region, and its number there.
+    at: (usize, usize),
+    walk_began: Instant,
+    /// Nothing is done before.
+    due: Instant,
+}
+
+impl Huge {
+    /// Nothing done so far.
+    #[expect(clippy::new_without_default, reason = "it reads the clock")]
+    pub fn new() -> Self {
+        let now = Instant::now();
+        Self { regions: Vec::new(), at: (0, 0), walk_began: now, due: now }
+    }
+
+    /// Looks at some blocks and makes one huge page at most. Returns how long nothing is to be done then.
+    pub fn step(&mut self) -> Duration {
+        let begun = Instant::now();
+        if begun < self.due {
+            return self.due - begun;
+        }
+        let mut share = LOOKING;
+        for _ in 0..LOOKS {
+            let Some((start, block)) = self.next() else {
+                self.due = self.walk_began + WALK;
+                self.walk_began = self.due.max(begun);
+                break;
+            };
+            let is_due = *block == Block::Whole;
+            *block = match is_whole(start) {
+                false => Block::Partial,
+                true if *block == Block::Partial => Block::Whole,
+                true => Block::Huge,
+            };
+            if is_due && *block == Block::Huge {
+                share = MAKING;
+                if !make(start) {
+                    *block = Block::Partial;
+                }
+                break;
+            }
+        }
+        let pause = begun.elapsed() * share;
+        self.due = self.due.max(begun + pause);
+        pause
+    }
+
+    /// The next block of the walk, and where it is. `None` at the end, behind which the next walk begins.
+    fn next(&mut self) -> Option<(usize, &mut Block)> {
+        loop {
+            let (region, number) = self.at;
+            let noted = NOTED.get(region).map(|(start, end)| (start.load(Ordering::Acquire), end));
+            let Some((start, end)) = noted.filter(|&(start, _)| start != 0) else {
+                self.at = (0, 0);
+                return None;
+            };
+            let first = start.next_multiple_of(BLOCK);
+            if region == self.regions.len() {
+                let blocks = end.load(Ordering::Relaxed).saturating_sub(first) / BLOCK;
+                self.regions.push(vec![Block::Partial; blocks]);
+            }
+            if number < self.regions[region].len() {
+                self.at.1 += 1;
+                return Some((first + number * BLOCK, &mut self.regions[region][number]));
+            }
+            self.at = (region + 1, 0);
+        }
+    }
+}
+
+/// Are the pages of a block there?
+#[expect(unsafe_code, reason = "nix does not know this call")]
+fn is_whole(start: usize) -> bool {
+    let mut pages = [0_u8; BLOCK / PAGE];
+    // SAFETY: the call writes one byte for each page of the block, for which there is room. It reads nothing at `start`.
+    let failed = unsafe { libc::mincore(ptr::without_provenance_mut(start), BLOCK, pages.as_mut_ptr()) };
+    failed == 0 && pages.iter().filter(|&&page| page & 1 == 0).count() <= ABSENT
+}
+
+/// Makes a huge page of a block. False: not now.
+fn make(start: usize) -> bool {
+    warm();
+    advise(start, MADV_COLLAPSE) || (Errno::last() == Errno::EINVAL && advise(start, libc::MADV_HUGEPAGE))
+}
+
+/// The kernel's name for it, which the C library does not have everywhere.
+const MADV_COLLAPSE: i32 = 25;
+
+#[expect(unsafe_code, reason = "nix does not know this advice")]
+fn advise(start: usize, advice: i32) -> bool {
+    // SAFETY: neither advice changes contents or unmaps anything, whatever the address is, and it is the heap's.
+    unsafe { libc::madvise(ptr::without_provenance_mut(start), BLOCK, advice) == 0 }
+}
+
+/// Has the kernel clear a huge page and takes none: it is the next that it has to give on this core.
+fn warm() {
+    let Ok(mut scratch) = MmapMut::map_anon(2 * BLOCK) else { return };
+    let inside = scratch.as_ptr().addr().next_multiple_of(BLOCK) - scratch.as_ptr().addr();
+    if scratch.advise_range(Advice::HugePage, inside, BLOCK).is_ok() {
+        scratch[inside] = 1;
+    }
+}
