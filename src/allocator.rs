@@ -33,7 +33,7 @@ use tikv_jemalloc_sys as ffi;
 pub use tikv_jemallocator::Jemalloc;
 
 pub use ahead::Ahead;
-pub use arena::join_free;
+pub use arena::{begin, join_free};
 pub use huge::Huge;
 pub use surplus::Surplus;
 pub use transient::Transient;

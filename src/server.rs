@@ -40,7 +40,6 @@ use crate::store::cold::expire::ColdExpiry;
 use crate::store::evict::{AccessClock, Evictor, Limit};
 use crate::store::hash::KeyHasher;
 use crate::store::keyspace::{self, Garbage};
-use crate::store::pages;
 use crate::store::residence::Errand;
 use crate::store::snapshot::{Snapshots, import};
 use crate::store::{Keyspace, Waiter};
@@ -137,6 +136,7 @@ fn prepare(loaded: Loaded) -> Result<(Config, Supervisor), String> {
 }
 
 fn start(loaded: Loaded) -> Result<Server, String> {
+    allocator::begin();
     let (config, supervisor) = prepare(loaded)?;
     // Blocked before any thread exists, so that only `serve` receives them.
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
@@ -482,17 +482,17 @@ fn free(garbage: &Receiver<Garbage>) {
 /// The memory thread: has memory supplied before workers touch it, while they take more, joins what they have freed, and makes
 /// huge pages of what stays. It does not go behind them: where it is late, they do the same work themselves, with a shard locked.
 fn prepare_memory(stopped: &Receiver<()>) {
-    let (mut ahead, mut huge) = (Ahead::new(), Huge::new());
+    let (mut ahead, mut huge) = (Ahead::new(), Huge::new(Instant::now()));
     let (mut growth, mut joined) = (MEMORY_IDLE, Instant::now());
     let mut pause = MEMORY_IDLE;
     while stopped.recv_timeout(pause).is_err_and(|end| end.is_timeout()) {
-        let is_growing = ahead.fill() | pages::prepare();
+        let is_growing = ahead.fill();
         growth = if is_growing { MEMORY_GROWING } else { (growth * 2).min(MEMORY_IDLE) };
         if joined.elapsed() >= MEMORY_IDLE {
             allocator::join_free();
             joined = Instant::now();
         }
-        pause = huge.step().min(growth);
+        pause = huge.step(Instant::now()).min(growth);
     }
 }
 

@@ -7,8 +7,8 @@
 //! * jemalloc takes address space in regions, each some larger than the one before, and hands out the newest from its lowest address
 //!   on. Where it has got is told by the hooks of an arena: what is left of a region is split from what is used.
 //! * [`Ahead::fill`] asks the kernel for what comes next (`MADV_POPULATE_WRITE`, Linux 5.14; without it nothing is done): as much
-//!   as an arena has taken since the last time, twice over, and at least 2 MiB. An arena that does
-//!   not grow is left alone. What then stays unused is about a thirty-second of the arena at most. Contents never change by this.
+//!   as an arena has taken since the last time, twice over, and at least [`LEAST`]. An arena that does
+//!   not grow is left alone. What then stays unused is one part in [`SHARE`] of the arena at most. Contents never change by this.
 //! * Regions stay mapped as long as the process lives (jemalloc's `retain`), so whatever is read here late is still an
 //!   address of the heap.
 
@@ -21,14 +21,15 @@ use nix::libc;
 
 use super::huge::BLOCK;
 
-/// The most bytes that are asked for at once.
-const MOST: usize = 4 * BLOCK;
+/// The least and the most bytes that are asked for at once.
+const LEAST: usize = 128 << 10;
+const MOST: usize = 8 << 20;
 /// How many times what was taken since the last time is asked for.
 const TIMES: usize = 2;
 /// Regions from this size on begin at a huge page.
 const ALIGNED: usize = 8 * BLOCK;
-/// What is supplied ahead is at most this part of what the arena has, up to the end of a huge page.
-const SHARE: usize = 32;
+/// What is supplied ahead is at most this part of what the arena has.
+const SHARE: usize = 128;
 /// Arenas that are looked after, by their numbers.
 const ARENAS: usize = 256;
 
@@ -94,8 +95,7 @@ pub(super) fn begun(arena: c_uint, start: usize, size: usize) {
     }
 }
 
-/// What a new region of this size begins at a multiple of. One that begins at a huge page has no ordinary ones there. Small
-/// ones need them: they grow by less.
+/// What a new region of this size begins at a multiple of: where all of it may become huge pages, if it is not small.
 pub(super) fn alignment(size: usize, wanted: usize) -> usize {
     if size >= ALIGNED { wanted.max(BLOCK) } else { wanted }
 }
@@ -141,7 +141,7 @@ impl Ahead {
             if grown > 0 && self.is_possible {
                 any = true;
                 let (from, to) = wanted(region, grown, done.filled);
-                self.is_possible = (from..to).step_by(BLOCK).all(|at| supply(at, BLOCK.min(to - at)));
+                self.is_possible = from >= to || supply(from, to - from);
                 done.filled = done.filled.max(to);
             }
             done.used = region.used;
@@ -153,12 +153,11 @@ impl Ahead {
 /// From where to where a region is to be supplied after it has grown so much. Nothing, if that is not in order.
 fn wanted(region: Region, grown: usize, filled: usize) -> (usize, usize) {
     let has = region.before + region.used - region.start;
-    if has < SHARE * BLOCK {
+    if has < SHARE * LEAST {
         return (0, 0);
     }
-    let most = region.used + (grown * TIMES).clamp(BLOCK, MOST.min(has / SHARE));
-    let from = filled.max(region.used).next_multiple_of(BLOCK);
-    (from, most.next_multiple_of(BLOCK).min(region.end))
+    let most = region.used + (grown * TIMES).clamp(LEAST, MOST.min(has / SHARE));
+    (filled.max(region.used), most.next_multiple_of(LEAST).min(region.end))
 }
 
 /// Asks for memory; false if the kernel does not know how. That there is none now is for those to find out who need it.
@@ -173,19 +172,19 @@ fn supply(at: usize, len: usize) -> bool {
 mod tests {
     use super::*;
 
+    const PAGE: usize = 4096;
+
     #[test]
     fn what_is_wanted_begins_behind_what_is_there_and_ends_with_the_region() {
-        let region = |used| Region { start: 0, used, end: 64 * BLOCK, before: SHARE * MOST };
-        assert_eq!(wanted(region(1), 1, 0), (BLOCK, 2 * BLOCK));
-        assert_eq!(wanted(region(BLOCK), 1, 0), (BLOCK, 2 * BLOCK));
-        assert_eq!(wanted(region(BLOCK + 1), BLOCK, 2 * BLOCK), (2 * BLOCK, 4 * BLOCK));
-        assert_eq!(wanted(region(3 * BLOCK), BLOCK, 4 * BLOCK), (4 * BLOCK, 5 * BLOCK));
-        assert_eq!(wanted(region(40 * BLOCK), 40 * BLOCK, 0), (40 * BLOCK, 44 * BLOCK));
-        assert_eq!(wanted(region(63 * BLOCK), 40 * BLOCK, 0).1, 64 * BLOCK);
-        let (from, to) = wanted(region(64 * BLOCK), BLOCK, 0);
+        let region = |used| Region { start: 0, used, end: 64 * MOST, before: SHARE * MOST };
+        assert_eq!(wanted(region(LEAST), 1, 0), (LEAST, 2 * LEAST));
+        assert_eq!(wanted(region(LEAST + PAGE), MOST / 4, 3 * LEAST), (3 * LEAST, MOST / 2 + 2 * LEAST));
+        assert_eq!(wanted(region(40 * MOST), 40 * MOST, 0), (40 * MOST, 41 * MOST));
+        assert_eq!(wanted(region(64 * MOST - PAGE), MOST, 0).1, 64 * MOST);
+        let (from, to) = wanted(region(64 * MOST), MOST, 0);
         assert!(from >= to, "nothing is left");
-        let small = |before| Region { start: 0, used: BLOCK, end: 64 * BLOCK, before };
-        assert_eq!(wanted(small(30 * BLOCK), BLOCK, 0), (0, 0), "a huge page would be more than its share");
-        assert_eq!(wanted(small(31 * BLOCK), BLOCK, 0), (BLOCK, 2 * BLOCK));
+        let small = |before| Region { start: 0, used: LEAST, end: 64 * LEAST, before };
+        assert_eq!(wanted(small((SHARE - 2) * LEAST), 1, 0), (0, 0), "it would be more than its share");
+        assert_eq!(wanted(small((SHARE - 1) * LEAST), MOST, 0), (LEAST, 2 * LEAST));
     }
 }

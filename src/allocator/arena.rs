@@ -15,7 +15,7 @@ use tikv_jemalloc_sys as ffi;
 
 use super::{ahead, huge, read, write};
 
-/// The arenas made here, and the one that is there from the beginning once one was made.
+/// Those that have our hooks.
 static ARENAS: Mutex<Vec<c_uint>> = Mutex::new(Vec::new());
 
 /// jemalloc's own hooks, and ours.
@@ -26,16 +26,15 @@ struct Hooks {
 
 static HOOKS: OnceLock<Hooks> = OnceLock::new();
 
+/// Makes the arena that is there from the beginning one of them. What was allocated before stays as it is.
+pub fn begin() {
+    hook(0);
+}
+
 /// A new arena. `None`: jemalloc can't make one; there may be thousands, but not more.
 pub(super) fn make() -> Option<c_uint> {
-    let mut arenas = ARENAS.lock().unwrap_or_else(PoisonError::into_inner);
-    if arenas.is_empty() && hook(0) {
-        arenas.push(0);
-    }
     let arena = read("arenas.create")?;
-    if hook(arena) {
-        arenas.push(arena);
-    }
+    hook(arena);
     Some(arena)
 }
 
@@ -51,17 +50,17 @@ pub fn join_free() {
     }
 }
 
-/// Gives an arena our hooks; false if that failed and those that it has stay.
+/// Gives an arena our hooks. If that fails, those that it has stay.
 #[expect(unsafe_code, reason = "the allocator is written in C")]
-fn hook(arena: c_uint) -> bool {
-    let Ok(name) = CString::new(format!("arena.{arena}.extent_hooks")) else { return false };
+fn hook(arena: c_uint) {
+    let Ok(name) = CString::new(format!("arena.{arena}.extent_hooks")) else { return };
     let mut own: *const ffi::extent_hooks_t = ptr::null();
     let mut len = size_of_val(&own);
     // SAFETY: the name ends with a zero byte, and the control writes a pointer, for which there is room.
     let failed =
         unsafe { ffi::mallctl(name.as_ptr(), (&raw mut own).cast(), &raw mut len, ptr::null_mut(), 0) };
     // SAFETY: an arena's hooks live as long as the process; this one has jemalloc's own.
-    let Some(own) = (unsafe { own.as_ref() }).filter(|_| failed == 0) else { return false };
+    let Some(own) = (unsafe { own.as_ref() }).filter(|_| failed == 0) else { return };
     let hooks = HOOKS.get_or_init(|| Hooks {
         own: *own,
         ours: ffi::extent_hooks_t {
@@ -77,7 +76,13 @@ fn hook(arena: c_uint) -> bool {
     // fails, those stay.
     let failed =
         unsafe { ffi::mallctl(name.as_ptr(), ptr::null_mut(), ptr::null_mut(), (&raw mut ours).cast(), len) };
-    failed == 0
+    if failed == 0 {
+        // What is free stays so until it is given back or joined.
+        for state in ["dirty", "muzzy"] {
+            write(&format!("arena.{arena}.{state}_decay_ms"), -1_isize);
+        }
+        ARENAS.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
+    }
 }
 
 /// A new region, or memory for jemalloc's own use, which is aligned to more than a page.
@@ -132,4 +137,40 @@ unsafe extern "C" fn purge_lazy(
     _arena: c_uint,
 ) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(unsafe_code, reason = "the allocator is written in C")]
+    fn allocate(arena: c_uint, size: usize) -> usize {
+        let flags = ffi::MALLOCX_ARENA(arena as usize) | ffi::MALLOCX_TCACHE_NONE;
+        // SAFETY: the size is not 0, and the arena exists.
+        unsafe { ffi::mallocx(size, flags) }.expose_provenance()
+    }
+
+    #[expect(unsafe_code, reason = "the allocator is written in C")]
+    fn free(start: usize) {
+        // SAFETY: it comes from `allocate`, is freed once and not used again.
+        unsafe { ffi::dallocx(ptr::with_exposed_provenance_mut(start), ffi::MALLOCX_TCACHE_NONE) };
+    }
+
+    #[test]
+    fn what_small_blocks_leave_serves_for_large_ones_once_it_is_joined() {
+        let arena = make().unwrap();
+        let small: Vec<usize> = (0..20_000).map(|_| allocate(arena, 2048)).collect();
+        let (first, last) = (*small.iter().min().unwrap(), *small.iter().max().unwrap());
+        small.into_iter().for_each(free);
+        let within = |start: &usize| (first..last).contains(start);
+        let large = |count: usize| (0..count).map(|_| allocate(arena, 12 * 1024)).collect::<Vec<_>>();
+        let before = large(1000);
+        let inside = |blocks: &[usize]| blocks.iter().filter(|start| within(start)).count();
+        // Some fit what jemalloc took at the beginning and did not need.
+        assert!(inside(&before) < 300, "jemalloc joins by itself");
+        join_free();
+        let after = large(1000);
+        assert!(inside(&after) > 900, "left in pieces");
+        before.into_iter().chain(after).for_each(free);
+    }
 }

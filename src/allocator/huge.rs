@@ -27,7 +27,7 @@ const PAGE: usize = 4096;
 /// Pages of a block that may be absent: what becomes resident by the way is a thirty-second at most.
 const ABSENT: usize = BLOCK / PAGE / 32;
 /// One part in so many of a thread's time goes to huge pages that are made, and to looks that lead to none.
-const MAKING: u32 = 20;
+const MAKING: u32 = 50;
 const LOOKING: u32 = 200;
 /// The most blocks that are looked at in one step, some microseconds each.
 const LOOKS: usize = 128;
@@ -72,23 +72,21 @@ pub struct Huge {
 
 impl Huge {
     /// Nothing done so far.
-    #[expect(clippy::new_without_default, reason = "it reads the clock")]
-    pub fn new() -> Self {
-        let now = Instant::now();
+    pub fn new(now: Instant) -> Self {
         Self { regions: Vec::new(), at: (0, 0), walk_began: now, due: now }
     }
 
     /// Looks at some blocks and makes one huge page at most. Returns how long nothing is to be done then.
-    pub fn step(&mut self) -> Duration {
-        let begun = Instant::now();
-        if begun < self.due {
-            return self.due - begun;
+    pub fn step(&mut self, now: Instant) -> Duration {
+        if now < self.due {
+            return self.due - now;
         }
+        let begun = Instant::now();
         let mut share = LOOKING;
         for _ in 0..LOOKS {
             let Some((start, block)) = self.next() else {
                 self.due = self.walk_began + WALK;
-                self.walk_began = self.due.max(begun);
+                self.walk_began = self.due.max(now);
                 break;
             };
             let is_due = *block == Block::Whole;
@@ -105,9 +103,8 @@ impl Huge {
                 break;
             }
         }
-        let pause = begun.elapsed() * share;
-        self.due = self.due.max(begun + pause);
-        pause
+        self.due = self.due.max(now + begun.elapsed() * share);
+        self.due - now
     }
 
     /// The next block of the walk, and where it is. `None` at the end, behind which the next walk begins.
@@ -163,5 +160,61 @@ fn warm() {
     let inside = scratch.as_ptr().addr().next_multiple_of(BLOCK) - scratch.as_ptr().addr();
     if scratch.advise_range(Advice::HugePage, inside, BLOCK).is_ok() {
         scratch[inside] = 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::util::file;
+
+    /// Kilobytes of huge pages in the mapping that has this address.
+    fn huge_in(address: usize) -> u64 {
+        let maps = file::read("/proc/self/smaps".as_ref(), 64 << 20).unwrap();
+        let maps = String::from_utf8_lossy(&maps);
+        let mut is_inside = false;
+        for line in maps.lines() {
+            let word = line.split(' ').next().unwrap();
+            if let Some((start, end)) = word.split_once('-') {
+                let [start, end] = [start, end].map(|end| usize::from_str_radix(end, 16).unwrap_or(0));
+                is_inside = (start..end).contains(&address);
+            } else if is_inside && word == "AnonHugePages:" {
+                return line.split_whitespace().nth(1).unwrap().parse().unwrap();
+            }
+        }
+        panic!("no such mapping");
+    }
+
+    #[test]
+    fn a_block_that_stays_whole_becomes_a_huge_page_and_one_with_holes_does_not() {
+        let mut map = MmapMut::map_anon(4 * BLOCK).unwrap();
+        let start = map.as_ptr().addr();
+        let first = start.next_multiple_of(BLOCK) - start;
+        // Whole but for as many pages as may be absent; with one more; whole.
+        for (block, absent) in [ABSENT, ABSENT + 1, 0].into_iter().enumerate() {
+            (absent..BLOCK / PAGE).for_each(|page| map[first + block * BLOCK + page * PAGE] = 7);
+        }
+        let whole = [0, 1, 2].map(|block| is_whole(start + first + block * BLOCK));
+        assert_eq!(whole, [true, false, true]);
+
+        note(start, 4 * BLOCK);
+        let region = (0..REGIONS).find(|&region| NOTED[region].0.load(Ordering::Acquire) == start).unwrap();
+        let (mut now, mut walks) = (Instant::now(), 0);
+        let mut huge = Huge::new(now);
+        while walks < 5 {
+            now += huge.step(now);
+            walks += usize::from(huge.at == (0, 0));
+        }
+        let blocks = &huge.regions[region][..3];
+        // A system without huge pages, or without one that is free, leaves them as they are.
+        if blocks.contains(&Block::Huge) {
+            assert!(blocks == [Block::Huge, Block::Partial, Block::Huge]);
+            assert!(
+                (1..4 * BLOCK as u64 / 1024).contains(&huge_in(start + first)),
+                "{}",
+                huge_in(start + first)
+            );
+        }
+        assert!((ABSENT..BLOCK / PAGE).all(|page| map[first + page * PAGE] == 7));
     }
 }

@@ -8,8 +8,8 @@
 //! * Slots are multiples of 8 bytes: every multiple up to 256, then eight steps per doubling up to [`MAX_SLOT`], so
 //!   rounding wastes at most 7 bytes or an eighth. Larger entries get a box of exactly their size.
 //! * The first pages of a class are 4 KiB, later ones a sixteenth of what it holds, up to 32 KiB: a handful of keys
-//!   costs a handful of kilobytes. A page below full size grows within its capacity as slots are handed out from the
-//!   front, so the rest of it is not resident. Where the memory of a page comes from is the business of `pages`.
+//!   costs a handful of kilobytes. A page grows within its capacity as slots are handed out from the front, so the rest of it
+//!   is not resident.
 //! * A page that becomes wholly free is given back, unless all others of its class are full: that one stays until
 //!   another has room, so that a key set and deleted at a page's edge does not allocate each time.
 //! * A handle is never zero: page 0 is not used. It is valid until freed; nothing moves behind its back.
@@ -17,7 +17,6 @@
 
 use std::num::NonZeroU32;
 
-use super::pages::{POOLED_BYTES, Page};
 use super::slots::{Chunked, Slots};
 use crate::sys::prefetch;
 
@@ -29,7 +28,9 @@ const BOXED: u32 = 1 << 31;
 /// Low bits of a handle: offset within the page in units of 8 bytes.
 const OFFSET_BITS: u32 = 13;
 const OFFSET_MASK: u32 = (1 << OFFSET_BITS) - 1;
+/// Bytes of the smallest pages and of the largest.
 const MIN_PAGE: usize = 4096;
+const MAX_PAGE: usize = 32 * 1024;
 /// Page numbers have 18 bits; number 0 is not used.
 const MAX_PAGES: usize = 1 << (31 - OFFSET_BITS);
 const CLASSES: usize = 64;
@@ -147,7 +148,7 @@ struct Books {
 
 /// The slots of one table.
 pub struct Arena {
-    pages: Chunked<Page>,
+    pages: Chunked<Vec<u8>>,
     books: Option<Box<Books>>,
     allocated: usize,
     resident: usize,
@@ -195,7 +196,10 @@ impl Arena {
         let at = if info.free == NO_SLOT {
             info.bump += units;
             self.resident += slot_len(class);
-            data.reach(usize::from(info.bump) * 8);
+            let reached = usize::from(info.bump) * 8;
+            if data.len() < reached {
+                data.resize(reached, 0);
+            }
             info.bump - units
         } else {
             let at = usize::from(info.free) * 8;
@@ -307,7 +311,7 @@ impl Arena {
             memory[target..target + len].copy_from_slice(&self.bytes(from)[..len]);
             *self.boxed_mut(to) = memory;
         } else {
-            let mut page = std::mem::replace(&mut self.pages[to.page()], Page::none());
+            let mut page = std::mem::take(&mut self.pages[to.page()]);
             page[target..target + len].copy_from_slice(&self.bytes(from)[..len]);
             self.pages[to.page()] = page;
         }
@@ -326,7 +330,7 @@ impl Arena {
 
     fn books(&mut self) -> &mut Books {
         self.books.get_or_insert_with(|| {
-            self.pages.push(Page::none());
+            self.pages.push(Vec::new());
             let mut info = Chunked::new();
             info.push(PageInfo::default());
             Box::new(Books { info, classes: [Class::default(); CLASSES], unused: 0, boxes: Slots::new() })
@@ -352,12 +356,12 @@ impl Arena {
             return None;
         }
         let slot = slot_len(class);
-        let wanted = (books.classes[class].bytes / 16).next_power_of_two().clamp(MIN_PAGE, POOLED_BYTES);
+        let wanted = (books.classes[class].bytes / 16).next_power_of_two().clamp(MIN_PAGE, MAX_PAGE);
         // `end` is a u16 and must stay below `NO_SLOT`; it does, as 32 KiB are 4096 units.
         let len = wanted / slot * slot;
         let info =
             PageInfo { free: NO_SLOT, end: (len / 8) as u16, class: class as u8, ..PageInfo::default() };
-        let data = Page::new(len);
+        let data = Vec::with_capacity(len);
         let page = match books.unused {
             0 => {
                 self.pages.push(data);
@@ -400,7 +404,7 @@ impl Arena {
         let books = self.books.as_deref_mut().expect("a page has books");
         unlink(books, page);
         let info = books.info[page as usize];
-        self.pages[page as usize] = Page::none();
+        self.pages[page as usize] = Vec::new();
         self.resident -= usize::from(info.bump) * 8;
         let class = &mut books.classes[usize::from(info.class)];
         class.pages -= 1;

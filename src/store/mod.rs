@@ -31,7 +31,6 @@ pub mod lock;
 pub mod long;
 pub mod notify;
 pub mod object;
-pub mod pages;
 pub mod residence;
 pub mod scan;
 mod segment;
