@@ -13,7 +13,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tikv_jemalloc_sys as ffi;
 
-use super::{ahead, huge, read, write};
+use super::{ahead, huge, read, transient, write};
 
 /// Those that have our hooks.
 static ARENAS: Mutex<Vec<c_uint>> = Mutex::new(Vec::new());
@@ -104,7 +104,9 @@ unsafe extern "C" fn alloc(
     // Memory that begins at a huge page is for jemalloc's own use.
     if !memory.is_null() && alignment < huge::BLOCK {
         ahead::begun(arena, memory.addr(), size);
-        huge::note(memory.addr(), size);
+        if !transient::is_in(arena) {
+            huge::note(memory.addr(), size);
+        }
     }
     memory
 }

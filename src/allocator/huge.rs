@@ -6,8 +6,8 @@
 //! host supplies its memory in turn, under a shard's lock; and the last one begun is mostly empty. So memory grows by ordinary
 //! pages, and a thread that serves nobody makes huge pages of them later (`MADV_COLLAPSE`, Linux 6.1).
 //!
-//! * [`Huge::step`] walks over the regions that arenas have ([`note`]). A block of 2 MiB whose pages are there at two looks, all but
-//!   [`ABSENT`], becomes a huge page. Older kernels are asked to do it themselves (`MADV_HUGEPAGE`).
+//! * [`Huge::step`] walks over the regions that arenas have ([`note`]). A block of 2 MiB whose pages are there, all but [`ABSENT`],
+//!   becomes a huge page. Older kernels are asked to do it themselves (`MADV_HUGEPAGE`).
 //! * Who touches a block meanwhile waits until it has been copied, which is up to a millisecond. The kernel would have the target
 //!   supplied then, too; [`warm`] has that done before. And it happens seldom: for one part of the time in [`MAKING`].
 //! * A block is looked at again when some of its pages have been given back.
@@ -27,12 +27,12 @@ const PAGE: usize = 4096;
 /// Pages of a block that may be absent: what becomes resident by the way is a thirty-second at most.
 const ABSENT: usize = BLOCK / PAGE / 32;
 /// One part in so many of a thread's time goes to huge pages that are made, and to looks that lead to none.
-const MAKING: u32 = 50;
+const MAKING: u32 = 25;
 const LOOKING: u32 = 200;
 /// The most blocks that are looked at in one step, some microseconds each.
 const LOOKS: usize = 128;
 /// From the beginning of one walk to that of the next, at least.
-const WALK: Duration = Duration::from_secs(1);
+const WALK: Duration = Duration::from_millis(200);
 /// Regions that are noted: those of all workers together, of which one that takes all memory of a big machine has about a hundred.
 const REGIONS: usize = 4096;
 
@@ -49,20 +49,10 @@ pub(super) fn note(start: usize, size: usize) {
     }
 }
 
-/// What is known of a block.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Block {
-    /// Some pages were absent.
-    Partial,
-    /// They were there at the last look.
-    Whole,
-    /// It is a huge page.
-    Huge,
-}
-
 /// See the module.
 pub struct Huge {
-    regions: Vec<Vec<Block>>,
+    /// Of each block of each region: is it a huge page?
+    regions: Vec<Vec<bool>>,
     /// The next block to look at: its region, and its number there.
     at: (usize, usize),
     walk_began: Instant,
@@ -84,22 +74,16 @@ impl Huge {
         let begun = Instant::now();
         let mut share = LOOKING;
         for _ in 0..LOOKS {
-            let Some((start, block)) = self.next() else {
+            let Some((start, is_huge)) = self.next() else {
                 self.due = self.walk_began + WALK;
                 self.walk_began = self.due.max(now);
                 break;
             };
-            let is_due = *block == Block::Whole;
-            *block = match is_whole(start) {
-                false => Block::Partial,
-                true if *block == Block::Partial => Block::Whole,
-                true => Block::Huge,
-            };
-            if is_due && *block == Block::Huge {
+            // One that has lost pages is none any more.
+            let was_huge = std::mem::replace(is_huge, is_whole(start));
+            if *is_huge && !was_huge {
+                *is_huge = make(start);
                 share = MAKING;
-                if !make(start) {
-                    *block = Block::Partial;
-                }
                 break;
             }
         }
@@ -108,7 +92,7 @@ impl Huge {
     }
 
     /// The next block of the walk, and where it is. `None` at the end, behind which the next walk begins.
-    fn next(&mut self) -> Option<(usize, &mut Block)> {
+    fn next(&mut self) -> Option<(usize, &mut bool)> {
         loop {
             let (region, number) = self.at;
             let noted = NOTED.get(region).map(|(start, end)| (start.load(Ordering::Acquire), end));
@@ -119,7 +103,7 @@ impl Huge {
             let first = start.next_multiple_of(BLOCK);
             if region == self.regions.len() {
                 let blocks = end.load(Ordering::Relaxed).saturating_sub(first) / BLOCK;
-                self.regions.push(vec![Block::Partial; blocks]);
+                self.regions.push(vec![false; blocks]);
             }
             if number < self.regions[region].len() {
                 self.at.1 += 1;
@@ -186,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_stays_whole_becomes_a_huge_page_and_one_with_holes_does_not() {
+    fn a_block_that_is_whole_becomes_a_huge_page_and_one_with_holes_does_not() {
         let mut map = MmapMut::map_anon(4 * BLOCK).unwrap();
         let start = map.as_ptr().addr();
         let first = start.next_multiple_of(BLOCK) - start;
@@ -207,8 +191,8 @@ mod tests {
         }
         let blocks = &huge.regions[region][..3];
         // A system without huge pages, or without one that is free, leaves them as they are.
-        if blocks.contains(&Block::Huge) {
-            assert!(blocks == [Block::Huge, Block::Partial, Block::Huge]);
+        if blocks.contains(&true) {
+            assert!(blocks == [true, false, true]);
             assert!(
                 (1..4 * BLOCK as u64 / 1024).contains(&huge_in(start + first)),
                 "{}",

@@ -16,6 +16,11 @@ use tikv_jemalloc_sys as ffi;
 /// The arena, unless it could not be made.
 static ARENA: OnceLock<Option<c_uint>> = OnceLock::new();
 
+/// Are such bytes in this arena?
+pub(super) fn is_in(arena: c_uint) -> bool {
+    ARENA.get() == Some(&Some(arena))
+}
+
 /// See the module's documentation.
 pub struct Transient {
     start: NonNull<u8>,
