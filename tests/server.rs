@@ -552,7 +552,7 @@ fn memory_is_supplied_ahead_of_a_collection_that_grows() {
     let server = Server::with_args(&["--workers", "1"]);
     let mut client = server.connect();
     let blank = "x".repeat(1000);
-    // The minor faults of the thread that prepares memory: of a huge page each, or of less.
+    // The minor faults of the thread that prepares memory: of a page each.
     let faults = || -> u64 {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
         // Some threads end meanwhile.
@@ -568,7 +568,7 @@ fn memory_is_supplied_ahead_of_a_collection_that_grows() {
             let push = ["RPUSH", "big"].into_iter().chain([&blank[..]; 20]);
             client.int(&push.collect::<Vec<_>>());
         }
-        if faults() - before >= 20 {
+        if faults() - before >= 1_000 {
             return;
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -161,6 +161,8 @@ fn every_change_of_a_watched_key_makes_exec_reply_null() {
     c.ok(&["SET", "w", "1"]);
     assert!(!survives(&server, "new", &["SET", "new", "1"]), "a key that is created");
     assert!(!survives(&server, "w", &["MOVE", "w", "3"]));
+    c.int(&["RPUSH", "l", "a"]);
+    assert!(!survives(&server, "l", &["LTRIM", "l", "0", "-1"]), "a trim that takes nothing counts");
 }
 
 #[test]

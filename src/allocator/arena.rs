@@ -77,10 +77,8 @@ fn hook(arena: c_uint) {
     let failed =
         unsafe { ffi::mallctl(name.as_ptr(), ptr::null_mut(), ptr::null_mut(), (&raw mut ours).cast(), len) };
     if failed == 0 {
-        // What is free stays so until it is given back or joined.
-        for state in ["dirty", "muzzy"] {
-            write(&format!("arena.{arena}.{state}_decay_ms"), -1_isize);
-        }
+        // What has been joined stays so until it is given back with all the rest.
+        write(&format!("arena.{arena}.muzzy_decay_ms"), -1_isize);
         ARENAS.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
     }
 }
@@ -161,6 +159,7 @@ mod tests {
     #[test]
     fn what_small_blocks_leave_serves_for_large_ones_once_it_is_joined() {
         let arena = make().unwrap();
+        write(&format!("arena.{arena}.dirty_decay_ms"), -1_isize);
         let small: Vec<usize> = (0..20_000).map(|_| allocate(arena, 2048)).collect();
         let (first, last) = (*small.iter().min().unwrap(), *small.iter().max().unwrap());
         small.into_iter().for_each(free);

@@ -2,8 +2,8 @@
 //!
 //! jemalloc would have it given back by whoever allocates when it is due: a worker that added one element to a big hash while
 //! the copies of a checkpoint were freed gave 60 to 300 ms to that, with the shard locked. And what is given back is
-//! supplied anew when the next checkpoint begins, page by page, to the same worker. So our arenas keep everything
-//! (`dirty_decay_ms`: -1), and a thread that serves nobody looks once a second.
+//! supplied anew when the next checkpoint begins, page by page, to the same worker. So it is told to keep everything
+//! (`dirty_decay_ms:-1`), and a thread that serves nobody looks once a second.
 //!
 //! * What was free in an arena at each of the last [`LOOKS`] looks is its surplus: what comes and goes in between, such as the
 //!   copies of one checkpoint after the other, is none.

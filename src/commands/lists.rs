@@ -306,9 +306,13 @@ fn ltrim(call: &mut Call<'_>) -> CommandResult {
         let limits = limits::list(call.config);
         let edited = call.db.edit::<List, _>(&key, slot, |list| {
             let removed = list.len() - kept.len();
-            (list.trim(kept, limits), removed as u64)
+            ((list.trim(kept, limits), removed), removed as u64)
         });
-        edited.result.into_iter().flatten().for_each(|gone| call.db.discard(Object::List(gone)));
+        let (gone, removed) = edited.result;
+        if removed == 0 {
+            call.db.tell_unchanged(&key, slot);
+        }
+        gone.into_iter().flatten().for_each(|gone| call.db.discard(Object::List(gone)));
     }
     call.reply.ok();
     Ok(())

@@ -133,10 +133,20 @@ pub fn is_allowed(expected: &Transcript, actual: &Transcript, index: usize) -> b
     // Since 7.2 who claims or reads becomes a consumer even if there is nothing.
     let becomes_consumer =
         ["XCLAIM", "XAUTOCLAIM", "XREADGROUP"].iter().any(|name| is(&expected.steps[index - 1].0, 0, name));
+    // The destination of a STORE may be due already: a key that is gone here, and that Redis deletes if it has not yet looked.
+    let has_due_keys = expected.steps[..index].iter().any(|(argv, _)| {
+        argv.iter().any(|word| [&b"PXAT"[..], b"EXAT"].iter().any(|name| word.eq_ignore_ascii_case(name)))
+    });
     let same_events = events == other_events
+        || has_due_keys
+            && without(events, "del")
+                == other_events.items().unwrap_or_default().chunks(2).collect::<Vec<_>>()
         || is_refused && without(events, "keymiss") == without(other_events, "keymiss")
         || becomes_consumer && without(events, CREATE_CONSUMER) == without(other_events, CREATE_CONSUMER);
-    same_events && (invalid == other_invalid || expected.steps[..index].iter().any(is_garbled))
+    // Redis tells nobody of a string that has grown when nothing could be written into it.
+    let may_have_grown = is(&expected.steps[index - 1].0, 0, "BITFIELD") && invalid.items() == Some(&[]);
+    let same_invalid = invalid == other_invalid || may_have_grown;
+    same_events && (same_invalid || expected.steps[..index].iter().any(is_garbled))
 }
 
 fn without<'v>(events: &'v Value, name: &str) -> Vec<&'v [Value]> {

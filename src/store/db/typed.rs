@@ -79,6 +79,11 @@ impl Db<'_> {
         result
     }
 
+    /// Tells whoever is interested in a key of a change, although there is none: Redis does for some commands.
+    pub fn tell_unchanged(&mut self, key: &Key<'_>, slot: Slot) {
+        self.signal(slot.db, key);
+    }
+
     fn edit_object<T: Typed, R>(&mut self, key: &Key<'_>, slot: Slot, edit: impl FnOnce(&mut T) -> R) -> R {
         let edited = self.changing(key.hash, slot).edit_object(slot.handle, |object| {
             edit(T::of_mut(object).expect("the slot was found as this type"))
