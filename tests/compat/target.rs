@@ -246,6 +246,9 @@ pub fn follow_scan(client: &mut Client, (argv, reply): &mut (Argv, Value)) -> io
         let position = cursor_of_scan(argv).expect("it is a scan");
         next[position].clone_from(cursor);
         page = client.try_cmd(&next)?;
+        while let Value::Push(_) = page {
+            page = client.try_read()?;
+        }
     }
     Err(io::Error::other(format!("a SCAN did not end after {MAX_SCAN_CALLS} calls")))
 }

@@ -132,20 +132,12 @@ pub fn union(inputs: &[Input<'_>], aggregate: Aggregate, limits: &Limits) -> Zse
         let Some(source) = input.source else { continue };
         source.visit(&mut |member, score| {
             let score = zero_if_nan(input.weight * score);
-            match result.score(member) {
-                None => result.insert(member, score, limits),
-                Some(old) => {
-                    let score = aggregate.of(old, score);
-                    // A zero may change its sign.
-                    if score.to_bits() != old.to_bits() {
-                        result.rescore(member, score);
-                    }
-                }
-            }
+            let old = result.score(member);
+            put(&mut result, member, old, old.map_or(score, |old| aggregate.of(old, score)), limits);
             ControlFlow::Continue(())
         });
     }
-    result
+    result.into_small(limits)
 }
 
 /// The union of a big set and of another one, if any, that is smaller or as big: the other's elements are added to a clone. With
@@ -158,15 +150,8 @@ fn union_with_big(inputs: &[Input<'_>], aggregate: Aggregate, limits: &Limits) -
     let Some(Input { source: Some(source), weight }) = other else { return Some(result) };
     source.visit(&mut |member, score| {
         let score = zero_if_nan(weight * score);
-        match result.score(member) {
-            None => result.insert(member, score, limits),
-            Some(last) => {
-                let score = aggregate.of(score, last);
-                if score.to_bits() != last.to_bits() {
-                    result.rescore(member, score);
-                }
-            }
-        }
+        let last = result.score(member);
+        put(&mut result, member, last, last.map_or(score, |last| aggregate.of(score, last)), limits);
         ControlFlow::Continue(())
     });
     Some(result)
@@ -190,10 +175,10 @@ pub fn intersection(inputs: &[Input<'_>], aggregate: Aggregate, limits: &Limits)
             sum = aggregate.of(sum, input.weight * score);
         }
         // A source may be given twice, but none has a member twice.
-        result.insert(member, sum, limits);
+        put(&mut result, member, None, sum, limits);
         ControlFlow::Continue(())
     });
-    result
+    result.into_small(limits)
 }
 
 /// How many members all sources have, at most `limit`.
@@ -228,11 +213,25 @@ pub fn difference(inputs: &[Input<'_>], limits: &Limits) -> Zset {
     first.visit(&mut |member, score| {
         let has = |input: &Input<'_>| input.source.is_some_and(|source| source.score_of(member).is_some());
         if !others.iter().any(has) {
-            result.insert(member, score, limits);
+            put(&mut result, member, None, score, limits);
         }
         ControlFlow::Continue(())
     });
-    result
+    result.into_small(limits)
+}
+
+/// Gives a member its score in a result, where it had an `old` one or none. In a listpack −0 would be 0, also when it becomes a
+/// tree later; so a result that has one is a tree until it is complete, as in Redis.
+fn put(result: &mut Zset, member: &[u8], old: Option<f64>, score: f64, limits: &Limits) {
+    if score == 0.0 && score.is_sign_negative() {
+        result.convert(limits);
+    }
+    match old {
+        None => result.insert(member, score, limits),
+        // A zero may change its sign.
+        Some(old) if old.to_bits() != score.to_bits() => result.rescore(member, score),
+        Some(_) => {}
+    }
 }
 
 /// Shows the elements of the smallest source, which is the first, unless some source is empty.

@@ -317,6 +317,15 @@ impl Zset {
         }
     }
 
+    /// As a listpack, if that may be.
+    fn into_small(self, limits: &Limits) -> Zset {
+        let mut elements = self.iter(0..self.len());
+        let is_due = matches!(self.0, Repr::Tree(_))
+            && self.len() <= limits.listpack_entries
+            && elements.all(|(member, _)| member.text_len() <= limits.listpack_value);
+        if is_due { self.part(0..self.len(), limits) } else { self }
+    }
+
     /// Makes a tree of a listpack.
     fn convert(&mut self, limits: &Limits) {
         if let Repr::Small(small) = &self.0 {

@@ -361,3 +361,24 @@ fn what_is_made_of_most_of_a_big_set_is_a_clone_that_is_changed_and_leaves_the_s
     assert_eq!(intersection(&sparse, Aggregate::Sum, &LIMITS).encoding(), Encoding::Listpack);
     assert_eq!(difference(&sparse, &LIMITS).encoding(), Encoding::Listpack);
 }
+
+#[test]
+fn a_combination_keeps_the_sign_of_zero_if_it_becomes_a_tree_and_only_then() {
+    let long = "m".repeat(65);
+    let short = zset(&LIMITS, &[("a", 0.0), ("b", 0.0)]);
+    let mixed = zset(&LIMITS, &[("a", 0.0), (&long, 0.0)]);
+    for (source, encoding, is_negative) in
+        [(&short, Encoding::Listpack, false), (&mixed, Encoding::Skiplist, true)]
+    {
+        let input = Input { source: Some(source), weight: -1.0 };
+        let results = [
+            union(&[input, input], Aggregate::Sum, &LIMITS),
+            intersection(&[input], Aggregate::Sum, &LIMITS),
+        ];
+        for result in results {
+            assert_eq!(result.encoding(), encoding);
+            let signs = result.iter(0..2).map(|(_, score)| score == 0.0 && score.is_sign_negative());
+            assert_eq!(signs.collect::<Vec<_>>(), [is_negative; 2]);
+        }
+    }
+}

@@ -34,6 +34,13 @@ pub(super) const ALLOWED: &[Allowed] = &[
         ..ANYWHERE
     },
     Allowed {
+        commands: &["sort", "sort_ro"],
+        reason: "Redis compares texts up to their first zero byte",
+        only: |argv| count(argv, b"BY") == 0 && count(argv, b"ALPHA") > 0 && count(argv, b"LIMIT") == 0,
+        same: |a, b| sorted(a) == sorted(b) && has_zero_byte(a),
+        ..ANYWHERE
+    },
+    Allowed {
         commands: &["object|encoding"],
         reason: "Redis makes a skiplist of a sorted set that it sorts",
         after: Some(|argv, _, _| is(argv, 0, "SORT") || is(argv, 0, "SORT_RO")),
@@ -48,6 +55,10 @@ pub(super) const ALLOWED: &[Allowed] = &[
         ..ANYWHERE
     },
 ];
+
+fn has_zero_byte(value: &Value) -> bool {
+    value.items().is_some_and(|items| items.iter().filter_map(Value::as_bytes).any(|text| text.contains(&0)))
+}
 
 /// A reply whose zeros have no sign.
 fn with_one_zero(value: &Value) -> Value {
