@@ -15,8 +15,8 @@ use tikv_jemalloc_sys as ffi;
 
 use super::{ahead, huge, read, transient, write};
 
-/// Those that have our hooks.
-static ARENAS: Mutex<Vec<c_uint>> = Mutex::new(Vec::new());
+/// Arenas that have our hooks.
+static HOOKED: Mutex<Vec<c_uint>> = Mutex::new(Vec::new());
 
 /// jemalloc's own hooks, and ours.
 struct Hooks {
@@ -41,7 +41,7 @@ pub(super) fn make() -> Option<c_uint> {
 /// Joins what is free. It costs about a microsecond for each block of pages that was freed since the last time; others may
 /// allocate meanwhile.
 pub fn join_free() {
-    let arenas = ARENAS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let arenas = HOOKED.lock().unwrap_or_else(PoisonError::into_inner).clone();
     for arena in arenas {
         let decay = format!("arena.{arena}.dirty_decay_ms");
         // At once, for all that is free; then no more.
@@ -79,7 +79,7 @@ fn hook(arena: c_uint) {
     if failed == 0 {
         // What has been joined stays so until it is given back with all the rest.
         write(&format!("arena.{arena}.muzzy_decay_ms"), -1_isize);
-        ARENAS.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
+        HOOKED.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
     }
 }
 
