@@ -4,7 +4,8 @@
 //!   freshly started and loaded processes, started in alternating order: where the kernel happens to put a
 //!   process's memory changes its cache misses by more than ten per cent for as long as it lives.
 //!   The ratio reported is the median of all ratios, and the spread is half the distance between the extremes.
-//! * Each side runs alone: the other one is idle, with its data loaded.
+//! * Each side runs alone: the other one is idle, with its data loaded. What a load leaves to be done, such as a checkpoint or the
+//!   sync of a file, is waited for.
 //! * Redis's rewrite of its append-only file is off while processor time is measured (its fork would land in a
 //!   random run) and on, as by default, while insertion latency is measured.
 
@@ -160,7 +161,9 @@ impl<'a> Bench<'a> {
             let has_no_data = case.sides == Sides::FloorRedis && side == 0;
             for (operation, passes) in loads(case).iter().filter(|_| !has_no_data) {
                 for pass in 0..*passes {
-                    let order = if operation.keys() == 1 { Order::Sequential } else { Order::Random(pass) };
+                    // Strings once each. Collections grow to different sizes: of one size they would all outgrow their memory at once.
+                    let order =
+                        if *operation == Operation::Set { Order::Sequential } else { Order::Random(pass) };
                     run(process.addr(), Plan { order, ..insert_plan(*operation, case.keys) })?;
                 }
             }
@@ -172,6 +175,9 @@ impl<'a> Bench<'a> {
         } else {
             [start(0)?, start(1)?]
         };
+        for process in &processes {
+            process.wait_until_idle().map_err(|error| error.to_string())?;
+        }
         Ok(Pair { processes, counters_loaded: false })
     }
 
@@ -318,8 +324,8 @@ pub fn serve_floor(args: &[String]) -> Result<(), String> {
 /// What is loaded before a case's data set is measured: operations over all keys, and how often.
 fn loads(case: &Case) -> &'static [(Operation, u64)] {
     match (case.operation, case.keys) {
-        // Elements for a hundred, and for as many pops as a run has time for.
-        (Operation::Lrange | Operation::Zrange, _) => &[(Operation::Lpush, 100), (Operation::Zadd, 600)],
+        // A hundred elements at least, and as many as a run has time to pop.
+        (Operation::Lrange | Operation::Zrange, _) => &[(Operation::Lpush, 200), (Operation::Zadd, 600)],
         (
             Operation::Lpush
             | Operation::Rpop

@@ -169,6 +169,20 @@ impl Process {
         Ok(tasks.join(self.child.id().to_string()).join("schedstat"))
     }
 
+    /// Waits until the process has nothing to do any more that is worth a tenth of a core: a checkpoint, or files to close. For
+    /// half a minute at most.
+    pub fn wait_until_idle(&self) -> io::Result<()> {
+        const LOOK: Duration = Duration::from_millis(500);
+        for _ in 0..60 {
+            let before = self.cpu()?;
+            std::thread::sleep(LOOK);
+            if u128::from(self.cpu()?.since(&before)) < LOOK.as_nanos() / 10 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Resident memory in bytes (VmRSS).
     pub fn rss(&self) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
