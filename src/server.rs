@@ -492,7 +492,7 @@ fn prepare_memory(stopped: &Receiver<()>) {
             allocator::join_free();
             joined = Instant::now();
         }
-        pause = huge.step(Instant::now()).min(growth);
+        pause = huge.step(Instant::now(), growth < MEMORY_IDLE).min(growth);
     }
 }
 

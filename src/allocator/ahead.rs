@@ -22,14 +22,14 @@ use nix::libc;
 use super::huge::BLOCK;
 
 /// The least and the most bytes that are asked for at once.
-const LEAST: usize = 128 << 10;
+const LEAST: usize = 64 << 10;
 const MOST: usize = 8 << 20;
 /// How many times what was taken since the last time is asked for.
 const TIMES: usize = 2;
 /// Regions from this size on begin at a huge page.
 const ALIGNED: usize = 8 * BLOCK;
 /// What is supplied ahead is at most this part of what the arena has.
-const SHARE: usize = 128;
+const SHARE: usize = 256;
 /// Arenas that are looked after, by their numbers.
 const ARENAS: usize = 256;
 

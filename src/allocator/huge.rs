@@ -10,7 +10,8 @@
 //! * [`Huge::step`] walks over the regions that arenas have ([`note`]). A block of 2 MiB whose pages are there, all but [`ABSENT`],
 //!   becomes a huge page. Older kernels are asked to do it themselves (`MADV_HUGEPAGE`).
 //! * Who touches a block meanwhile waits until it has been copied, which is up to a millisecond. The kernel would have the target
-//!   supplied then, too; [`warm`] has that done before. And it happens seldom: for one part of the time in [`MAKING`].
+//!   supplied then, too; [`warm`] has that done before. And it happens seldom: for one part of the time in [`MAKING`], and in
+//!   [`GROWING`] while memory grows, when the machine has enough to do with what is new.
 //! * A block is looked at again when some of its pages have been given back.
 
 use std::ptr;
@@ -27,8 +28,10 @@ pub(super) const BLOCK: usize = 2 << 20;
 const PAGE: usize = 4096;
 /// Pages of a block that may be absent: what becomes resident by the way is a thirty-second at most.
 const ABSENT: usize = BLOCK / PAGE / 32;
-/// One part in so many of a thread's time goes to huge pages that are made, and to looks that lead to none.
+/// One part in so many of a thread's time goes to huge pages that are made, to those that are made while memory grows, and to looks
+/// that lead to none.
 const MAKING: u32 = 25;
+const GROWING: u32 = 100;
 const LOOKING: u32 = 200;
 /// The most blocks that are looked at in one step, some microseconds each.
 const LOOKS: usize = 128;
@@ -68,7 +71,7 @@ impl Huge {
     }
 
     /// Looks at some blocks and makes one huge page at most. Returns how long nothing is to be done then.
-    pub fn step(&mut self, now: Instant) -> Duration {
+    pub fn step(&mut self, now: Instant, is_growing: bool) -> Duration {
         if now < self.due {
             return self.due - now;
         }
@@ -84,7 +87,7 @@ impl Huge {
             let was_huge = std::mem::replace(is_huge, is_whole(start));
             if *is_huge && !was_huge {
                 *is_huge = make(start);
-                share = MAKING;
+                share = if is_growing { GROWING } else { MAKING };
                 break;
             }
         }
@@ -194,7 +197,7 @@ mod tests {
         let (mut now, mut walks) = (Instant::now(), 0);
         let mut huge = Huge::new(now);
         while walks < 5 {
-            now += huge.step(now);
+            now += huge.step(now, false);
             walks += usize::from(huge.at == (0, 0));
         }
         let blocks = &huge.regions[region][..3];
