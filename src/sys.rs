@@ -15,12 +15,31 @@ pub fn prefetch<T: ?Sized>(target: &T) {
     prefetch_line(std::ptr::from_ref(target).cast());
 }
 
-/// As [`prefetch`], for a value of up to 64 bytes that may reach into a second line.
-#[inline(always)]
-pub fn prefetch_both<T>(target: &T) {
-    let first: *const i8 = std::ptr::from_ref(target).cast();
-    prefetch_line(first);
-    prefetch_line(first.wrapping_add(size_of::<T>().saturating_sub(1)));
+/// Cache lines that will be read soon: addresses only, which may mean nothing any more when they are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lines {
+    start: usize,
+    len: usize,
+}
+
+impl Lines {
+    /// The most lines that are asked for from the start on.
+    const FIRST: usize = 4;
+
+    /// Those of this.
+    #[inline(always)]
+    pub fn of<T: ?Sized>(target: &T) -> Self {
+        Self { start: std::ptr::from_ref(target).addr(), len: size_of_val(target) }
+    }
+
+    /// [`prefetch`] for the first lines and the last.
+    #[inline(always)]
+    pub fn prefetch(self) {
+        let last = self.len.saturating_sub(1);
+        for at in (0..last).step_by(64).take(Self::FIRST).chain([last]) {
+            prefetch_line(std::ptr::without_provenance(self.start + at));
+        }
+    }
 }
 
 #[inline(always)]
@@ -30,8 +49,8 @@ pub fn prefetch_both<T>(target: &T) {
 )]
 fn prefetch_line(address: *const i8) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: 1. Prefetching never faults and reads nothing the program can see, whatever the address; this one
-    // comes from a live reference besides. 2. SSE, which the instruction belongs to, is part of x86-64's baseline.
+    // SAFETY: 1. Prefetching never faults and reads nothing the program can see, whatever the address. 2. SSE, which the
+    // instruction belongs to, is part of x86-64's baseline.
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address);
     }
@@ -229,6 +248,11 @@ mod tests {
         let bytes = [7u8; 100];
         prefetch(&bytes[99]);
         prefetch::<[u8]>(&[]);
+        // Long ones, empty ones, and what is gone.
+        let gone = Lines::of(vec![7u8; 1000].as_slice());
+        [Lines::of(&bytes), Lines::of(&()), Lines::of::<[u8]>(&[]), gone]
+            .into_iter()
+            .for_each(Lines::prefetch);
         assert!(bytes.iter().all(|&b| b == 7));
     }
 

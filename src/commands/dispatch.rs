@@ -23,6 +23,7 @@ use crate::store::evict::{AccessClock, Evictor};
 use crate::store::long::LongWords;
 use crate::store::table::Depth;
 use crate::store::{ShardId, UnixMs, Waiter};
+use crate::sys::Lines;
 use crate::util::random::Random;
 use crate::util::time;
 
@@ -185,10 +186,10 @@ impl Executor {
         self.state.keyspace.exceeds_caches() && !self.hotness.is_hot()
     }
 
-    /// Begins to fetch a part of what a key's lookup will read.
+    /// The lines of a part of what a key's lookup will read.
     #[inline]
-    pub fn prefetch(&self, client: &Client, hash: u64, depth: Depth) {
-        self.state.keyspace.prefetch(client.db, hash, depth);
+    pub fn lines_of(&self, client: &Client, hash: u64, depth: Depth) -> Option<Lines> {
+        self.state.keyspace.lines_of(client.db, hash, depth)
     }
 
     /// Executes a request and writes its reply, or says why it must come again.

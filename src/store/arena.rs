@@ -18,8 +18,10 @@
 use std::num::NonZeroU32;
 
 use super::slots::{Chunked, Slots};
-use crate::sys::prefetch;
+use crate::sys::{Lines, prefetch};
 
+/// Bytes of an entry that are fetched ahead: as many as reach into a second line, wherever they begin.
+const FETCHED: usize = 65;
 /// The largest slot within a page, in bytes.
 pub const MAX_SLOT: usize = 4096;
 
@@ -285,16 +287,14 @@ impl Arena {
         }
     }
 
-    /// Asks for the first lines of the entry: header, key and some of the value.
+    /// The first lines of the entry: header, key and some of the value.
     #[inline]
-    pub fn prefetch(&self, handle: Handle) {
-        if !handle.is_boxed() {
-            let bytes = &self.pages[handle.page()][handle.offset()..];
-            prefetch(&bytes[0]);
-            if let Some(next_line) = bytes.get(64) {
-                prefetch(next_line);
-            }
+    pub fn lines_of(&self, handle: Handle) -> Option<Lines> {
+        if handle.is_boxed() {
+            return None;
         }
+        let bytes = &self.pages[handle.page()][handle.offset()..];
+        Some(Lines::of(&bytes[..bytes.len().min(FETCHED)]))
     }
 
     /// Copies the first `len` bytes of one slot to another.

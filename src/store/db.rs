@@ -34,6 +34,7 @@ use super::shard::Shard;
 use super::table::{Depth, Entry, Table};
 use super::{DbIndex, ShardId, UnixMs};
 use crate::config::values::NotifyFlags;
+use crate::sys::Lines;
 
 mod change;
 mod commit;
@@ -303,8 +304,10 @@ impl<'a> Db<'a> {
     pub fn prefetch(&self, hashes: &[u64]) {
         for batch in hashes.chunks(PREFETCH_AHEAD) {
             let keys = || batch.iter().filter(|&&hash| hash != 0);
-            keys().for_each(|&hash| self.table(ShardId::of(hash)).prefetch(hash, Depth::Bucket));
-            keys().for_each(|&hash| self.table(ShardId::of(hash)).prefetch(hash, Depth::Entry));
+            for depth in [Depth::Bucket, Depth::Entry] {
+                let lines = keys().filter_map(|&hash| self.table(ShardId::of(hash)).lines_of(hash, depth));
+                lines.for_each(Lines::prefetch);
+            }
         }
     }
 

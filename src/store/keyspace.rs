@@ -27,6 +27,7 @@ use super::tracked::Tracking;
 use super::{DbIndex, SHARD_COUNT, ShardId};
 use crate::config::values;
 use crate::pubsub::Pubsub;
+use crate::sys::Lines;
 
 mod figures;
 mod lines;
@@ -405,12 +406,10 @@ impl Keyspace {
         self.exceeds_caches.store(keys > CACHED_KEYS, Ordering::Relaxed);
     }
 
-    /// Begins fetching a part of the memory that a lookup of this hash will probably read. Skipped when the shard is busy.
+    /// The lines of a part of what a lookup of this hash will probably read. `None` as well when the shard is busy.
     #[inline]
-    pub fn prefetch(&self, db: DbIndex, hash: u64, depth: Depth) {
+    pub fn lines_of(&self, db: DbIndex, hash: u64, depth: Depth) -> Option<Lines> {
         let id = ShardId::of(hash);
-        if let Some(locked) = self.locks.try_lock_now(id) {
-            locked.shard(id).table(db).prefetch(hash, depth);
-        }
+        self.locks.try_lock_now(id)?.shard(id).table(db).lines_of(hash, depth)
     }
 }

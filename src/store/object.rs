@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::entry::Value;
 use crate::rdb::{Collection, CollectionRef, ObjectRef};
-use crate::sys::prefetch;
+use crate::sys::Lines;
 use crate::types::hash::Hash;
 use crate::types::list::List;
 use crate::types::set::Set;
@@ -106,12 +106,10 @@ impl Object {
         }
     }
 
-    /// Asks for the ends of a collection that is one piece of memory. What is between follows in order.
+    /// The lines of a collection that is one piece of memory.
     #[inline]
-    pub fn prefetch(&self) {
-        if let Some(bytes) = self.small_memory() {
-            bytes.iter().step_by(64).take(4).chain(bytes.last()).for_each(prefetch);
-        }
+    pub fn lines(&self) -> Option<Lines> {
+        self.small_memory().map(Lines::of)
     }
 
     /// The name of its encoding, as OBJECT ENCODING gives it.

@@ -7,7 +7,7 @@
 //! * [`Chunked`] is the array; [`Slots`] is the same with free places, found again by a stable index.
 //! * An empty one has no heap memory, and the first chunk grows as a `Vec` does, so small ones stay small.
 
-use crate::sys;
+use crate::sys::Lines;
 
 /// Bytes of a full chunk.
 const CHUNK_BYTES: usize = 32 * 1024;
@@ -154,12 +154,10 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Asks for the value at `index`, which is not looked at: it may reach into a second line.
+    /// The lines of the value at `index`, which is not looked at.
     #[inline]
-    pub fn prefetch(&self, index: u32) {
-        if let Some(slot) = self.slots.get(index as usize) {
-            sys::prefetch_both(slot);
-        }
+    pub fn lines_of(&self, index: u32) -> Option<Lines> {
+        self.slots.get(index as usize).map(Lines::of)
     }
 
     /// Bytes of heap memory of the array, without what the values own.

@@ -39,7 +39,7 @@ use super::object::Object;
 use super::segment::{Place, Segment, WIDTH, tag_of};
 use super::slots::{Chunked, Slots};
 use crate::store::UnixMs;
-use crate::sys;
+use crate::sys::Lines;
 
 #[cfg(test)]
 mod bench;
@@ -260,23 +260,22 @@ impl Table {
         [&self.expires, &self.inner_expires].into_iter().flatten().map(|index| index.memory()).sum()
     }
 
-    /// Begins to fetch one part of what the lookup of a key with this hash will most likely read. It reads the parts before that
-    /// one, so they should have been prefetched a while ago.
+    /// The lines of one part of what the lookup of a key with this hash will most likely read. The parts before that one are read,
+    /// so they should have been prefetched.
     #[inline]
-    pub fn prefetch(&self, hash: u64, depth: Depth) {
-        let Some((segment, home)) = self.route_to(hash) else { return };
+    pub fn lines_of(&self, hash: u64, depth: Depth) -> Option<Lines> {
+        let (segment, home) = self.route_to(hash)?;
         if depth == Depth::Bucket {
-            return sys::prefetch(segment.bucket(home));
+            return Some(Lines::of(segment.bucket(home)));
         }
-        let Some(handle) = segment.bucket(home).first_match(tag_of(hash)) else { return };
+        let handle = segment.bucket(home).first_match(tag_of(hash))?;
         if depth == Depth::Entry {
-            return self.arena.prefetch(handle);
+            return self.arena.lines_of(handle);
         }
-        if let Stored::Object(index) = entry::value(self.arena.bytes(handle)) {
-            match depth {
-                Depth::Object => self.objects.prefetch(index),
-                _ => self.objects[index].prefetch(),
-            }
+        let Stored::Object(index) = entry::value(self.arena.bytes(handle)) else { return None };
+        match depth {
+            Depth::Object => self.objects.lines_of(index),
+            _ => self.objects[index].lines(),
         }
     }
 

@@ -145,10 +145,10 @@ fn in_batches(shards: &Shards, asked: &[[u8; KEY_LEN]]) -> usize {
     for batch in asked.chunks_exact(BATCH) {
         for (hash, key) in hashes.iter_mut().zip(batch) {
             *hash = shards.hasher.hash_of(key);
-            shards.tables[usize::from(ShardId::of(*hash).0)].prefetch(*hash, Depth::Bucket);
         }
-        for &hash in &hashes {
-            shards.tables[usize::from(ShardId::of(hash).0)].prefetch(hash, Depth::Entry);
+        for depth in [Depth::Bucket, Depth::Entry] {
+            let lines = |&hash| shards.tables[usize::from(ShardId::of(hash).0)].lines_of(hash, depth);
+            hashes.iter().filter_map(lines).for_each(Lines::prefetch);
         }
         for (&hash, key) in hashes.iter().zip(batch) {
             found += usize::from(shards.find(hash, key).is_some());

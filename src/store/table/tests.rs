@@ -402,7 +402,7 @@ fn an_empty_table_is_small_and_has_no_heap() {
     assert_eq!(table.random(3), None);
     assert_eq!(table.next_due(), None);
     assert_eq!(table.scan(&KeyHasher::new([0; SECRET_LEN]), 0, |_, _| panic!("nothing to visit")), None);
-    DEPTHS.iter().for_each(|&depth| table.prefetch(1, depth));
+    DEPTHS.iter().filter_map(|&depth| table.lines_of(1, depth)).for_each(Lines::prefetch);
 }
 
 #[test]
@@ -429,11 +429,11 @@ fn the_prefetches_and_the_random_key_work_in_any_shard() {
         let key = n.to_le_bytes();
         let hash = hasher.hash_of(&key);
         let table = &mut tables[usize::from(crate::store::ShardId::of(hash).0)];
-        DEPTHS.iter().for_each(|&depth| table.prefetch(hash, depth));
+        DEPTHS.iter().filter_map(|&depth| table.lines_of(hash, depth)).for_each(Lines::prefetch);
         let value =
             if n % 2 == 0 { NewValue::Int(n.into()) } else { NewValue::Object(Object::Hash(Hash::new())) };
         table.insert(&hasher, hash, &key, value, (None, 0, State::NEW));
-        DEPTHS.iter().for_each(|&depth| table.prefetch(hash, depth));
+        DEPTHS.iter().filter_map(|&depth| table.lines_of(hash, depth)).for_each(Lines::prefetch);
     }
     for (shard, table) in tables.iter().enumerate() {
         let mut at = Some((shard as u64) << 58);
