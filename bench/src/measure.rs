@@ -6,8 +6,8 @@
 //!   The ratio reported is the median of all ratios, and the spread is half the distance between the extremes.
 //! * Each side runs alone: the other one is idle, with its data loaded. What a load leaves to be done, such as a checkpoint or the
 //!   sync of a file, is waited for.
-//! * Redis's rewrite of its append-only file is off while processor time is measured (its fork would land in a
-//!   random run) and on, as by default, while insertion latency is measured.
+//! * Redis's rewrite of its append-only file and ForgeKV's checkpoints are off while processor time is measured (they would land in
+//!   a random run, and cost what the run before has written) and on, as by default, while insertion latency is measured.
 
 use crate::cases::{CONNECTIONS, Case, Measure, Sides};
 use crate::load::{Limit, Order, Outcome, Plan, run};
@@ -294,6 +294,9 @@ fn server(program: &std::path::Path, workers: u32, cpus: &str, rewrite: bool) ->
         }
     } else {
         args.extend(["--workers".to_owned(), workers.to_string()]);
+        if !rewrite {
+            args.extend(["--save", "", "--checkpoint_log_mb", "65536"].map(String::from));
+        }
     }
     Launch { program: program.to_path_buf(), mode: None, args, cpus: cpus.to_owned() }
 }
