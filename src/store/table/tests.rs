@@ -402,7 +402,7 @@ fn an_empty_table_is_small_and_has_no_heap() {
     assert_eq!(table.random(3), None);
     assert_eq!(table.next_due(), None);
     assert_eq!(table.scan(&KeyHasher::new([0; SECRET_LEN]), 0, |_, _| panic!("nothing to visit")), None);
-    DEPTHS.iter().filter_map(|&depth| table.lines_of(1, depth)).for_each(Lines::prefetch);
+    assert!(DEPTHS.iter().all(|&depth| table.lines_of(1, depth).is_none()));
 }
 
 #[test]
@@ -434,6 +434,7 @@ fn the_prefetches_and_the_random_key_work_in_any_shard() {
             if n % 2 == 0 { NewValue::Int(n.into()) } else { NewValue::Object(Object::Hash(Hash::new())) };
         table.insert(&hasher, hash, &key, value, (None, 0, State::NEW));
         DEPTHS.iter().filter_map(|&depth| table.lines_of(hash, depth)).for_each(Lines::prefetch);
+        assert!(table.lines_of(hash, Depth::Bucket).is_some());
     }
     for (shard, table) in tables.iter().enumerate() {
         let mut at = Some((shard as u64) << 58);
