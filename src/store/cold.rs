@@ -15,7 +15,7 @@
 
 use std::sync::Arc;
 
-use storage::merge::Source;
+use storage::merge::{Entries, Source};
 use storage::{Content, NamespaceId, Version};
 
 use super::db::Workspace;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use storage::merge::Source;
+use storage::merge::{Entries, Source};
 use storage::{Content, Position, Version};
 
 use crate::rdb::digest::Digest;

@@ -88,6 +88,14 @@ impl<B> Content<B> {
             Self::Tombstone => None,
         }
     }
+
+    /// The same with other bytes.
+    pub fn with_bytes<C>(&self, bytes: C) -> Content<C> {
+        match *self {
+            Self::Value { expiry_ms, due_ms, .. } => Content::Value { bytes, expiry_ms, due_ms },
+            Self::Tombstone => Content::Tombstone,
+        }
+    }
 }
 
 impl Content<Vec<u8>> {
@@ -112,23 +120,33 @@ impl Content<&[u8]> {
     }
 }
 
-/// An entry, borrowed from where it lies.
+/// An entry, borrowed from where it lies. `B` is how its value's bytes are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct Entry<'a, B = &'a [u8]> {
     /// The key's place in the order.
     pub position: Position,
     /// The key.
     pub key: &'a [u8],
     /// The key's state.
-    pub content: Content<&'a [u8]>,
+    pub content: Content<B>,
 }
 
-impl<'a> Entry<'a> {
+/// An entry without its value's bytes: what a merge decides by.
+pub type Head<'a> = Entry<'a, ()>;
+
+impl<'a, B> Entry<'a, B> {
     /// What entries are sorted by; equal for entries of the same key only.
     pub fn order(&self) -> (Position, &'a [u8]) {
         (self.position, self.key)
     }
 
+    /// The entry without its value's bytes.
+    pub fn head(&self) -> Head<'a> {
+        Entry { position: self.position, key: self.key, content: self.content.with_bytes(()) }
+    }
+}
+
+impl Entry<'_> {
     /// The length of the value, 0 for a tombstone.
     pub fn value_bytes(&self) -> usize {
         match self.content {

@@ -3,19 +3,26 @@
 //! Invariants: what a merge yields ascends strictly; an entry that was dropped still hides the older ones of its key.
 //!
 //! The merge looks at every source for each entry: it is for the few dozen runs that a bounded version has, and for
-//! those comparing one number each is quicker than keeping a heap. It never decides that a key has expired.
+//! those comparing one number each is quicker than keeping a heap. It never decides that a key has expired, and never
+//! looks at a value: a source may have it somewhere else than in memory, see [`Merge::current`].
 
-use crate::entry::{Entry, NamespaceId, Position};
+use crate::entry::{Entry, Head, NamespaceId, Position};
 use crate::error::Error;
 
 /// Entries in order, one at a time. After an error a source is of no further use.
 pub trait Source {
-    /// The entry it stands at, `None` at the end.
-    fn entry(&self) -> Option<Entry<'_>>;
+    /// What is known of the entry it stands at, `None` at the end.
+    fn head(&self) -> Option<Head<'_>>;
     /// Goes to the next entry.
     fn advance(&mut self) -> Result<(), Error>;
     /// Goes on to the first entry at or behind `to`; never back.
     fn seek(&mut self, to: Position) -> Result<(), Error>;
+}
+
+/// A source that has the values in memory.
+pub trait Entries: Source {
+    /// The entry it stands at, `None` at the end.
+    fn entry(&self) -> Option<Entry<'_>>;
 }
 
 /// What a merge leaves out.
@@ -43,10 +50,15 @@ pub struct Merge<S, L> {
 impl<S: Source, L: Fn(NamespaceId) -> bool> Merge<S, L> {
     /// Merges `sources`, the newest first, from where they stand.
     pub fn new(sources: Vec<S>, retention: Retention<L>) -> Result<Self, Error> {
-        let heads = sources.iter().map(head).collect();
+        let heads = sources.iter().map(position).collect();
         let mut merge = Self { sources, retention, heads, current: None };
         merge.settle()?;
         Ok(merge)
+    }
+
+    /// The source that has the entry the merge stands at, and stands there itself; `None` at the end. It is to stay there.
+    pub fn current(&mut self) -> Option<&mut S> {
+        self.current.map(|current| &mut self.sources[current])
     }
 
     /// Goes on to the next entry that is retained, from where the sources stand.
@@ -54,11 +66,11 @@ impl<S: Source, L: Fn(NamespaceId) -> bool> Merge<S, L> {
         loop {
             self.current = None;
             let Some(least) = self.least() else { return Ok(()) };
-            let entry = self.sources[least].entry().expect("a source with a head has an entry");
-            let Position { namespace, .. } = entry.position;
+            let head = self.sources[least].head().expect("a source that is not at its end has a head");
+            let Position { namespace, .. } = head.position;
             if !(self.retention.is_live)(namespace) {
-                self.skip_namespace(entry.position)?;
-            } else if entry.content.is_tombstone() && !self.retention.tombstones {
+                self.skip_namespace(head.position)?;
+            } else if head.content.is_tombstone() && !self.retention.tombstones {
                 self.pass(least)?;
             } else {
                 self.current = Some(least);
@@ -106,19 +118,25 @@ impl<S: Source, L: Fn(NamespaceId) -> bool> Merge<S, L> {
     fn move_source(&mut self, i: usize, how: impl FnOnce(&mut S) -> Result<(), Error>) -> Result<(), Error> {
         if self.heads[i].is_some() {
             how(&mut self.sources[i])?;
-            self.heads[i] = head(&self.sources[i]);
+            self.heads[i] = position(&self.sources[i]);
         }
         Ok(())
     }
 
     fn key(&self, i: usize) -> Option<&[u8]> {
-        self.sources[i].entry().map(|entry| entry.key)
+        self.sources[i].head().map(|head| head.key)
+    }
+}
+
+impl<S: Entries, L: Fn(NamespaceId) -> bool> Entries for Merge<S, L> {
+    fn entry(&self) -> Option<Entry<'_>> {
+        self.current.and_then(|current| self.sources[current].entry())
     }
 }
 
 impl<S: Source, L: Fn(NamespaceId) -> bool> Source for Merge<S, L> {
-    fn entry(&self) -> Option<Entry<'_>> {
-        self.current.and_then(|current| self.sources[current].entry())
+    fn head(&self) -> Option<Head<'_>> {
+        self.current.and_then(|current| self.sources[current].head())
     }
 
     fn advance(&mut self) -> Result<(), Error> {
@@ -138,8 +156,8 @@ impl<S: Source, L: Fn(NamespaceId) -> bool> Source for Merge<S, L> {
     }
 }
 
-fn head<S: Source>(source: &S) -> Option<Position> {
-    source.entry().map(|entry| entry.position)
+fn position<S: Source>(source: &S) -> Option<Position> {
+    source.head().map(|head| head.position)
 }
 
 #[cfg(test)]
@@ -157,7 +175,7 @@ mod tests {
         fails_at: Option<usize>,
     }
 
-    impl Source for Rows {
+    impl Entries for Rows {
         fn entry(&self) -> Option<Entry<'_>> {
             let &(namespace, hash, key, value) = self.rows.get(self.at)?;
             let content = match value {
@@ -169,6 +187,12 @@ mod tests {
                 key: key.as_bytes(),
                 content,
             })
+        }
+    }
+
+    impl Source for Rows {
+        fn head(&self) -> Option<Head<'_>> {
+            self.entry().map(|entry| entry.head())
         }
 
         fn advance(&mut self) -> Result<(), Error> {
@@ -191,7 +215,7 @@ mod tests {
         Rows { rows: rows.to_vec(), at: 0, fails_at: None }
     }
 
-    fn drain(mut source: impl Source) -> Result<Vec<String>, Error> {
+    fn drain(mut source: impl Entries) -> Result<Vec<String>, Error> {
         let mut found = Vec::new();
         while let Some(entry) = source.entry() {
             let value = match entry.content {

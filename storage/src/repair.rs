@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::fs::Fs;
 use crate::identity::Identity;
 use crate::log::{reader, segment, tail};
-use crate::merge::Source;
+use crate::merge::{Entries, Source};
 use crate::recovery::{self, start_of};
 use crate::run::{RunDir, RunId};
 use crate::version::{self, Counts, Cut, Edit, Version};

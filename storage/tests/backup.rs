@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use storage::fs::Fs;
 use storage::fs::os::Os;
 use storage::fs::sim::Sim;
-use storage::merge::Source;
+use storage::merge::{Entries, Source};
 use storage::{
     Content, Counts, Engine, Entry, Epoch, Error, Facts, NamespaceId, Position, SyncMode, Version,
 };

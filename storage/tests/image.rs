@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use storage::fs::sim::Sim;
-use storage::merge::Source;
+use storage::merge::{Entries, Source};
 use storage::run::{BuildOptions, Built, Compression, RunDir, Span};
 use storage::version::{self, Cut, Edit, RunMeta, VersionSet};
 use storage::{Content, Entry, Epoch, Error, Lsn, NamespaceId, Position, Version};

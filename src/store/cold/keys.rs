@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use storage::merge::Source;
+use storage::merge::{Entries, Source};
 use storage::{Content, NamespaceId, Version, version};
 
 use super::super::residence::position;

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use storage::merge::Source;
+use storage::merge::{Entries, Source};
 use storage::{Content, Error, NamespaceId, Position, Version};
 
 use crate::config::Config;

@@ -5,7 +5,10 @@
 //!   edit, or removes them; what a crash leaves is removed at the next start.
 //! * What is dropped follows from the version that the job was chosen for: a namespace that is dropped later goes with a
 //!   later job.
-//! * Every entry read is paid for at the limiter, so a merge stops soon after the limiter was closed or the job abandoned.
+//! * All that is read is paid for at the limiter, so a merge stops soon after the limiter was closed or the job abandoned,
+//!   also in the middle of a long value.
+//! * Long values go from run to run piece by piece, and those that are not kept are not read: a part takes the memory of a
+//!   few blocks for each input and of what a builder has, whatever is in them.
 //!
 //! It never looks at the current version, and decides nothing: what to merge and where to, the choice says.
 
@@ -15,17 +18,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::limiter::Limiter;
 use super::picker::{Choice, Part};
-use crate::entry::{Entry, NamespaceId, Position};
+use crate::entry::NamespaceId;
 use crate::error::Error;
 use crate::merge::{Merge, Retention, Source};
 use crate::record::Lsn;
-use crate::run::{self, BuildOptions, Built, Compression, RunDir, Scan, Span};
+use crate::run::{self, BuildOptions, Built, Compression, RunDir, Span, Stream};
 use crate::version::{Run, Version, VersionSet};
 
-/// How many bytes of entries are read between two visits to the limiter.
+/// How many bytes are read between two visits to the limiter.
 const STEP_BYTES: u64 = 64 << 10;
-/// What an entry counts besides its key and value.
-const ENTRY_BYTES: usize = 16;
 
 /// What jobs are carried out with.
 pub(super) struct Tools {
@@ -33,7 +34,7 @@ pub(super) struct Tools {
     pub runs: RunDir,
     pub compression: Compression,
     pub limiter: Limiter,
-    /// Bytes of entries that were read.
+    /// Bytes that were read of the runs' blocks, before compression.
     pub bytes_read: AtomicU64,
     /// Bytes of runs that were completed.
     pub bytes_written: AtomicU64,
@@ -79,23 +80,27 @@ impl Job {
         let sources = sources.collect::<Result<Vec<_>, Error>>()?;
         let is_live = |namespace| !self.dropped.contains(&namespace);
         let mut merge = Merge::new(sources, Retention { tombstones: !part.drops_tombstones, is_live })?;
-        while merge.entry().is_some() {
+        while merge.head().is_some() {
             outputs.push(self.write_run(&mut merge, tools)?);
         }
         Ok(())
     }
 
     /// Writes entries up to the size of a run, but never half a position.
-    fn write_run(&self, merge: &mut impl Source, tools: &Tools) -> Result<Built, Error> {
+    fn write_run<P, L>(&self, merge: &mut Merge<Stream<P>, L>, tools: &Tools) -> Result<Built, Error>
+    where
+        P: FnMut(u64) -> Result<(), Error>,
+        L: Fn(NamespaceId) -> bool,
+    {
         let options = BuildOptions { entries_max: self.entries_max, compression: tools.compression };
         let mut builder = tools.runs.build(tools.set.begin_run(), options)?;
         let mut last = None;
-        while let Some(entry) = merge.entry() {
-            if builder.size_bytes() >= self.choice.run_bytes && last != Some(entry.position) {
+        while let Some(position) = merge.head().map(|head| head.position) {
+            if builder.size_bytes() >= self.choice.run_bytes && last != Some(position) {
                 break;
             }
-            builder.push(&entry)?;
-            last = Some(entry.position);
+            merge.current().map_or(Ok(()), |stream| stream.copy_to(&mut builder))?;
+            last = Some(position);
             merge.advance()?;
         }
         let built = builder.finish(self.span)?.expect("a run is begun for an entry");
@@ -103,49 +108,27 @@ impl Job {
         Ok(built)
     }
 
-    fn open<'a>(&'a self, run: &Arc<run::Run>, part: &Part, tools: &'a Tools) -> Result<Input<'a>, Error> {
-        let mut input = Input { scan: run.scan(part.first)?, last: part.last, job: self, tools, unpaid: 0 };
-        input.pay()?;
-        Ok(input)
+    /// The entries of a run that belong to a part.
+    fn open<'a>(
+        &'a self,
+        run: &Arc<run::Run>,
+        part: &Part,
+        tools: &'a Tools,
+    ) -> Result<Stream<impl FnMut(u64) -> Result<(), Error> + 'a>, Error> {
+        self.pay(0, tools)?;
+        let mut unpaid = 0;
+        run.stream(part.first..=part.last, move |bytes| {
+            unpaid += bytes;
+            if unpaid < STEP_BYTES { Ok(()) } else { self.pay(std::mem::take(&mut unpaid), tools) }
+        })
     }
-}
 
-/// The entries of a run that belong to a part, paid for at the limiter.
-struct Input<'a> {
-    scan: Scan,
-    last: Position,
-    job: &'a Job,
-    tools: &'a Tools,
-    /// Bytes read since the last payment.
-    unpaid: u64,
-}
-
-impl Input<'_> {
-    fn pay(&mut self) -> Result<(), Error> {
-        if self.job.abandoned.load(Relaxed) {
+    /// Pays for bytes that were read.
+    fn pay(&self, bytes: u64, tools: &Tools) -> Result<(), Error> {
+        if self.abandoned.load(Relaxed) {
             return Err(Error::Closed);
         }
-        self.tools.bytes_read.fetch_add(self.unpaid, Relaxed);
-        self.tools.limiter.take(std::mem::take(&mut self.unpaid))
-    }
-}
-
-impl Source for Input<'_> {
-    fn entry(&self) -> Option<Entry<'_>> {
-        // Without this end a merge that drops what it meets would read on into the next part.
-        self.scan.entry().filter(|entry| entry.position <= self.last)
-    }
-
-    fn advance(&mut self) -> Result<(), Error> {
-        let Some(entry) = self.scan.entry() else { return Ok(()) };
-        self.unpaid += (entry.key.len() + entry.value_bytes() + ENTRY_BYTES) as u64;
-        if self.unpaid >= STEP_BYTES {
-            self.pay()?;
-        }
-        self.scan.advance()
-    }
-
-    fn seek(&mut self, to: Position) -> Result<(), Error> {
-        self.scan.seek(to)
+        tools.bytes_read.fetch_add(bytes, Relaxed);
+        tools.limiter.take(bytes)
     }
 }

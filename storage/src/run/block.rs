@@ -1,26 +1,31 @@
 //! Blocks: the unit that a run is read in. Drawn in [`super`].
 //!
-//! [`BlockBuilder`] makes one at a time, [`Block`] reads one.
+//! [`BlockBuilder`] makes one at a time, [`Block`] reads one, [`Long`] reads one that is too long to be held.
 //!
 //! * A block is about [`BLOCK_BYTES`] before compression. An entry that is longer makes a block of its own, of
 //!   whatever length; so does a crowd of entries of the same position.
 //! * A long body goes out in pieces while it is put together, and comes in piece by piece, so that writing a value of any
-//!   length takes the memory of a piece, and reading one that of the body.
+//!   length takes the memory of a piece, and reading one that of the body, or of a piece where that is enough.
 //! * [`Block::decode`] checks everything once, the checksum first; what it returns can be read without errors.
 
 use std::cmp::Ordering;
 
 use super::{BlockRef, Content, Entry, NO_EXPIRY, NamespaceId, Position};
-use crate::checksum::{Place, crc_at, seeded};
+use crate::checksum::{Place, crc_at};
 use crate::coding::{take_array, take_u16, take_u32, take_u64, take_varint};
 use crate::error::Error;
 use crate::memory;
 
+use self::pieces::Pieces;
+
 mod builder;
+mod long;
+mod pieces;
 #[cfg(test)]
 mod tests;
 
 pub use builder::BlockBuilder;
+pub(super) use long::{HELD_BYTES_MAX, Long};
 
 /// What stands before a block's contents.
 const HEADER_BYTES: usize = 4;
@@ -159,15 +164,7 @@ impl Block {
     /// Finds the columns; their contents are not checked yet.
     fn open(bytes: Vec<u8>, body: usize) -> Option<Self> {
         let tail_start = bytes.len().checked_sub(TAIL_BYTES).filter(|&start| start >= body)?;
-        let mut tail = &bytes[tail_start..];
-        let first_hash = take_u64(&mut tail)?;
-        let first = Position { namespace: NamespaceId(take_u32(&mut tail)?), hash: first_hash };
-        let entries = take_u32(&mut tail)? as usize;
-        let [hash_width, end_width] = take_array::<2>(&mut tail)?.map(usize::from);
-        let sensible = entries > 0 && hash_width <= 8 && (1..=8).contains(&end_width);
-        if !sensible || take_u16(&mut tail)? != 0 {
-            return None;
-        }
+        let Tail { first, entries, hash_width, end_width } = Tail::parse(bytes[tail_start..].first_chunk()?)?;
         let ends = tail_start.checked_sub(entries.checked_mul(end_width)?)?;
         let hashes = ends.checked_sub(entries.checked_mul(hash_width)?).filter(|&start| start >= body)?;
         let (hashes, ends) = (Column::new(hashes, hash_width), Column::new(ends, end_width));
@@ -195,21 +192,17 @@ impl Block {
         let start = if i == 0 { 0 } else { usize::try_from(self.ends.at(&self.bytes, i - 1)).ok()? };
         let end = usize::try_from(self.ends.at(&self.bytes, i)).ok()?;
         let mut rest = self.bytes[self.body..self.hashes.start].get(start..end)?;
-        let head = take_varint(&mut rest)?;
-        let kind = head & 3;
-        let due_ms = if kind == DUE { Some(take_varint(&mut rest)?) } else { None };
-        let expiry_ms = match kind {
-            EXPIRING => Some(take_varint(&mut rest)?),
-            DUE => Some(take_varint(&mut rest)?).filter(|&expiry| expiry != NO_EXPIRY),
-            _ => None,
-        };
-        let (key, bytes) = rest.split_at_checked(usize::try_from(head >> 2).ok()?)?;
-        let content = match kind {
-            VALUE | EXPIRING | DUE => Content::Value { bytes, expiry_ms, due_ms },
-            TOMBSTONE if bytes.is_empty() => Content::Tombstone,
-            _ => return None,
-        };
-        Some(Entry { position, key, content })
+        let (content, key_bytes) = take_head(&mut rest)?;
+        let (key, bytes) = rest.split_at_checked(key_bytes)?;
+        if content.is_tombstone() && !bytes.is_empty() {
+            return None;
+        }
+        Some(Entry { position, key, content: content.with_bytes(bytes) })
+    }
+
+    /// The length of the body.
+    pub fn body_bytes(&self) -> u64 {
+        (self.bytes.len() - self.body) as u64
     }
 
     /// The number of entries, at least 1.
@@ -278,6 +271,48 @@ impl Block {
     }
 }
 
+/// What a body ends with.
+struct Tail {
+    first: Position,
+    entries: usize,
+    hash_width: usize,
+    end_width: usize,
+}
+
+impl Tail {
+    fn parse(tail: &[u8; TAIL_BYTES]) -> Option<Self> {
+        let mut tail = &tail[..];
+        let hash = take_u64(&mut tail)?;
+        let first = Position { namespace: NamespaceId(take_u32(&mut tail)?), hash };
+        let entries = take_u32(&mut tail)? as usize;
+        let [hash_width, end_width] = take_array::<2>(&mut tail)?.map(usize::from);
+        let is_sensible = entries > 0 && hash_width <= 8 && (1..=8).contains(&end_width);
+        (is_sensible && take_u16(&mut tail)? == 0).then_some(Self { first, entries, hash_width, end_width })
+    }
+}
+
+/// Takes what stands before an entry's key: the entry's state, but for the value, and the key's length.
+fn take_head(bytes: &mut &[u8]) -> Option<(Content<()>, usize)> {
+    let head = take_varint(bytes)?;
+    let kind = head & 3;
+    let due_ms = if kind == DUE { Some(take_varint(bytes)?) } else { None };
+    let expiry_ms = match kind {
+        EXPIRING => Some(take_varint(bytes)?),
+        DUE => Some(take_varint(bytes)?).filter(|&expiry| expiry != NO_EXPIRY),
+        _ => None,
+    };
+    let content = match kind {
+        TOMBSTONE => Content::Tombstone,
+        _ => Content::Value { bytes: (), expiry_ms, due_ms },
+    };
+    Some((content, usize::try_from(head >> 2).ok()?))
+}
+
+/// Whether a stored block says that its body is in pieces.
+pub(super) fn is_in_pieces(stored: &[u8]) -> bool {
+    stored.starts_with(&IN_PIECES.to_le_bytes())
+}
+
 fn without_checksum(mut stored: Vec<u8>) -> Vec<u8> {
     stored.truncate(stored.len() - CHECKSUM_BYTES);
     stored
@@ -298,63 +333,15 @@ fn decompress_into(contents: &[u8], body: &mut [u8]) -> Option<()> {
 fn join(
     length: u64,
     place: Place,
-    mut read: impl FnMut(&mut [u8], u64) -> Result<(), Error>,
+    read: impl FnMut(&mut [u8], u64) -> Result<(), Error>,
 ) -> Result<Vec<u8>, Refused> {
-    const TRAILER_BYTES: usize = LENGTH_BYTES + CHECKSUM_BYTES;
-    let end =
-        length.checked_sub((HEADER_BYTES + TRAILER_BYTES) as u64).ok_or(NONSENSE)? + HEADER_BYTES as u64;
-    let (mut header, mut trailer) = ([0; HEADER_BYTES], [0; TRAILER_BYTES]);
-    read(&mut header, 0)?;
-    read(&mut trailer, end)?;
-    let (body_bytes, checksum) = trailer.split_first_chunk().expect("it has these two");
-    let body_len = u64::from_le_bytes(*body_bytes);
-    if u32::from_le_bytes(header) != IN_PIECES || body_len > length.saturating_mul(RATIO_MAX) {
-        return Err(NONSENSE.into());
-    }
+    let mut pieces = Pieces::begin(length, place, read)?;
     let mut body = Vec::new();
-    let body_len = usize::try_from(body_len).map_err(|_| NONSENSE)?;
-    body.try_reserve_exact(body_len).map_err(|_| "a block that is too long for memory")?;
-    let mut crc = seeded(place);
-    crc.update(&header);
-    let (mut at, mut piece) = (HEADER_BYTES as u64, vec![0; PIECE_HEADER_BYTES + PIECE_BYTES]);
-    while at < end {
-        let (header, rest) = piece.split_at_mut(PIECE_HEADER_BYTES);
-        if end - at < PIECE_HEADER_BYTES as u64 {
-            return Err(NONSENSE.into());
-        }
-        read(header, at)?;
-        at += PIECE_HEADER_BYTES as u64;
-        let (stored, len) = lengths(header).ok_or(NONSENSE)?;
-        let grown = if len == 0 { stored } else { len };
-        if stored as u64 > end - at || grown > body_len - body.len() {
-            return Err(NONSENSE.into());
-        }
-        read(&mut rest[..stored], at)?;
-        at += stored as u64;
-        crc.update(&piece[..PIECE_HEADER_BYTES + stored]);
-        take_piece(&piece[PIECE_HEADER_BYTES..][..stored], len, &mut body).ok_or(NONSENSE)?;
+    let body_bytes = usize::try_from(pieces.body_bytes()).map_err(|_| NONSENSE)?;
+    body.try_reserve_exact(body_bytes).map_err(|_| "a block that is too long for memory")?;
+    while let Some(piece) = pieces.next()? {
+        pieces.read(&piece, &mut body)?;
     }
-    crc.update(body_bytes);
-    match (checksum == crc.finalize().to_le_bytes(), body.len() == body_len) {
-        (true, true) => Ok(body),
-        (false, _) => Err(BAD_CHECKSUM.into()),
-        (true, false) => Err(NONSENSE.into()),
-    }
-}
-
-/// How long a piece is as it is stored, and how long it was before compression; 0: it is stored as it was.
-fn lengths(mut header: &[u8]) -> Option<(usize, usize)> {
-    let (stored, len) = (take_u32(&mut header)? as usize, take_u32(&mut header)? as usize);
-    (stored.max(len) <= PIECE_BYTES).then_some((stored, len))
-}
-
-/// Adds a piece to a body that has room for it.
-fn take_piece(stored: &[u8], len: usize, body: &mut Vec<u8>) -> Option<()> {
-    if len == 0 {
-        body.extend_from_slice(stored);
-        return Some(());
-    }
-    let start = body.len();
-    body.resize(start + len, 0);
-    decompress_into(stored, &mut body[start..])
+    pieces.verify()?;
+    Ok(body)
 }

@@ -91,7 +91,7 @@
 //! key has expired. They are read with positioned reads, not mapped: a worker must not touch a page that may fault, and
 //! an I/O error is an error, not a signal.
 //!
-//! Reading order: `block.rs`, `index.rs`, `filter.rs`, `footer.rs`, `builder.rs`, `reader.rs`.
+//! Reading order: `block.rs`, `index.rs`, `filter.rs`, `footer.rs`, `builder.rs`, `reader.rs`, `stream.rs`.
 
 use std::fmt;
 use std::io;
@@ -108,12 +108,14 @@ mod filter;
 mod footer;
 mod index;
 mod reader;
+mod stream;
 
 pub use block::Block;
 pub use builder::{BuildOptions, Builder, Built, Compression, NamespaceShare, ValueWriter};
 pub use footer::{RunInfo, Span};
 pub use index::BlockRef;
 pub use reader::{Run, Scan};
+pub use stream::Stream;
 
 pub use crate::entry::{Content, Entry, NamespaceId, Position};
 

@@ -2,7 +2,7 @@
 //!
 //! * What is in memory answers without I/O: [`Run::may_contain`], [`Run::find`], [`Run::block`].
 //! * [`Run::read_block`] reads and checks a block; it takes no lock, so any thread may do it while others use the run.
-//! * [`Run::get`] and [`Run::scan`] are both together.
+//! * [`Run::get`] and [`Run::scan`] are both together. For a merge, [`Run::stream`] holds less.
 //!
 //! An open run is read even when its file has lost its name: who removes it, and when, is not the run's business.
 
@@ -19,9 +19,10 @@ use super::footer::{self, FOOTER_BYTES, Sections};
 use super::index::Index;
 use super::{Block, BlockRef, Content, Entry, Position, RunDir, RunId, RunInfo};
 use crate::checksum::{crc_at, seeded};
+use crate::entry::Head;
 use crate::error::Error;
 use crate::fs::{File, Open, read_full};
-use crate::merge::Source;
+use crate::merge::{Entries, Source};
 
 /// How much of a long section is read at once.
 const WINDOW_BYTES: usize = 1 << 20;
@@ -117,9 +118,8 @@ impl Run {
         // The index was checked when it was read: no block reaches beyond the file.
         let length = usize::try_from(block.length).expect("a run that could be written can be addressed");
         if length > LONG_BYTES {
-            let read =
-                |into: &mut [u8], at: u64| read_exact(&*self.file, &self.path, into, block.offset + at);
-            let decoded = Block::decode_long(self.runs.place(self.info.id, block.offset), block, read);
+            let place = self.runs.place(self.info.id, block.offset);
+            let decoded = Block::decode_long(place, block, self.reads_of(block));
             return decoded.map_err(|refused| self.block_error(block, refused));
         }
         let mut stored = vec![0; length];
@@ -127,7 +127,13 @@ impl Run {
         self.decode_block(block, stored)
     }
 
-    fn block_error(&self, block: &BlockRef, refused: Refused) -> Error {
+    /// Reads from anywhere in a block.
+    pub(super) fn reads_of(&self, block: &BlockRef) -> impl FnMut(&mut [u8], u64) -> Result<(), Error> {
+        let offset = block.offset;
+        move |into, at| read_exact(&*self.file, &self.path, into, offset + at)
+    }
+
+    pub(super) fn block_error(&self, block: &BlockRef, refused: Refused) -> Error {
         match refused {
             Refused::Damaged(what) => Error::corrupt(&self.path, block.offset, what),
             Refused::Unread(error) => error,
@@ -290,7 +296,7 @@ impl fmt::Debug for Run {
     }
 }
 
-/// Goes through a run's entries.
+/// Goes through a run's entries, block by block.
 pub struct Scan {
     run: Arc<Run>,
     /// The block behind the current one.
@@ -328,9 +334,15 @@ impl Scan {
     }
 }
 
-impl Source for Scan {
+impl Entries for Scan {
     fn entry(&self) -> Option<Entry<'_>> {
         self.block.as_ref().map(|block| block.entry(self.at))
+    }
+}
+
+impl Source for Scan {
+    fn head(&self) -> Option<Head<'_>> {
+        self.entry().map(|entry| entry.head())
     }
 
     fn advance(&mut self) -> Result<(), Error> {
@@ -350,7 +362,7 @@ impl Source for Scan {
     }
 }
 
-fn read_exact(file: &dyn File, path: &Path, buf: &mut [u8], offset: u64) -> Result<(), Error> {
+pub(super) fn read_exact(file: &dyn File, path: &Path, buf: &mut [u8], offset: u64) -> Result<(), Error> {
     let read = read_full(file, buf, offset).map_err(|e| Error::io("read", path, e))?;
     match read == buf.len() {
         true => Ok(()),

@@ -10,9 +10,9 @@
 use std::sync::Arc;
 
 use super::version::{LEVELS, Version};
-use crate::entry::{Content, Entry, NamespaceId, Position};
+use crate::entry::{Content, Entry, Head, NamespaceId, Position};
 use crate::error::Error;
-use crate::merge::{KEEP_ALL, Merge, Source};
+use crate::merge::{Entries, KEEP_ALL, Merge, Source};
 use crate::run::{self, RunDir, RunId};
 
 impl Version {
@@ -123,20 +123,26 @@ impl Chain {
     }
 }
 
-impl Source for Chain {
+impl Entries for Chain {
     fn entry(&self) -> Option<Entry<'_>> {
         self.scan.as_ref().and_then(run::Scan::entry)
+    }
+}
+
+impl Source for Chain {
+    fn head(&self) -> Option<Head<'_>> {
+        self.scan.as_ref().and_then(run::Scan::head)
     }
 
     fn advance(&mut self) -> Result<(), Error> {
         let Some(scan) = &mut self.scan else { return Ok(()) };
         scan.advance()?;
-        if scan.entry().is_none() { self.enter(Position::MIN) } else { Ok(()) }
+        if scan.head().is_none() { self.enter(Position::MIN) } else { Ok(()) }
     }
 
     fn seek(&mut self, to: Position) -> Result<(), Error> {
         let Some(scan) = &mut self.scan else { return Ok(()) };
         scan.seek(to)?;
-        if scan.entry().is_none() { self.enter(to) } else { Ok(()) }
+        if scan.head().is_none() { self.enter(to) } else { Ok(()) }
     }
 }

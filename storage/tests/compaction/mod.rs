@@ -3,6 +3,7 @@
 mod crash;
 mod engine;
 mod fault;
+mod long;
 mod measure;
 mod model;
 mod threads;
@@ -182,6 +183,8 @@ struct World {
     /// Whether a file could not be removed.
     removal_failed: bool,
     keys: u64,
+    /// One round of so many brings long values.
+    long_one_in: u64,
     truth: Model,
     /// What there is if a round whose fate is open has come through.
     in_flight: Option<Model>,
@@ -197,7 +200,7 @@ impl World {
         Ok(Self {
             seed,
             random: Random(seed),
-            compactor: store.compactor(Compression::None, options.clone()),
+            compactor: store.compactor(compression(seed), options.clone()),
             options,
             sim,
             store,
@@ -205,6 +208,7 @@ impl World {
             later: Duration::ZERO,
             removal_failed: false,
             keys,
+            long_one_in: u64::MAX,
             truth: Model::new(),
             in_flight: None,
         })
@@ -213,7 +217,7 @@ impl World {
     /// The process starts again.
     fn reopen(&mut self) -> Result<(), Error> {
         self.store = Store::open(Arc::new(self.sim.clone()), Path::new(DIR))?;
-        self.compactor = self.store.compactor(Compression::None, self.options.clone());
+        self.compactor = self.store.compactor(compression(self.seed), self.options.clone());
         self.tasks.clear();
         Ok(())
     }
@@ -245,6 +249,16 @@ impl World {
             let length = if random.one_in(50) { random.below(5000) } else { random.below(150) };
             let value = (!random.one_in(4)).then(|| (0..length).map(|_| random.next() as u8).collect());
             round.changes.extend([row(namespace, key, value)]);
+        }
+        if random.one_in(self.long_one_in) {
+            for _ in 0..1 + random.below(3) {
+                let namespace = version.databases()[&databases[0]];
+                // Few keys, so that they are hidden again; most of them alone at their position.
+                let key =
+                    if random.one_in(4) { random.below(self.keys) } else { 1_000_000 + 3 * random.below(4) };
+                let value = (!random.one_in(4)).then(|| long_value(random));
+                round.changes.extend([row(namespace, key, value)]);
+            }
         }
         round.flush = random.one_in(6).then(|| random.below(3) as u32);
         round
@@ -294,6 +308,17 @@ impl World {
         named.sort();
         (there, named)
     }
+}
+
+fn compression(seed: u64) -> Compression {
+    if seed % 3 == 2 { Compression::Lz4 } else { Compression::None }
+}
+
+/// A value of several pieces, that can be compressed or not.
+fn long_value(random: &mut Random) -> Vec<u8> {
+    let length = 66_000 + random.below(100_000);
+    let noise = random.one_in(2);
+    (0..length).map(|i| if noise { random.next() as u8 } else { (i >> 10) as u8 }).collect()
 }
 
 /// What a run of nothing but the live keys takes.

@@ -16,6 +16,7 @@ fn whatever_is_merged_the_view_is_what_the_rounds_brought() {
         println!("seed {seed}");
         let keys = 30 + Random(seed).below(600);
         let mut world = World::new(seed, keys, small_options());
+        world.long_one_in = 4;
         for _ in 0..25 {
             let round = world.random_round();
             world.round(&round).unwrap();
@@ -43,6 +44,7 @@ fn whatever_is_merged_the_view_is_what_the_rounds_brought() {
 fn a_reopened_store_goes_on_compacting() {
     for seed in 100..110 {
         let mut world = World::new(seed, 300, small_options());
+        world.long_one_in = 4;
         for _ in 0..15 {
             let round = world.random_round();
             world.round(&round).unwrap();
@@ -164,6 +166,7 @@ fn a_job_from_before_a_flush_or_newer_rounds_harms_nothing() {
 fn jobs_run_beside_each_other() {
     for seed in 200..204 {
         let mut world = World::new(seed, 3_000, small_options());
+        world.long_one_in = 3;
         for _ in 0..12 {
             let round = world.random_round();
             world.round(&round).unwrap();

@@ -16,7 +16,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use storage::compaction::{picker, pool};
 use storage::fs::sim::{Lie, Sim};
-use storage::merge::Source;
+use storage::merge::{Entries, Source};
 use storage::recovery::Report;
 use storage::{Engine, Error, Options, Position, Recovery, Status, SyncMode, Version};
 

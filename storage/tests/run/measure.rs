@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use storage::fs::os::Os;
-use storage::merge::{KEEP_ALL, Merge, Source};
+use storage::merge::{Entries, KEEP_ALL, Merge};
 use storage::run::{
     BuildOptions, Builder, Compression, Content, Entry, NamespaceId, Position, Run, RunDir, RunId,
 };
@@ -95,7 +95,7 @@ fn lookups(run: &Arc<Run>) -> String {
     )
 }
 
-fn drain(mut source: impl Source) -> u64 {
+fn drain(mut source: impl Entries) -> u64 {
     let mut entries = 0;
     while let Some(entry) = source.entry() {
         black_box(entry.key);

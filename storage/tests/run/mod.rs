@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use storage::fs::Fs;
 use storage::fs::sim::Sim;
-use storage::merge::Source;
+use storage::merge::Entries;
 use storage::run::{
     BuildOptions, Builder, Compression, Content, Entry, NamespaceId, Position, RunDir, RunId, RunInfo, Span,
 };
@@ -70,7 +70,7 @@ fn push(builder: &mut Builder, entry: &Entry<'_>) -> Result<(), Error> {
 }
 
 /// All that a source yields.
-pub fn drain(mut source: impl Source) -> Result<Model, Error> {
+pub fn drain(mut source: impl Entries) -> Result<Model, Error> {
     let mut found = Model::new();
     while let Some(entry) = source.entry() {
         let ascends = found.last_key_value().is_none_or(|(last, _)| (last.0, &last.1[..]) < entry.order());

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use storage::Error;
 use storage::fs::os::Os;
 use storage::fs::sim::Sim;
-use storage::merge::{KEEP_ALL, Merge, Retention, Source};
-use storage::run::{BuildOptions, Compression, Content, NamespaceId, Position, RunDir, RunId};
+use storage::merge::{Entries, KEEP_ALL, Merge, Retention, Source};
+use storage::run::{BuildOptions, Compression, Content, NamespaceId, Position, RunDir, RunId, Stream};
 
 use super::{DATASET_ID, ID, LZ4, Model, RAW, SPAN, build, drain, random_model, random_model_of, runs};
 use crate::support::Random;
@@ -161,6 +161,112 @@ fn the_newest_run_decides_and_dead_entries_are_dropped() {
             .retain(|(position, _), content| position.namespace != NamespaceId(1) && !content.is_tombstone());
         assert!(compacted == expected, "seed {seed}");
     }
+}
+
+/// Writes what is left of a merge as a job does.
+fn write(
+    mut merge: Merge<Stream<impl FnMut(u64) -> Result<(), Error>>, impl Fn(NamespaceId) -> bool>,
+    options: BuildOptions,
+) -> Model {
+    let mut builder = runs(Sim::new(1)).build(ID, options).unwrap();
+    while merge.head().is_some() {
+        merge.current().unwrap().copy_to(&mut builder).unwrap();
+        merge.advance().unwrap();
+    }
+    let Some(built) = builder.finish(SPAN).unwrap() else { return Model::new() };
+    built.run.verify().unwrap();
+    drain(built.run.scan(Position::MIN).unwrap()).unwrap()
+}
+
+/// Random entries with some long values among them, some of which have a position for themselves.
+fn random_model_with_long(random: &mut Random, entries: u64) -> Model {
+    let mut model = random_model(random, entries);
+    for _ in 0..random.below(5) {
+        let namespace = NamespaceId([0, 1, u32::MAX][random.below(3) as usize]);
+        let hash = [0, 3, 77, u64::MAX][random.below(4) as usize];
+        let length = [65_400, 65_600, 98_304, 130_000][random.below(4) as usize] + random.below(200);
+        let noise = random.one_in(2);
+        let bytes = (0..length).map(|i| if noise { random.next() as u8 } else { (i >> 9) as u8 }).collect();
+        let (expiry_ms, due_ms) = (random.one_in(2).then_some(5), random.one_in(2).then_some(1 << 40));
+        let content = Content::Value { bytes, expiry_ms, due_ms };
+        let key = vec![b'k'; [1, 100, 40_000][random.below(3) as usize]];
+        let content = if random.one_in(4) { Content::Tombstone } else { content };
+        model.insert((Position { namespace, hash }, key), content);
+    }
+    model
+}
+
+#[test]
+fn what_streams_copy_is_what_scans_find() {
+    for seed in 300..340 {
+        let mut random = Random(seed);
+        let runs = runs(Sim::new(seed));
+        let (mut expected, mut open) = (Model::new(), Vec::new());
+        for id in 0..1 + random.below(4) {
+            let entries = 1 + random.below(100);
+            let model = random_model_with_long(&mut random, entries);
+            build(&runs, RunId(id), if random.one_in(2) { LZ4 } else { RAW }, &model).unwrap();
+            expected.extend(model);
+            open.insert(0, runs.open_run(RunId(id)).unwrap());
+        }
+        let some = positions(&mut random, &expected);
+        for drops in [false, true] {
+            let mut ends = [0, 1].map(|_| some[random.below(some.len() as u64) as usize]);
+            ends.sort_unstable();
+            let [first, last] = if random.one_in(2) { ends } else { [Position::MIN, Position::MAX] };
+            let streams = open.iter().map(|run| run.stream(first..=last, |_| Ok(())).unwrap()).collect();
+            let retention =
+                Retention { tombstones: !drops, is_live: |namespace| !drops || namespace != NamespaceId(1) };
+            let options = if random.one_in(2) { LZ4 } else { RAW };
+            let found = write(Merge::new(streams, retention).unwrap(), options);
+            let mut expected = expected.clone();
+            expected.retain(|(position, _), content| {
+                let goes = drops && (position.namespace == NamespaceId(1) || content.is_tombstone());
+                (first..=last).contains(position) && !goes
+            });
+            assert!(found == expected, "seed {seed}: {first} to {last}, {drops}");
+        }
+        let mut stream = open[0].stream(Position::MIN..=Position::MAX, |_| Ok(())).unwrap();
+        let mut scan = open[0].scan(Position::MIN).unwrap();
+        for _ in 0..20 {
+            let to = some[random.below(some.len() as u64) as usize];
+            stream.seek(to).unwrap();
+            scan.seek(to).unwrap();
+            assert_eq!(stream.head(), scan.head(), "seed {seed}: {to}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_ends_with_the_error_of_its_pace_wherever_that_comes() {
+    let runs = runs(Sim::new(3));
+    let bytes: Vec<u8> = (0..200_000_u32).map(|i| i as u8).collect();
+    let content = Content::Value { bytes, expiry_ms: None, due_ms: None };
+    let position = |hash| Position { namespace: NamespaceId(0), hash };
+    let model: Model = [(1, Content::Tombstone), (2, content), (3, Content::Tombstone)]
+        .into_iter()
+        .map(|(hash, content)| ((position(hash), b"key".to_vec()), content))
+        .collect();
+    build(&runs, ID, RAW, &model).unwrap();
+    let run = runs.open_run(ID).unwrap();
+    let copy = |allowed: u64| {
+        let mut left = allowed;
+        let to = self::runs(Sim::new(4));
+        let mut builder = to.build(ID, RAW)?;
+        let mut stream = run.stream(Position::MIN..=Position::MAX, |bytes| {
+            assert!(bytes <= 32 << 10, "{bytes} at once");
+            left = left.checked_sub(1).ok_or(Error::Closed)?;
+            Ok(())
+        })?;
+        while stream.head().is_some() {
+            stream.copy_to(&mut builder)?;
+            stream.advance()?;
+        }
+        drain(builder.finish(SPAN)?.unwrap().run.scan(Position::MIN)?)
+    };
+    let refused = (0..100).take_while(|&allowed| matches!(copy(allowed), Err(Error::Closed))).count();
+    assert!((14..30).contains(&refused), "{refused} visits");
+    assert!(copy(100).unwrap() == model);
 }
 
 #[test]

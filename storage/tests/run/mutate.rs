@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use storage::Error;
 use storage::fs::sim::Sim;
+use storage::merge::Source;
 use storage::run::{Content, NamespaceId, Position, Run, RunDir, RunId};
 
-use super::{ID, LZ4, Model, build, drain, runs, small_run};
+use super::{ID, LZ4, Model, SPAN, build, drain, runs, small_run};
 use crate::support::{DIR, Random};
 
 fn kept() -> (Vec<u8>, Model) {
@@ -50,12 +51,28 @@ fn meets_damage(bytes: &[u8], model: &Model, what: &str) -> bool {
         Ok(found) => assert!(found == *model, "{what}: a scan"),
         error => met |= is_corrupt(error, what),
     }
+    match copy(&run) {
+        Ok(found) => assert!(found == *model, "{what}: a copy"),
+        error => met |= is_corrupt(error, what),
+    }
     assert_eq!(is_corrupt(run.verify(), what), met, "{what}: verify");
     met
 }
 
 fn drain_from_start(run: &Arc<Run>) -> Result<Model, Error> {
     drain(run.scan(Position::MIN)?)
+}
+
+/// What a merge of this run alone would make of it.
+fn copy(run: &Arc<Run>) -> Result<Model, Error> {
+    let to = runs(Sim::new(7));
+    let mut builder = to.build(ID, LZ4)?;
+    let mut stream = run.stream(Position::MIN..=Position::MAX, |_| Ok(()))?;
+    while stream.head().is_some() {
+        stream.copy_to(&mut builder)?;
+        stream.advance()?;
+    }
+    drain_from_start(&builder.finish(SPAN)?.unwrap().run)
 }
 
 #[test]

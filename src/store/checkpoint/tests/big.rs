@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use storage::fs::os::Os;
-use storage::merge::Source;
+use storage::merge::Entries;
 use storage::{Lsn, Options, Position};
 
 use super::*;
