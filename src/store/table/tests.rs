@@ -10,8 +10,6 @@ use crate::store::hash::SECRET_LEN;
 use crate::store::object::Object;
 use crate::types::hash::Hash;
 
-const DEPTHS: [Depth; 4] = [Depth::Bucket, Depth::Entry, Depth::Object, Depth::Elements];
-
 /// All of the hash but the shard's bits: every key is of shard 0.
 const ONE_SHARD: u64 = u64::MAX >> SHARD_BITS;
 
@@ -402,7 +400,7 @@ fn an_empty_table_is_small_and_has_no_heap() {
     assert_eq!(table.random(3), None);
     assert_eq!(table.next_due(), None);
     assert_eq!(table.scan(&KeyHasher::new([0; SECRET_LEN]), 0, |_, _| panic!("nothing to visit")), None);
-    assert!(DEPTHS.iter().all(|&depth| table.lines_of(1, depth).is_none()));
+    assert!(Depth::ALL.iter().all(|&depth| table.lines_of(1, depth).is_none()));
 }
 
 #[test]
@@ -429,11 +427,11 @@ fn the_prefetches_and_the_random_key_work_in_any_shard() {
         let key = n.to_le_bytes();
         let hash = hasher.hash_of(&key);
         let table = &mut tables[usize::from(crate::store::ShardId::of(hash).0)];
-        DEPTHS.iter().filter_map(|&depth| table.lines_of(hash, depth)).for_each(Lines::prefetch);
+        Depth::ALL.iter().filter_map(|&depth| table.lines_of(hash, depth)).for_each(Lines::prefetch);
         let value =
             if n % 2 == 0 { NewValue::Int(n.into()) } else { NewValue::Object(Object::Hash(Hash::new())) };
         table.insert(&hasher, hash, &key, value, (None, 0, State::NEW));
-        DEPTHS.iter().filter_map(|&depth| table.lines_of(hash, depth)).for_each(Lines::prefetch);
+        Depth::ALL.iter().filter_map(|&depth| table.lines_of(hash, depth)).for_each(Lines::prefetch);
         assert!(table.lines_of(hash, Depth::Bucket).is_some());
     }
     for (shard, table) in tables.iter().enumerate() {
