@@ -16,9 +16,8 @@
 //!   which some always stay. That was a quarter of many small hashes. With fewer blocks to a slab (`slab_sizes`, in pages) a
 //!   fifteenth of what they take is saved. Smaller slabs of other sizes saved nothing: of smaller blocks too many still fit a page, and
 //!   of 640 bytes on the remainder costs more.
-//! * **Books are few.** jemalloc keeps 128 bytes about each slab. One for 8 KiB, the most that a list's node takes, held a single one, and
-//!   so did one for 4 KiB, the most that a stream's block takes; they hold four. One for 3 KiB, as many streams' blocks, held four and
-//!   holds sixteen.
+//! * **Books are few.** jemalloc keeps 128 bytes about each slab, and one for 8 KiB, the most that a list's node takes, held a single one.
+//!   It holds four.
 //!
 //! Only the binary uses it (`main.rs`): the library's tests count what they allocate.
 

@@ -14,8 +14,8 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 // SAFETY: the name is the allocator's own, and it expects there a pointer to a text that ends with a zero byte.
 #[expect(unsafe_code, reason = "an allocator is configured before main runs")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
-pub static ALLOCATOR_SETTINGS: &[u8; 136] = b"narenas:1,cache_oblivious:false,dirty_decay_ms:-1,\
-    slab_sizes:96-96:1|192-192:1|320-384:2|448-448:1|3072-3072:12|4096-4096:4|8192-8192:8\0";
+pub static ALLOCATOR_SETTINGS: &[u8; 111] = b"narenas:1,cache_oblivious:false,dirty_decay_ms:-1,\
+    slab_sizes:96-96:1|192-192:1|320-384:2|448-448:1|8192-8192:8\0";
 
 fn main() -> ExitCode {
     let text = match config::from_args(std::env::args_os().skip(1), stdin().lock()) {
