@@ -265,11 +265,12 @@ impl Entries {
     ///
     /// # Errors
     /// [`Malformed`] if it is not a block, or not above those loaded before.
-    pub fn load_block(&mut self, master: StreamId, listpack: Listpack) -> Result<(), Malformed> {
+    pub fn load_block(&mut self, master: StreamId, mut listpack: Listpack) -> Result<(), Malformed> {
         let last = self.blocks.open().map(Open::master);
         if last.max(self.top_id()).is_some_and(|below| master <= below) {
             return Err(Malformed);
         }
+        listpack.shrink_to_fit();
         self.push_block(Open::from_listpack(master, listpack)?);
         Ok(())
     }
@@ -304,6 +305,7 @@ impl Entries {
         self.first_id = first.map_or(StreamId::MIN, |entry| entry.id);
     }
 
+    /// The blocks, for what goes by whole ones.
     pub(super) fn blocks_ref(&self) -> &Blocks {
         &self.blocks
     }
