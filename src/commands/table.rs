@@ -14,6 +14,7 @@ use super::{
     stream_info, stream_reading, streams, strings, zsets,
 };
 use crate::resp::Argv;
+use crate::store::table::Depth;
 
 /// The families, in the order of the documentation.
 const FAMILIES: &[&[Command]] = &[
@@ -79,8 +80,8 @@ pub struct Row {
     pub full_name: String,
     /// The argument that is its only key, when it has exactly one at a fixed place.
     pub only_key: Option<usize>,
-    /// Are the values of its keys usually outside their entries?
-    pub reads_objects: bool,
+    /// How far a lookup of its keys usually goes.
+    pub depth: Depth,
     /// Does the name describe a write?
     pub is_write: bool,
     /// Do clients call it by another name than the declared one? (`rename-command`)
@@ -200,7 +201,11 @@ fn add(rows: &mut Vec<Row>, command: &'static Command, parent: Option<usize>) ->
     };
     let (is_write, only_key) = (command.has(flags::WRITE), only_key(command));
     let subcommands = Vec::new();
-    let reads_objects = !matches!(command.group, "string" | "bitmap" | "hyperloglog" | "generic");
+    let depth = match command.group {
+        "string" | "bitmap" | "hyperloglog" | "generic" => Depth::Entry,
+        "stream" => Depth::Tail,
+        _ => Depth::Elements,
+    };
     rows.push(Row {
         id,
         command,
@@ -208,7 +213,7 @@ fn add(rows: &mut Vec<Row>, command: &'static Command, parent: Option<usize>) ->
         subcommands,
         full_name,
         only_key,
-        reads_objects,
+        depth,
         is_write,
         is_renamed: false,
     });

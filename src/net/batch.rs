@@ -180,11 +180,9 @@ impl Batch {
             }
         };
         if prefetches && self.ahead.len() > 1 {
-            self.prefetch(executor, client, Depth::Bucket);
-            self.prefetch(executor, client, Depth::Entry);
-            if self.ahead.iter().any(|command| command.row.is_some_and(|row| row.reads_objects)) {
-                self.prefetch(executor, client, Depth::Object);
-                self.prefetch(executor, client, Depth::Elements);
+            let deepest = self.ahead.iter().filter_map(|command| Some(command.row?.depth)).max();
+            for depth in Depth::ALL.into_iter().filter(|depth| Some(*depth) <= deepest) {
+                self.prefetch(executor, client, depth);
             }
         }
         more

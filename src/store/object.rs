@@ -106,10 +106,19 @@ impl Object {
         }
     }
 
-    /// The lines of a collection that is one piece of memory.
+    /// The lines of a collection that is one piece of memory, or of the root of a stream.
     #[inline]
     pub fn lines(&self) -> Option<Lines> {
-        self.small_memory().map(Lines::of)
+        match self {
+            Self::Stream(stream) => Some(Lines::of(&**stream)),
+            _ => self.small_memory().map(Lines::of),
+        }
+    }
+
+    /// The lines of the block of a stream that takes entries.
+    #[inline]
+    pub fn tail_lines(&self) -> Option<Lines> {
+        if let Self::Stream(stream) = self { stream.entries.last_memory().map(Lines::of) } else { None }
     }
 
     /// The name of its encoding, as OBJECT ENCODING gives it.

@@ -121,7 +121,7 @@ pub struct Entry<'a> {
 }
 
 /// What the lookup of a key reads, in this order; the place of each part is in the one before.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Depth {
     /// The bucket of its hash.
     Bucket,
@@ -129,8 +129,15 @@ pub enum Depth {
     Entry,
     /// The root of a value of another kind.
     Object,
-    /// The first bytes of a collection that is one piece of memory.
+    /// The first bytes of a collection that is one piece of memory, or what a stream knows of its entries.
     Elements,
+    /// The block of a stream that takes entries.
+    Tail,
+}
+
+impl Depth {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Bucket, Self::Entry, Self::Object, Self::Elements, Self::Tail];
 }
 
 impl<'a> Entry<'a> {
@@ -275,7 +282,8 @@ impl Table {
         let Stored::Object(index) = entry::value(self.arena.bytes(handle)) else { return None };
         match depth {
             Depth::Object => self.objects.lines_of(index),
-            _ => self.objects[index].lines(),
+            Depth::Elements => self.objects[index].lines(),
+            _ => self.objects[index].tail_lines(),
         }
     }
 

@@ -172,6 +172,19 @@ impl<H: Clone, B: Bound> Spine<H, B> {
         }
     }
 
+    /// The bound of a chunk.
+    pub fn bound(&self, place: &Place) -> &B {
+        let mut node = &*self.root;
+        let mut depth = 0;
+        loop {
+            match &node.children[place.at(depth)] {
+                Child::Node(child) => node = child,
+                Child::Chunk(_) => return &node.bounds[place.at(depth)],
+            }
+            depth += 1;
+        }
+    }
+
     /// The place of the next chunk.
     pub fn next(&self, place: &Place) -> Option<Place> {
         self.turn(place, |at, len| at + 1 < len, |at| at + 1, |_| 0)
@@ -371,9 +384,9 @@ impl<H: Clone, B: Bound> Node<H, B> {
     }
 
     fn insert(&mut self, at: usize, entry: Entry<H, B>) {
-        tight::insert(&mut self.counts, at, entry.count);
-        tight::insert(&mut self.bounds, at, entry.bound);
-        tight::insert(&mut self.children, at, entry.child);
+        tight::insert(&mut self.counts, at, entry.count, FANOUT);
+        tight::insert(&mut self.bounds, at, entry.bound, FANOUT);
+        tight::insert(&mut self.children, at, entry.child, FANOUT);
     }
 
     fn remove(&mut self, at: usize) -> Entry<H, B> {

@@ -9,8 +9,7 @@ use crate::store::entry::INLINE_MAX;
 use crate::store::hash::SECRET_LEN;
 use crate::store::object::Object;
 use crate::types::hash::Hash;
-
-const DEPTHS: [Depth; 4] = [Depth::Bucket, Depth::Entry, Depth::Object, Depth::Elements];
+use crate::types::stream::{Limits, Stream, StreamId};
 
 /// All of the hash but the shard's bits: every key is of shard 0.
 const ONE_SHARD: u64 = u64::MAX >> SHARD_BITS;
@@ -402,7 +401,7 @@ fn an_empty_table_is_small_and_has_no_heap() {
     assert_eq!(table.random(3), None);
     assert_eq!(table.next_due(), None);
     assert_eq!(table.scan(&KeyHasher::new([0; SECRET_LEN]), 0, |_, _| panic!("nothing to visit")), None);
-    assert!(DEPTHS.iter().all(|&depth| table.lines_of(1, depth).is_none()));
+    assert!(Depth::ALL.iter().all(|&depth| table.lines_of(1, depth).is_none()));
 }
 
 #[test]
@@ -429,11 +428,11 @@ fn the_prefetches_and_the_random_key_work_in_any_shard() {
         let key = n.to_le_bytes();
         let hash = hasher.hash_of(&key);
         let table = &mut tables[usize::from(crate::store::ShardId::of(hash).0)];
-        DEPTHS.iter().filter_map(|&depth| table.lines_of(hash, depth)).for_each(Lines::prefetch);
+        Depth::ALL.iter().filter_map(|&depth| table.lines_of(hash, depth)).for_each(Lines::prefetch);
         let value =
             if n % 2 == 0 { NewValue::Int(n.into()) } else { NewValue::Object(Object::Hash(Hash::new())) };
         table.insert(&hasher, hash, &key, value, (None, 0, State::NEW));
-        DEPTHS.iter().filter_map(|&depth| table.lines_of(hash, depth)).for_each(Lines::prefetch);
+        Depth::ALL.iter().filter_map(|&depth| table.lines_of(hash, depth)).for_each(Lines::prefetch);
         assert!(table.lines_of(hash, Depth::Bucket).is_some());
     }
     for (shard, table) in tables.iter().enumerate() {
@@ -447,6 +446,30 @@ fn the_prefetches_and_the_random_key_work_in_any_shard() {
         }
         assert_eq!(count, table.len());
     }
+}
+
+#[test]
+fn the_lines_of_a_value_are_those_that_its_commands_read() {
+    let (hasher, mut table) = (KeyHasher::masked(ONE_SHARD), Table::new(0));
+    let mut stream = Stream::default();
+    let limits = Limits { node_max_bytes: 4096, node_max_entries: 100 };
+    for ms in 1..=250 {
+        stream.entries.add(StreamId { ms, seq: 0 }, &[b"name", b"value"], &limits).unwrap();
+    }
+    let tail = Lines::of(stream.entries.last_memory().unwrap());
+    let hash = Hash::new();
+    let packed = Lines::of(hash.small_memory().unwrap());
+    let objects = [Object::Stream(Box::new(stream)), Object::Hash(hash), Object::Stream(Box::default())];
+    let mut names = [b"a", b"b", b"c"].into_iter();
+    let found = objects.map(|object| {
+        let name = names.next().unwrap();
+        let hash = hasher.hash_of(name);
+        table.insert(&hasher, hash, name, NewValue::Object(object), (None, 0, State::NEW));
+        Depth::ALL.map(|depth| table.lines_of(hash, depth))
+    });
+    let [stream, hash, empty] = found;
+    assert!(found.iter().all(|lines| lines[..4].iter().all(Option::is_some)));
+    assert_eq!((stream[4], hash[3..].to_vec(), empty[4]), (Some(tail), vec![Some(packed), None], None));
 }
 
 #[test]

@@ -13,7 +13,7 @@
 //! * A listpack takes no more memory than one without gaps: room is what the allocator's class has left.
 
 use super::HEADER_LEN;
-use crate::util::capacity::capacity_for;
+use crate::util::capacity::{capacity_for, reserve};
 
 /// Bytes of the length.
 const LENGTH: usize = size_of::<u32>();
@@ -61,7 +61,9 @@ impl Memory {
     /// the header.
     pub(super) fn replace(&mut self, start: usize, tail: usize, added: usize) {
         let len = self.len() - (tail - start) + added;
-        let is_wasteful = len < self.capacity() / 2 && capacity_for(len) < self.capacity();
+        // What grows may have been given room.
+        let is_wasteful =
+            len < self.len() && len < self.capacity() / 2 && capacity_for(len) < self.capacity();
         match self.gap_for(start, tail, len) {
             Some(gap) if !is_wasteful => self.arrange(start, tail, added, gap),
             _ => self.rebuild(start, tail, added, len),
@@ -70,6 +72,11 @@ impl Memory {
         for at in [gap, 0] {
             self.0[at..at + LENGTH].copy_from_slice(&(len as u32).to_le_bytes());
         }
+    }
+
+    /// Makes room for `more` bytes behind the last one.
+    pub(super) fn reserve(&mut self, more: usize) {
+        reserve(&mut self.0, more);
     }
 
     /// Gives back what room there is.

@@ -23,6 +23,7 @@
 
 mod element;
 mod memory;
+mod shared;
 mod validate;
 
 use std::fmt;
@@ -32,6 +33,7 @@ use super::Malformed;
 use crate::util::number::parse_i64;
 
 pub use element::Element;
+pub use shared::Shared;
 
 use element::{Decoded, backlen_width, decode, decode_backlen};
 use memory::Memory;
@@ -92,6 +94,12 @@ impl Listpack {
         self.memory.raw()
     }
 
+    /// Its elements.
+    #[inline]
+    pub fn view(&self) -> View<'_> {
+        View { bytes: self.as_bytes() }
+    }
+
     /// How many elements it has. Above 65534 it counts them.
     pub fn len(&self) -> usize {
         match self.header_count() {
@@ -122,24 +130,23 @@ impl Listpack {
 
     /// The first element's position.
     pub fn first(&self) -> Option<Position> {
-        element_at(self.as_bytes(), HEADER_LEN)
+        self.view().first()
     }
 
     /// The last element's position.
     pub fn last(&self) -> Option<Position> {
-        element_before(self.as_bytes(), self.end())
+        self.view().last()
     }
 
     /// The position after `position`.
     #[inline]
     pub fn next(&self, position: Position) -> Option<Position> {
-        let bytes = self.as_bytes();
-        element_at(bytes, position.end_in(bytes))
+        self.view().next(position)
     }
 
     /// The position before `position`.
     pub fn prev(&self, position: Position) -> Option<Position> {
-        element_before(self.as_bytes(), position.at())
+        self.view().prev(position)
     }
 
     /// The position of the element with this index; negative ones count from the end, from −1. It walks from the
@@ -160,17 +167,17 @@ impl Listpack {
     /// The element at `position`.
     #[inline]
     pub fn get(&self, position: Position) -> Element<'_> {
-        decoded(self.as_bytes(), position.at()).element
+        self.view().get(position)
     }
 
     /// The elements from the first to the last; it goes from both ends.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { bytes: self.as_bytes(), front: HEADER_LEN, back: self.end() }
+        self.view().iter()
     }
 
     /// The elements from `position` to the last.
     pub fn iter_from(&self, position: Position) -> Iter<'_> {
-        Iter { front: position.at(), ..self.iter() }
+        self.view().iter_from(position)
     }
 
     /// The first element from `from` on that has the text `value`, looking at each `skip + 1`th only.
@@ -272,6 +279,11 @@ impl Listpack {
         self.append_bytes(&other.as_bytes()[HEADER_LEN..other.end()], other.len());
     }
 
+    /// Makes room for `more` bytes of elements at the end, if there is none.
+    pub fn reserve(&mut self, more: usize) {
+        self.memory.reserve(more);
+    }
+
     /// Gives back memory that it does not need, as before it rests.
     pub fn shrink_to_fit(&mut self) {
         self.memory.shrink_to_fit();
@@ -307,6 +319,61 @@ impl Listpack {
     /// Where the last byte is.
     fn end(&self) -> usize {
         self.size_bytes() - 1
+    }
+}
+
+/// The elements of a listpack, to be read, wherever its bytes lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> View<'a> {
+    /// All its bytes, as DUMP holds them.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The first element's position.
+    #[inline]
+    pub fn first(self) -> Option<Position> {
+        element_at(self.bytes, HEADER_LEN)
+    }
+
+    /// The last element's position.
+    #[inline]
+    pub fn last(self) -> Option<Position> {
+        element_before(self.bytes, self.bytes.len() - 1)
+    }
+
+    /// The position after `position`.
+    #[inline]
+    pub fn next(self, position: Position) -> Option<Position> {
+        element_at(self.bytes, position.end_in(self.bytes))
+    }
+
+    /// The position before `position`.
+    #[inline]
+    pub fn prev(self, position: Position) -> Option<Position> {
+        element_before(self.bytes, position.at())
+    }
+
+    /// The element at `position`.
+    #[inline]
+    pub fn get(self, position: Position) -> Element<'a> {
+        decoded(self.bytes, position.at()).element
+    }
+
+    /// The elements from the first to the last; it goes from both ends.
+    #[inline]
+    pub fn iter(self) -> Iter<'a> {
+        Iter { bytes: self.bytes, front: HEADER_LEN, back: self.bytes.len() - 1 }
+    }
+
+    /// The elements from `position` to the last.
+    #[inline]
+    pub fn iter_from(self, position: Position) -> Iter<'a> {
+        Iter { front: position.at(), ..self.iter() }
     }
 }
 

@@ -325,3 +325,41 @@ fn an_end_that_grows_or_shrinks_moves_nothing_for_most_of_its_elements() {
         check(&listpack);
     }
 }
+
+#[test]
+fn a_shared_listpack_is_changed_in_place_unless_it_has_copies_or_must_grow() {
+    let listpack = Listpack::of([Element::Int(1), Element::Bytes(b"text"), Element::Int(127)]);
+    let second = listpack.seek(1).unwrap();
+    let mut shared = Shared::from(&listpack);
+    let address = shared.view().as_bytes().as_ptr();
+    shared.replace(second, Element::Bytes(b"same"));
+    assert_eq!(shared.view().as_bytes().as_ptr(), address);
+    let copy = shared.clone();
+    assert_eq!(copy.view().as_bytes().as_ptr(), address);
+    shared.replace(second, Element::Bytes(b"late"));
+    assert_eq!(copy.view().get(second), Element::Bytes(b"same"));
+    for element in [Element::Bytes(b"a longer one"), Element::Bytes(b""), Element::Int(i64::MIN)] {
+        shared.replace(second, element);
+        let listpack = shared.to_listpack();
+        assert!(listpack.iter().eq([Element::Int(1), element, Element::Int(127)]));
+        assert_eq!(
+            (listpack.as_bytes(), listpack.size_bytes()),
+            (shared.view().as_bytes(), shared.size_bytes())
+        );
+        check(&listpack);
+    }
+}
+
+#[test]
+fn room_that_was_asked_for_is_used_and_stays_until_something_goes() {
+    let mut listpack = Listpack::new();
+    listpack.reserve(4_000);
+    let address = listpack.as_bytes().as_ptr();
+    for _ in 0..100 {
+        listpack.push_back(Element::Bytes(&[b'x'; 30]));
+    }
+    assert_eq!(listpack.as_bytes().as_ptr(), address);
+    listpack.remove_many(listpack.seek(10).unwrap(), 90);
+    assert!(listpack.memory_bytes() < 500, "{}", listpack.memory_bytes());
+    check(&listpack);
+}

@@ -10,14 +10,15 @@
 //! ```
 //!
 //! * Names are those of the first entry: entries that look alike cost their values only.
+//! * [`Open`] is a block that takes entries, [`Block`] one to be read, whichever it is, and [`BlockMut`] one to delete entries of.
 //! * Deleting an entry sets its flag. A block goes when its last entry is deleted or trimmed away whole.
-//! * [`Block::from_listpack`] checks all that is relied on here; live ids ascend. Deleted ones need not: old servers could go back.
+//! * [`Open::from_listpack`] checks all that is relied on here; live ids ascend. Deleted ones need not: old servers could go back.
 
 use std::iter::FusedIterator;
 
 use super::id::StreamId;
 use crate::types::Malformed;
-use crate::types::listpack::{self, BYTES_MAX, Element, Listpack, Position};
+use crate::types::listpack::{self, BYTES_MAX, Element, Listpack, Position, Shared, View};
 
 const DELETED: i64 = 1;
 const SAME_NAMES: i64 = 2;
@@ -25,6 +26,9 @@ const SAME_NAMES: i64 = 2;
 const ELEMENT_OVERHEAD: usize = 10;
 /// More than the bytes of the numbers of a block and an entry.
 const NUMBERS_OVERHEAD: usize = 128;
+
+/// A block gets room for entries to come up to so many bytes in all: as many as it has by default.
+const ROOM_MAX: usize = 4 << 10;
 
 /// The elements of an entry of usual size.
 const FEW: usize = 24;
@@ -38,11 +42,50 @@ pub struct Limits {
     pub node_max_entries: usize,
 }
 
-/// A block with its master id.
+/// A block that takes entries, with its master id.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
+pub(super) struct Open {
     master: StreamId,
     listpack: Listpack,
+}
+
+/// A block to be read, with its master id.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block<'a> {
+    master: StreamId,
+    listpack: View<'a>,
+}
+
+/// A block of which entries are deleted.
+pub(super) struct BlockMut<'a> {
+    master: StreamId,
+    listpack: &'a mut dyn Replace,
+}
+
+/// A listpack whose elements can be replaced.
+trait Replace {
+    fn view(&self) -> View<'_>;
+    fn replace(&mut self, position: Position, element: Element<'_>);
+}
+
+impl Replace for Listpack {
+    fn view(&self) -> View<'_> {
+        self.view()
+    }
+
+    fn replace(&mut self, position: Position, element: Element<'_>) {
+        self.replace(position, element);
+    }
+}
+
+impl Replace for Shared {
+    fn view(&self) -> View<'_> {
+        self.view()
+    }
+
+    fn replace(&mut self, position: Position, element: Element<'_>) {
+        self.replace(position, element);
+    }
 }
 
 /// What a block begins with.
@@ -79,7 +122,7 @@ impl Spot {
     }
 }
 
-impl Block {
+impl Open {
     /// A block for an entry, without it. `pairs` are names and values in turn.
     pub(super) fn new(master: StreamId, pairs: &[&[u8]]) -> Self {
         let names = pairs.iter().step_by(2);
@@ -96,17 +139,36 @@ impl Block {
         }
     }
 
+    /// One that took no more entries, and takes them again.
+    pub(super) fn reopened(master: StreamId, listpack: &Shared) -> Self {
+        Self { master, listpack: listpack.to_listpack() }
+    }
+
+    /// Its listpack, now that it takes no more entries.
+    pub(super) fn closed(&self) -> Shared {
+        Shared::from(&self.listpack)
+    }
+
     pub(super) fn master(&self) -> StreamId {
         self.master
     }
 
-    pub(super) fn listpack(&self) -> &Listpack {
-        &self.listpack
+    pub(super) fn block(&self) -> Block<'_> {
+        Block { master: self.master, listpack: self.listpack.view() }
     }
 
-    /// How many entries are not deleted.
-    pub(super) fn live(&self) -> usize {
-        self.listpack.first().map_or(0, |first| self.int(first) as usize)
+    pub(super) fn block_mut(&mut self) -> BlockMut<'_> {
+        BlockMut { master: self.master, listpack: &mut self.listpack }
+    }
+
+    /// Its memory, found without looking there.
+    pub(super) fn raw_memory(&self) -> &[u8] {
+        self.listpack.raw_memory()
+    }
+
+    /// Bytes of heap memory.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.listpack.memory_bytes()
     }
 
     /// Whether an entry with strings of `text_len` bytes in all, in `strings` strings, belongs into this block.
@@ -115,15 +177,20 @@ impl Block {
             0 => BYTES_MAX,
             bytes => bytes.min(BYTES_MAX),
         };
-        let head = self.head();
+        let head = self.block().head();
         self.listpack.size_bytes() + text_len < max_bytes
             && (limits.node_max_entries == 0 || head.live + head.deleted < limits.node_max_entries)
             && self.listpack.can_add(bytes_max(text_len, strings))
     }
 
+    /// Makes room for so many bytes in all, as far as a block gets room.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.listpack.reserve(bytes.min(ROOM_MAX).saturating_sub(self.listpack.size_bytes()));
+    }
+
     /// Adds an entry, whose id is above all others. There is room.
     pub(super) fn push(&mut self, id: StreamId, pairs: &[&[u8]]) {
-        let head = self.head();
+        let head = self.block().head();
         let names = pairs.iter().step_by(2);
         let same = names.len() == head.names && {
             let own = self.listpack.iter_from(head.names_at);
@@ -140,11 +207,29 @@ impl Block {
         let mut few = [Element::Int(0); FEW];
         if len < FEW {
             few.iter_mut().zip(elements).for_each(|(place, element)| *place = element);
-            self.listpack.splice(None, 0, &few[..=len]);
+            self.append(&few[..=len]);
         } else {
-            self.listpack.splice(None, 0, &elements.collect::<Vec<_>>());
+            self.append(&elements.collect::<Vec<_>>());
         }
-        self.set_counts(head.live + 1, head.deleted);
+        self.block_mut().set_counts(head.live + 1, head.deleted);
+    }
+
+    /// Adds elements. What has no room for them gets some for more: a stream is most often written to again, and moving a block that
+    /// is in no cache costs more than an addition.
+    fn append(&mut self, elements: &[Element<'_>]) {
+        let added: usize = elements.iter().map(Element::encoded_len).sum();
+        let size = self.listpack.size_bytes();
+        if size + added > self.listpack.memory_bytes() {
+            self.listpack.reserve(added + (size / 2).min(ROOM_MAX.saturating_sub(size + added)));
+        }
+        self.listpack.splice(None, 0, elements);
+    }
+}
+
+impl<'a> BlockMut<'a> {
+    /// A block that takes no more entries.
+    pub(super) fn closed(master: StreamId, listpack: &'a mut Shared) -> Self {
+        Self { master, listpack }
     }
 
     /// Deletes a live entry.
@@ -156,21 +241,21 @@ impl Block {
     /// Deletes live entries from the first on, until `is_enough` says so of the number deleted and the next id, and gives their number.
     pub(super) fn delete_until(&mut self, is_enough: impl Fn(usize, StreamId) -> bool) -> usize {
         let mut deleted = 0;
-        let mut next = self.head().entries_at;
+        let mut next = self.block().head().entries_at;
         while let Some(at) = next {
-            let head = self.head();
-            let spot = self.spot(&head, at);
+            let block = self.block();
+            let spot = block.spot(&block.head(), at);
             if is_enough(deleted, spot.id) {
                 break;
             }
-            next = self.after(&spot);
+            next = block.after(&spot);
             if spot.is_live() {
-                let size = self.listpack.size_bytes();
+                let size = self.size_bytes();
                 self.mark_deleted(&spot);
                 deleted += 1;
                 // Flags of an unusual form became shorter, and positions no longer hold.
-                if self.listpack.size_bytes() != size {
-                    next = self.head().entries_at;
+                if self.size_bytes() != size {
+                    next = self.block().head().entries_at;
                 }
             }
         }
@@ -178,29 +263,66 @@ impl Block {
         deleted
     }
 
+    fn block(&self) -> Block<'_> {
+        Block { master: self.master, listpack: self.listpack.view() }
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.listpack.view().as_bytes().len()
+    }
+
+    fn mark_deleted(&mut self, spot: &Spot) {
+        self.listpack.replace(spot.flags_at, Element::Int(spot.flags | DELETED));
+    }
+
+    fn count_deleted(&mut self, count: usize) {
+        let head = self.block().head();
+        self.set_counts(head.live - count, head.deleted + count);
+    }
+
+    fn set_counts(&mut self, live: usize, deleted: usize) {
+        let mut at = self.listpack.view().first().expect(CHECKED);
+        for count in [live, deleted] {
+            if self.block().int(at) != count as i64 {
+                self.listpack.replace(at, Element::Int(count as i64));
+            }
+            at = self.listpack.view().next(at).expect(CHECKED);
+        }
+    }
+}
+
+impl<'a> Block<'a> {
+    /// A block that takes no more entries.
+    pub(super) fn closed(master: StreamId, listpack: &'a Shared) -> Self {
+        Self { master, listpack: listpack.view() }
+    }
+
+    pub(super) fn master(self) -> StreamId {
+        self.master
+    }
+
+    pub(super) fn listpack(self) -> View<'a> {
+        self.listpack
+    }
+
+    /// How many entries are not deleted.
+    pub(super) fn live(self) -> usize {
+        self.listpack.first().map_or(0, |first| self.int(first) as usize)
+    }
+
     /// The places of all entries, ascending.
-    pub(super) fn spots(&self) -> Spots<'_> {
+    pub(super) fn spots(self) -> Spots<'a> {
         let head = self.head();
         Spots { block: self, head, next: head.entries_at }
     }
 
     /// The places of all entries, descending.
-    pub(super) fn spots_rev(&self) -> SpotsRev<'_> {
+    pub(super) fn spots_rev(self) -> SpotsRev<'a> {
         SpotsRev { block: self, head: self.head(), end: self.listpack.last() }
     }
 
-    /// Gives back spare memory, as when it is full.
-    pub(super) fn shrink(&mut self) {
-        self.listpack.shrink_to_fit();
-    }
-
-    /// Bytes of heap memory, behind an `Arc`.
-    pub(super) fn memory_bytes(&self) -> usize {
-        2 * size_of::<usize>() + size_of::<Self>() + self.listpack.memory_bytes()
-    }
-
-    fn head(&self) -> Head {
-        let listpack = &self.listpack;
+    fn head(self) -> Head {
+        let listpack = self.listpack;
         let mut at = listpack.first().expect(CHECKED);
         let mut number = || {
             let number = self.int(at) as usize;
@@ -212,8 +334,8 @@ impl Block {
         Head { live, deleted, names, names_at: at, entries_at: listpack.next(end) }
     }
 
-    fn spot(&self, head: &Head, flags_at: Position) -> Spot {
-        let listpack = &self.listpack;
+    fn spot(self, head: &Head, flags_at: Position) -> Spot {
+        let listpack = self.listpack;
         let mut at = flags_at;
         let mut number = || {
             let number = self.int(at);
@@ -226,48 +348,29 @@ impl Block {
     }
 
     /// The entry after this one.
-    fn after(&self, spot: &Spot) -> Option<Position> {
+    fn after(self, spot: &Spot) -> Option<Position> {
         let elements = if spot.has_block_names() { spot.fields } else { 2 * spot.fields };
         self.listpack.next(self.skip(spot.data_at, elements))
     }
 
-    fn entry(&self, head: &Head, spot: &Spot) -> Entry<'_> {
+    fn entry(self, head: &Head, spot: &Spot) -> Entry<'a> {
         let names = spot.has_block_names().then(|| self.listpack.iter_from(head.names_at));
         let data = self.listpack.iter_from(spot.data_at);
         Entry { id: spot.id, fields: Fields { names, data, len: spot.fields } }
     }
 
-    fn mark_deleted(&mut self, spot: &Spot) {
-        self.listpack.replace(spot.flags_at, Element::Int(spot.flags | DELETED));
-    }
-
-    fn count_deleted(&mut self, count: usize) {
-        let head = self.head();
-        self.set_counts(head.live - count, head.deleted + count);
-    }
-
-    fn set_counts(&mut self, live: usize, deleted: usize) {
-        let mut at = self.listpack.first().expect(CHECKED);
-        for count in [live, deleted] {
-            if self.int(at) != count as i64 {
-                self.listpack.replace(at, Element::Int(count as i64));
-            }
-            at = self.listpack.next(at).expect(CHECKED);
-        }
-    }
-
-    fn skip(&self, at: Position, elements: usize) -> Position {
+    fn skip(self, at: Position, elements: usize) -> Position {
         (0..elements).fold(at, |at, _| self.listpack.next(at).expect(CHECKED))
     }
 
-    fn int(&self, at: Position) -> i64 {
+    fn int(self, at: Position) -> i64 {
         self.listpack.get(at).integer().expect(CHECKED)
     }
 }
 
 const CHECKED: &str = "blocks are written or checked here";
 
-/// The bytes that a block can be expected to have at most for an entry; see [`Block::has_room`].
+/// The bytes that a block can be expected to have at most for an entry; see [`Open::has_room`].
 pub(super) fn bytes_max(text_len: usize, strings: usize) -> usize {
     text_len + strings * ELEMENT_OVERHEAD + NUMBERS_OVERHEAD
 }
@@ -318,7 +421,7 @@ fn numbers<const N: usize>(elements: &mut listpack::Iter<'_>) -> Option<[i64; N]
 /// See [`Block::spots`].
 #[derive(Clone, Debug)]
 pub(super) struct Spots<'a> {
-    block: &'a Block,
+    block: Block<'a>,
     head: Head,
     next: Option<Position>,
 }
@@ -343,7 +446,7 @@ impl Iterator for Spots<'_> {
 /// See [`Block::spots_rev`].
 #[derive(Clone, Debug)]
 pub(super) struct SpotsRev<'a> {
-    block: &'a Block,
+    block: Block<'a>,
     head: Head,
     /// The last element of the next entry, or the 0 before the first entry.
     end: Option<Position>,
@@ -360,7 +463,7 @@ impl Iterator for SpotsRev<'_> {
     type Item = Spot;
 
     fn next(&mut self) -> Option<Spot> {
-        let listpack = &self.block.listpack;
+        let listpack = self.block.listpack;
         let end = self.end?;
         let elements = self.block.int(end);
         if elements == 0 {

@@ -1,22 +1,20 @@
 //! The entries of a stream: adding, reading, deleting, and what is remembered of those that are gone.
 //!
-//! * Blocks lie in a counted tree by their master ids; the number of live entries is the tree's. Masters ascend, and a live entry's
-//!   id is at least its block's master and below the next one's.
+//! * Blocks are in the order of their master ids, which ascend; a live entry's id is at least its block's master and below the next
+//!   one's.
 //! * `last_id` is at least every live id, and only grows by adding. `first_id` is the first live id, or 0-0.
 //! * A block may be without live entries: trimming by id leaves it if its last entry was deleted before and its id is high enough.
 //! * The number of entries ever added and the greatest id ever deleted serve to tell how far a group lags behind.
 
 use std::iter::FusedIterator;
-use std::ops::Deref;
-use std::sync::Arc;
 
-use super::block::{Block, Entry, Limits, Spot, Spots, SpotsRev, bytes_max};
+use super::block::{Entry, Limits, Open, Spot, Spots, SpotsRev, bytes_max};
+use super::blocks::{At, Blocks};
 use super::group::Group;
 use super::id::{NewId, StreamId};
 use super::radix;
 use crate::types::Malformed;
-use crate::types::listpack::{BYTES_MAX, Listpack};
-use crate::types::spine::{Place, Spine};
+use crate::types::listpack::{BYTES_MAX, Listpack, View};
 use crate::util::time::UnixMs;
 
 /// Why an entry can't be added.
@@ -44,40 +42,10 @@ pub enum SetIdError {
 /// So many blocks are removed one by one before it is cheaper to part the tree and to count what stays.
 const FEW_BLOCKS: usize = 32;
 
-/// The blocks by their masters, which also are the bounds of all of them.
-pub(super) type Blocks = Spine<Handle, StreamId>;
-
-/// A block, and what it takes: many are counted without a look at each.
-#[derive(Clone, Debug)]
-pub(super) struct Handle {
-    block: Arc<Block>,
-    bytes: u32,
-}
-
-impl Handle {
-    fn new(block: Block) -> Self {
-        let bytes = block.memory_bytes() as u32;
-        Self { block: Arc::new(block), bytes }
-    }
-}
-
-impl Deref for Handle {
-    type Target = Block;
-
-    fn deref(&self) -> &Block {
-        &self.block
-    }
-}
-
 /// The entries of a stream; see the module's documentation.
 #[derive(Clone, Debug, Default)]
 pub struct Entries {
-    /// `None` if there is no block.
-    blocks: Option<Blocks>,
-    /// What the blocks take.
-    bytes: usize,
-    /// The number of blocks.
-    blocks_len: usize,
+    blocks: Blocks,
     /// What Redis's tree of the blocks has beside its root.
     radix_nodes: usize,
     first_id: StreamId,
@@ -89,7 +57,7 @@ pub struct Entries {
 impl Entries {
     /// The number of entries.
     pub fn len(&self) -> usize {
-        self.blocks.as_ref().map_or(0, Spine::len)
+        self.blocks.live()
     }
 
     /// Whether there is no entry.
@@ -119,7 +87,7 @@ impl Entries {
 
     /// Bytes of heap memory.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes + self.blocks.as_ref().map_or(0, Spine::memory_bytes)
+        self.blocks.memory_bytes()
     }
 
     /// The id that a new entry gets.
@@ -152,19 +120,10 @@ impl Entries {
         if bytes_max(2 * text_len, 2 * pairs.len()) > BYTES_MAX {
             return Err(AddError::TooLarge);
         }
-        let tail = self.blocks.as_ref().map(|blocks| (blocks.last(), blocks));
-        let is_tail_open = tail
-            .map(|(place, blocks)| (place, blocks.handle(&place).has_room(text_len, pairs.len(), limits)));
-        if let Some((place, true)) = is_tail_open {
-            self.edit(&place, 1, |block| block.push(id, pairs));
-        } else {
-            if let Some((place, false)) = is_tail_open {
-                self.edit(&place, 0, Block::shrink);
-            }
-            let mut block = Block::new(id, pairs);
-            block.push(id, pairs);
-            self.push_block(block);
+        if !self.blocks.has_room(text_len, pairs.len(), limits) {
+            self.push_block(Open::new(id, pairs));
         }
+        self.blocks.push_entry(id, pairs);
         self.added = self.added.wrapping_add(1);
         self.last_id = id;
         if self.len() == 1 {
@@ -180,31 +139,26 @@ impl Entries {
 
     /// The entries from `start` to `end`, both included, ascending.
     pub fn range(&self, start: StreamId, end: StreamId) -> Range<'_> {
-        let inside = self.blocks.as_ref().map(|blocks| {
-            let place = blocks.find_by(|master| *master <= start);
-            Inside { blocks, place, spots: blocks.handle(&place).spots() }
-        });
+        let blocks = &self.blocks;
+        let inside = blocks.find(start).map(|at| Inside { blocks, at, spots: blocks.get(at).spots() });
         Range { inside, start, end }
     }
 
     /// The entries from `end` to `start`, both included, descending.
     pub fn range_rev(&self, end: StreamId, start: StreamId) -> RangeRev<'_> {
-        let inside = self.blocks.as_ref().map(|blocks| {
-            let place = blocks.find_by(|master| *master <= end);
-            Inside { blocks, place, spots: blocks.handle(&place).spots_rev() }
-        });
+        let blocks = &self.blocks;
+        let inside = blocks.find(end).map(|at| Inside { blocks, at, spots: blocks.get(at).spots_rev() });
         RangeRev { inside, start, end }
     }
 
     /// Deletes an entry and says whether there was one.
     pub fn delete(&mut self, id: StreamId) -> bool {
         let mut range = self.range(id, id);
-        let Some((place, spot)) = range.next_spot() else { return false };
-        let is_last = range.inside.is_some_and(|inside| inside.blocks.handle(&inside.place).live() == 1);
-        if is_last {
-            self.remove_block(&place);
+        let Some((at, spot)) = range.next_spot() else { return false };
+        if self.blocks.get(at).live() == 1 {
+            self.remove_block(at);
         } else {
-            self.edit(&place, -1, |block| block.delete(&spot));
+            self.blocks.delete(at, &spot);
         }
         self.max_deleted_id = self.max_deleted_id.max(id);
         if id == self.first_id || self.is_empty() {
@@ -283,13 +237,12 @@ impl Entries {
 
     /// The first id in the first block, be it deleted: after trimming approximately by id, trimming exactly to this id does the same.
     pub fn edge_id(&self) -> Option<StreamId> {
-        let blocks = self.blocks.as_ref()?;
-        blocks.handle(&blocks.first()).spots().next().map(|spot| spot.id)
+        self.blocks.get(self.blocks.first()?).spots().next().map(|spot| spot.id)
     }
 
     /// `radix-tree-keys` of XINFO: the number of blocks.
     pub fn radix_tree_keys(&self) -> usize {
-        self.blocks_len
+        self.blocks.len()
     }
 
     /// `radix-tree-nodes` of XINFO: what Redis's tree of the same blocks has.
@@ -298,33 +251,27 @@ impl Entries {
     }
 
     /// All blocks with their master ids, ascending, as DUMP holds them.
-    pub fn blocks(&self) -> impl Iterator<Item = (StreamId, &Listpack)> {
-        let spine = self.blocks.as_ref();
-        let places = std::iter::successors(spine.map(Spine::first), move |place| spine?.next(place));
-        places.filter_map(move |place| {
-            let block = spine?.handle(&place);
-            Some((block.master(), block.listpack()))
-        })
+    pub fn blocks(&self) -> impl Iterator<Item = (StreamId, View<'_>)> {
+        let places = std::iter::successors(self.blocks.first(), |at| self.blocks.next(*at));
+        places.map(|at| self.blocks.get(at)).map(|block| (block.master(), block.listpack()))
+    }
+
+    /// The memory of the last block, found without looking there.
+    pub fn last_memory(&self) -> Option<&[u8]> {
+        self.blocks.open().map(Open::raw_memory)
     }
 
     /// Adds a block from outside after checking it. Afterwards comes [`Entries::load_counters`].
     ///
     /// # Errors
     /// [`Malformed`] if it is not a block, or not above those loaded before.
-    pub fn load_block(&mut self, master: StreamId, listpack: Listpack) -> Result<(), Malformed> {
-        let is_above = match &self.blocks {
-            None => true,
-            Some(blocks) => {
-                let last = blocks.handle(&blocks.last()).master();
-                master > last && self.top_id().is_none_or(|top| master > top)
-            }
-        };
-        if !is_above {
+    pub fn load_block(&mut self, master: StreamId, mut listpack: Listpack) -> Result<(), Malformed> {
+        let last = self.blocks.open().map(Open::master);
+        if last.max(self.top_id()).is_some_and(|below| master <= below) {
             return Err(Malformed);
         }
-        let mut block = Block::from_listpack(master, listpack)?;
-        block.shrink();
-        self.push_block(block);
+        listpack.shrink_to_fit();
+        self.push_block(Open::from_listpack(master, listpack)?);
         Ok(())
     }
 
@@ -358,110 +305,66 @@ impl Entries {
         self.first_id = first.map_or(StreamId::MIN, |entry| entry.id);
     }
 
-    /// The first block.
-    pub(super) fn first_block(&self) -> Option<(Place, &Block)> {
-        let blocks = self.blocks.as_ref()?;
-        let place = blocks.first();
-        Some((place, blocks.handle(&place)))
-    }
-
-    /// Changes a block, whose number of live entries changes by `delta`, and keeps account.
-    pub(super) fn edit<R>(&mut self, place: &Place, delta: isize, change: impl FnOnce(&mut Block) -> R) -> R {
-        let blocks = self.blocks.as_mut().expect("a place is in the blocks");
-        let handle = blocks.edit(place, delta);
-        let block = Arc::make_mut(&mut handle.block);
-        let before = handle.bytes;
-        let result = change(block);
-        handle.bytes = block.memory_bytes() as u32;
-        self.bytes = self.bytes - before as usize + handle.bytes as usize;
-        result
-    }
-
-    /// The blocks.
-    pub(super) fn spine(&self) -> Option<&Blocks> {
-        self.blocks.as_ref()
+    /// The blocks, for what goes by whole ones.
+    pub(super) fn blocks_ref(&self) -> &Blocks {
+        &self.blocks
     }
 
     /// Removes the blocks before the one of this master, or all, and gives them if they were many.
     pub(super) fn remove_blocks(&mut self, until: Option<StreamId>) -> Option<Entries> {
         for _ in 0..FEW_BLOCKS {
-            match self.first_block() {
-                Some((place, block)) if Some(block.master()) != until => self.remove_block(&place),
+            match self.blocks.first() {
+                Some(at) if Some(self.blocks.master(at)) != until => self.remove_block(at),
                 _ => return None,
             }
         }
-        let place =
-            until.zip(self.blocks.as_ref()).map(|(id, blocks)| blocks.find_by(|master| *master <= id));
-        (place != Some(Place::FIRST)).then(|| self.remove_blocks_before(place.as_ref()))
-    }
-
-    /// Removes the blocks before the one at `place`, or all, and gives them. None of them is looked at, but the bounds of those
-    /// that stay are.
-    fn remove_blocks_before(&mut self, place: Option<&Place>) -> Entries {
-        let kept = place.zip(self.blocks.as_mut()).map(|(place, blocks)| blocks.split_off(place));
-        let gone = std::mem::replace(&mut self.blocks, kept);
-        let bytes = std::mem::take(&mut self.bytes);
-        self.blocks_len = 0;
+        let at = until.and_then(|id| self.blocks.find(id));
+        if at.is_some() && at == self.blocks.first() {
+            return None;
+        }
         let mut nodes = radix::Count::default();
-        if let Some(kept) = &self.blocks {
-            kept.visit(|master, handle| {
-                nodes.add(*master);
-                self.bytes += handle.bytes as usize;
-                self.blocks_len += 1;
-            });
-        }
+        let blocks = self.blocks.split_before(at, |master| nodes.add(master));
         self.radix_nodes = nodes.finish();
-        Entries { blocks: gone, bytes: bytes - self.bytes, ..Entries::default() }
+        Some(Entries { blocks, ..Entries::default() })
     }
 
-    fn remove_block(&mut self, place: &Place) {
-        let blocks = self.blocks.as_mut().expect("a place is in the blocks");
-        let master = blocks.handle(place).master();
-        self.bytes -= blocks.handle(place).memory_bytes();
-        if blocks.is_single() {
-            self.blocks = None;
-        } else {
-            blocks.remove(place);
+    /// Deletes entries of the first block until `is_enough` says so of the number deleted and the next id, and gives their number.
+    pub(super) fn delete_first_until(&mut self, is_enough: impl Fn(usize, StreamId) -> bool) -> usize {
+        let Some(at) = self.blocks.first() else { return 0 };
+        // Most often nothing goes; then the block is not touched, or a frozen one would be copied.
+        if self.blocks.get(at).spots().next().is_none_or(|first| is_enough(0, first.id)) {
+            return 0;
         }
-        self.blocks_len -= 1;
+        self.blocks.delete_until(at, is_enough)
+    }
+
+    fn remove_block(&mut self, at: At) {
+        let master = self.blocks.master(at);
+        self.blocks.remove(at);
         self.radix_nodes -= self.radix_nodes_of(master);
+    }
+
+    fn push_block(&mut self, block: Open) {
+        self.radix_nodes += self.radix_nodes_of(block.master());
+        self.blocks.push(block);
     }
 
     /// What Redis's tree has more with a block that is not there than without.
     fn radix_nodes_of(&self, master: StreamId) -> usize {
-        let blocks = self.blocks.as_ref();
-        let around = |id| blocks.map(|blocks| (blocks, blocks.find_by(|master| *master <= id)));
-        let until = |id| {
-            let (blocks, place) = around(id)?;
-            Some(blocks.handle(&place).master()).filter(|master| *master <= id)
-        };
+        let blocks = &self.blocks;
+        let until = |id| blocks.find(id).map(|at| blocks.master(at)).filter(|master| *master <= id);
         let from = |id| {
-            let (blocks, place) = around(id)?;
-            let master = blocks.handle(&place).master();
-            if master >= id { Some(master) } else { Some(blocks.handle(&blocks.next(&place)?).master()) }
+            let at = blocks.find(id)?;
+            if blocks.master(at) >= id { Some(at) } else { blocks.next(at) }.map(|at| blocks.master(at))
         };
         radix::nodes_of(master, until, from)
-    }
-
-    fn push_block(&mut self, block: Block) {
-        self.bytes += block.memory_bytes();
-        let (master, live) = (block.master(), block.live());
-        self.blocks_len += 1;
-        self.radix_nodes += self.radix_nodes_of(master);
-        match &mut self.blocks {
-            None => self.blocks = Some(Spine::new(Handle::new(block), master, live)),
-            Some(blocks) => {
-                let last = blocks.last();
-                blocks.insert_after(&last, master, Handle::new(block), live);
-            }
-        }
     }
 }
 
 #[derive(Clone, Debug)]
 struct Inside<'a, S> {
     blocks: &'a Blocks,
-    place: Place,
+    at: At,
     spots: S,
 }
 
@@ -475,20 +378,18 @@ pub struct Range<'a> {
 
 impl Range<'_> {
     /// The place of the next entry.
-    fn next_spot(&mut self) -> Option<(Place, Spot)> {
+    fn next_spot(&mut self) -> Option<(At, Spot)> {
         loop {
             let inside = self.inside.as_mut()?;
             let Some(spot) = inside.spots.find(|spot| spot.is_live() && spot.id >= self.start) else {
-                match inside.blocks.next(&inside.place) {
-                    Some(place) => {
-                        (inside.place, inside.spots) = (place, inside.blocks.handle(&place).spots())
-                    }
+                match inside.blocks.next(inside.at) {
+                    Some(at) => (inside.at, inside.spots) = (at, inside.blocks.get(at).spots()),
                     None => self.inside = None,
                 }
                 continue;
             };
             if spot.id <= self.end {
-                return Some((inside.place, spot));
+                return Some((inside.at, spot));
             }
             self.inside = None;
         }
@@ -521,10 +422,8 @@ impl<'a> Iterator for RangeRev<'a> {
         loop {
             let inside = self.inside.as_mut()?;
             let Some(spot) = inside.spots.find(|spot| spot.is_live() && spot.id <= self.end) else {
-                match inside.blocks.previous(&inside.place) {
-                    Some(place) => {
-                        (inside.place, inside.spots) = (place, inside.blocks.handle(&place).spots_rev());
-                    }
+                match inside.blocks.previous(inside.at) {
+                    Some(at) => (inside.at, inside.spots) = (at, inside.blocks.get(at).spots_rev()),
                     None => self.inside = None,
                 }
                 continue;

@@ -193,8 +193,8 @@ impl<K: Ord, V> Chunk<K, V> {
     /// Inserts, and gives the bytes that this allocated.
     fn insert(&mut self, at: usize, key: K, value: V) -> usize {
         let before = self.memory_bytes();
-        tight::insert(&mut self.keys, at, key);
-        tight::insert(&mut self.values, at, value);
+        tight::insert(&mut self.keys, at, key, CHUNK_MAX);
+        tight::insert(&mut self.values, at, value, CHUNK_MAX);
         self.memory_bytes() - before
     }
 

@@ -8,6 +8,7 @@
 //! * Time is an argument, and so are the limits of blocks.
 
 mod block;
+mod blocks;
 mod claim;
 mod entries;
 mod group;

@@ -7,7 +7,7 @@ mod trimming;
 
 use super::*;
 use crate::types::Malformed;
-use crate::types::listpack::{Element, Listpack};
+use crate::types::listpack::{Element, Listpack, View};
 use crate::util::random::Random;
 use crate::util::time::UnixMs;
 
@@ -284,21 +284,25 @@ fn groups_are_listed_by_name() {
     assert_eq!(groups.len(), 4);
 }
 
+/// A listpack of the same bytes.
+fn checked(listpack: View<'_>) -> Listpack {
+    Listpack::from_bytes(listpack.as_bytes().to_vec()).unwrap()
+}
+
 #[test]
 fn loading_gives_the_same_stream() {
     let mut entries = entries(777);
     (100..250).for_each(|ms| assert!(entries.delete(id(ms, 0))));
     let mut loaded = Entries::default();
     for (master, listpack) in entries.blocks() {
-        let listpack = Listpack::from_bytes(listpack.as_bytes().to_vec()).unwrap();
-        loaded.load_block(master, listpack).unwrap();
+        loaded.load_block(master, checked(listpack)).unwrap();
     }
     assert_eq!(loaded.load_counters(id(776, 0), id(249, 0), Some(777)), Err(Malformed));
     loaded.load_counters(id(777, 0), id(249, 0), Some(777)).unwrap();
     assert!(loaded.blocks().eq(entries.blocks()));
     assert_eq!((loaded.len(), loaded.first_id(), live(&loaded)), (627, id(1, 0), live(&entries)));
     let master = id(700, 0);
-    let block = entries.blocks().last().unwrap().1.clone();
+    let block = checked(entries.blocks().last().unwrap().1);
     assert_eq!(loaded.load_block(master, block), Err(Malformed), "it is not above the others");
     let mut group = Group::default();
     group.load_pending(id(1, 0), NOW, 3).unwrap();

@@ -2,7 +2,6 @@
 
 use super::entries::Entries;
 use super::id::StreamId;
-use crate::types::spine::Place;
 
 /// `LIMIT` of approximate trimming if blocks have no number of entries.
 const LIMIT_DEFAULT: u64 = 10_000;
@@ -73,27 +72,28 @@ impl Entries {
 
     /// The master of the first block that does not go whole.
     fn first_block_that_stays(&self, trim: &Trim) -> Option<StreamId> {
-        let blocks = self.spine()?;
-        let (place, is_all) = match trim.bound {
+        let blocks = self.blocks_ref();
+        let first = blocks.first()?;
+        let (at, is_all) = match trim.bound {
             Bound::Len(max) => {
                 let last = self.len().checked_sub(max as usize)?.checked_sub(1)?;
-                let (place, at) = blocks.find_rank(last);
-                (place, at + 1 == blocks.handle(&place).live())
+                let (at, position) = blocks.find_rank(last);
+                (at, position + 1 == blocks.get(at).live())
             }
             Bound::Id(min) => {
-                let place = blocks.find_by(|master| *master <= min);
-                (place, blocks.handle(&place).spots_rev().next().is_none_or(|last| last.id < min))
+                let at = blocks.find(min)?;
+                (at, blocks.get(at).spots_rev().next().is_none_or(|last| last.id < min))
             }
         };
-        let mut stays = if is_all { blocks.next(&place) } else { Some(place) };
-        if trim.limit > 0 && stays != Some(Place::FIRST) {
-            let going = stays.map_or(blocks.len(), |stays| blocks.rank(&stays));
+        let mut stays = if is_all { blocks.next(at) } else { Some(at) };
+        if trim.limit > 0 && stays != Some(first) {
+            let going = stays.map_or(blocks.live(), |stays| blocks.rank(stays));
             let limit = trim.limit as usize;
             if going > limit {
                 stays = Some(blocks.find_rank(limit).0);
             }
         }
-        stays.map(|stays| blocks.handle(&stays).master())
+        stays.map(|stays| blocks.master(stays))
     }
 
     /// Whether entries of the first block, which has some that stay, are to go after so many others.
@@ -102,13 +102,13 @@ impl Entries {
             Bound::Len(max) => self.len() as u64 > max,
             Bound::Id(_) => true,
         };
-        let live = self.first_block().map_or(0, |(_, block)| block.live() as u64);
+        let blocks = self.blocks_ref();
+        let live = blocks.first().map_or(0, |first| blocks.get(first).live() as u64);
         is_excess && (trim.limit == 0 || removed + live <= trim.limit)
     }
 
     /// Removes entries of the first block, of which some stay, and gives their number.
     fn trim_first_block(&mut self, bound: Bound) -> u64 {
-        let Some((place, block)) = self.first_block() else { return 0 };
         let excess = match bound {
             Bound::Len(max) => self.len() - max as usize,
             Bound::Id(_) => usize::MAX,
@@ -117,12 +117,6 @@ impl Entries {
             Bound::Len(_) => deleted == excess,
             Bound::Id(min) => id >= min,
         };
-        // Most often nothing goes; then the block is not touched, or a frozen one would be copied.
-        if block.spots().next().is_none_or(|first| is_enough(0, first.id)) {
-            return 0;
-        }
-        let deleted = self.edit(&place, 0, |block| block.delete_until(is_enough));
-        self.edit(&place, -(deleted as isize), |_| ());
-        deleted as u64
+        self.delete_first_until(is_enough) as u64
     }
 }

@@ -130,7 +130,7 @@ impl Index {
     fn insert_at(&mut self, place: &Place, at: usize, word: u64) {
         let chunk = &mut Arc::make_mut(self.spine.edit(place, 1)).0;
         self.bytes -= memory(chunk);
-        tight::insert(chunk, at, word);
+        tight::insert(chunk, at, word, CHUNK_MAX);
         self.bytes += memory(chunk);
     }
 

@@ -136,9 +136,9 @@ impl Leaf {
     /// Inserts an element for which there is room.
     pub(super) fn insert(&mut self, at: usize, score: f64, tag: u16, member: &[u8]) {
         let start = self.start(at);
-        tight::insert(&mut self.scores, at, score);
+        tight::insert(&mut self.scores, at, score, LEN_MAX);
         self.slots[at..].iter_mut().for_each(|slot| slot.start += member.len() as u16);
-        tight::insert(&mut self.slots, at, Slot { start: start as u16, tag });
+        tight::insert(&mut self.slots, at, Slot { start: start as u16, tag }, LEN_MAX);
         tight::reserve(&mut self.bytes, member.len());
         let tail = self.bytes.len();
         self.bytes.extend_from_slice(member);

@@ -43,12 +43,10 @@ fn check(entries: &Entries, model: &Model) {
     assert_eq!(entries.first_id().ms, model.iter().flat_map(|block| live_of(block)).next().unwrap_or(0));
     assert_eq!(entries.radix_tree_keys(), model.len());
     let mut again = Entries::default();
-    let mut bytes = entries.spine().map_or(0, |spine| spine.memory_bytes());
     for (master, listpack) in entries.blocks() {
-        again.load_block(master, listpack.clone()).unwrap();
+        again.load_block(master, checked(listpack)).unwrap();
     }
-    entries.spine().into_iter().for_each(|spine| spine.visit(|_, block| bytes += block.memory_bytes()));
-    assert_eq!(entries.memory_bytes(), bytes);
+    assert_eq!(entries.memory_bytes(), entries.blocks_ref().recounted_bytes());
     assert_eq!(entries.radix_tree_nodes(), again.radix_tree_nodes());
 }
 
@@ -93,9 +91,7 @@ fn trimming_many_blocks_at_once_does_what_trimming_one_by_one_does() {
             check(&frozen, &whole);
             if let Some(gone) = trimmed.gone {
                 given += gone.len();
-                let mut bytes = gone.spine().unwrap().memory_bytes();
-                gone.spine().unwrap().visit(|_, block| bytes += block.memory_bytes());
-                assert_eq!(gone.memory_bytes(), bytes);
+                assert_eq!(gone.memory_bytes(), gone.blocks_ref().recounted_bytes());
             }
         }
     }
