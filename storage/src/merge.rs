@@ -61,6 +61,11 @@ impl<S: Source, L: Fn(NamespaceId) -> bool> Merge<S, L> {
         self.current.map(|current| &mut self.sources[current])
     }
 
+    /// Where the entry is that the merge stands at; `None` at the end.
+    pub fn position(&self) -> Option<Position> {
+        self.current.and_then(|current| self.heads[current])
+    }
+
     /// Goes on to the next entry that is retained, from where the sources stand.
     fn settle(&mut self) -> Result<(), Error> {
         loop {

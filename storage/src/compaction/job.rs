@@ -80,7 +80,7 @@ impl Job {
         let sources = sources.collect::<Result<Vec<_>, Error>>()?;
         let is_live = |namespace| !self.dropped.contains(&namespace);
         let mut merge = Merge::new(sources, Retention { tombstones: !part.drops_tombstones, is_live })?;
-        while merge.head().is_some() {
+        while merge.position().is_some() {
             outputs.push(self.write_run(&mut merge, tools)?);
         }
         Ok(())
@@ -95,7 +95,7 @@ impl Job {
         let options = BuildOptions { entries_max: self.entries_max, compression: tools.compression };
         let mut builder = tools.runs.build(tools.set.begin_run(), options)?;
         let mut last = None;
-        while let Some(position) = merge.head().map(|head| head.position) {
+        while let Some(position) = merge.position() {
             if builder.size_bytes() >= self.choice.run_bytes && last != Some(position) {
                 break;
             }

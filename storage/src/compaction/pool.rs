@@ -56,7 +56,7 @@ pub struct Options {
     pub shape: picker::Options,
     /// The number of threads.
     pub threads: usize,
-    /// The rate, in bytes of entries read a second, when there is little to do.
+    /// The rate, in bytes read a second, when there is little to do.
     pub bytes_per_second_min: u64,
     /// What each thread does first: the place to lower its priority.
     pub on_start: fn(),
@@ -81,7 +81,7 @@ pub struct Stats {
     pub running_jobs: u64,
     /// Jobs that were committed.
     pub jobs: u64,
-    /// Bytes of entries read, before compression; counted in steps of 64 KiB an input.
+    /// Bytes read, before compression, and 4 KiB for each look at a piece that is passed over; counted in steps of 64 KiB an input.
     pub bytes_read: u64,
     /// Bytes of the runs written.
     pub bytes_written: u64,
