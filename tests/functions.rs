@@ -27,6 +27,7 @@ fn functions_run_with_keys_and_arguments() {
     let refused = "ERR Can not execute a script with write flag using *_ro command.";
     assert_eq!(client.error(&["FCALL_RO", "set", "1", "k", "v"]), refused);
     assert_eq!(client.error(&["FCALL", "nope", "0"]), "ERR Function not found");
+    assert_eq!(client.error(&["FUNCTION", "LIST", "a\r\nb\n"]), "ERR Unknown argument a  b ");
     assert_eq!(client.error(&["FCALL", "f", "x"]), "ERR Bad number of keys provided");
 }
 

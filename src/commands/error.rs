@@ -138,9 +138,10 @@ impl CommandError {
         Self::with("ERR Unknown option given: {}", &[option])
     }
 
-    /// `ERR Unknown argument x`, of FUNCTION LIST.
+    /// `ERR Unknown argument x`, of FUNCTION LIST. Line ends at its end become spaces, too; other errors lose them.
     pub fn unknown_list_argument(argument: &[u8]) -> Self {
-        Self::with("ERR Unknown argument {}", &[argument])
+        let argument = argument.iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte });
+        Self::with("ERR Unknown argument {}", &[&argument.collect::<Vec<_>>()])
     }
 
     /// `ERR invalid expire time in 'set' command`

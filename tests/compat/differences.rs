@@ -361,8 +361,8 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         commands: &["object|encoding"],
-        reason: "Redis makes a string raw when PFCOUNT or PFDEBUG only looks at it",
-        after: Some(|argv, _, _| is(argv, 0, "PFCOUNT") || is(argv, 0, "PFDEBUG")),
+        reason: "Redis makes a string raw when PFADD, PFCOUNT or PFDEBUG only looks at it",
+        after: Some(|argv, _, _| ["PFADD", "PFCOUNT", "PFDEBUG"].iter().any(|name| is(argv, 0, name))),
         same: |a, b| a.as_bytes() == Some(b"raw") && b.as_bytes() == Some(b"embstr"),
         ..ANYWHERE
     },

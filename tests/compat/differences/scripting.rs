@@ -20,14 +20,14 @@ pub(super) const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         commands: SCRIPTS,
-        reason: "the members of a set that a script returns come in the order of a server's own hash table",
+        reason: "the members of a set or the fields of a hash that a script returns come in the order of a server's own hash table",
         only: reads_members,
         same: same_but_for_the_order_of_members,
         ..ANYWHERE
     },
     Allowed {
         commands: FUNCTIONS,
-        reason: "the members of a set that a function returns come in the order of a server's own hash table",
+        reason: "the members of a set or the fields of a hash that a function returns come in the order of a server's own hash table",
         after: Some(|argv, _, _| is(argv, 0, "FUNCTION") && reads_members(argv)),
         same: same_but_for_the_order_of_members,
         ..ANYWHERE
@@ -71,7 +71,7 @@ fn has(argv: &Argv, words: &[&str]) -> bool {
 }
 
 fn reads_members(argv: &Argv) -> bool {
-    has(argv, &["smembers"])
+    has(argv, &["smembers"]) || has(argv, &["hgetall"])
 }
 
 fn reads_scores(argv: &Argv) -> bool {
