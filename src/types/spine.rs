@@ -161,25 +161,18 @@ impl<H: Clone, B: Bound> Spine<H, B> {
 
     /// The handle of a chunk.
     pub fn handle(&self, place: &Place) -> &H {
-        let mut node = &*self.root;
-        let mut depth = 0;
-        loop {
-            match &node.children[place.at(depth)] {
-                Child::Node(child) => node = child,
-                Child::Chunk(handle) => return handle,
-            }
-            depth += 1;
-        }
+        self.chunk(place).1
     }
 
-    /// The bound of a chunk.
-    pub fn bound(&self, place: &Place) -> &B {
+    /// The bound of a chunk, and its handle.
+    pub fn chunk(&self, place: &Place) -> (&B, &H) {
         let mut node = &*self.root;
         let mut depth = 0;
         loop {
-            match &node.children[place.at(depth)] {
+            let at = place.at(depth);
+            match &node.children[at] {
                 Child::Node(child) => node = child,
-                Child::Chunk(_) => return &node.bounds[place.at(depth)],
+                Child::Chunk(handle) => return (&node.bounds[at], handle),
             }
             depth += 1;
         }

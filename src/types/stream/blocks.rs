@@ -3,7 +3,8 @@
 //! * The last block is right here: adding needs no tree, and a stream of few entries has none.
 //! * Full blocks lie in a counted tree, without room: with 32 bytes for each block, and 40 in the tree. Their bounds are their masters, all
 //!   of them, the first one's, too.
-//! * A clone shares the full blocks, and copies the last one.
+//! * A clone shares the full blocks, and copies the last one: 4 KiB by default, and as much as the limits of blocks allow. Whoever wrote next
+//!   would have copied it in any case.
 //! * If there is a block, there is a last one; but what [`Blocks::split_before`] gives may have full ones only.
 
 use super::block::{Block, BlockMut, Limits, Open, Spot};
@@ -113,14 +114,17 @@ impl Blocks {
     /// The block at a place.
     pub(super) fn get(&self, at: At) -> Block<'_> {
         match at.0 {
-            Some(place) => Block::closed(*self.full().bound(&place), self.full().handle(&place)),
+            Some(place) => {
+                let (master, listpack) = self.full().chunk(&place);
+                Block::closed(*master, listpack)
+            }
             None => self.open().expect(PLACE).block(),
         }
     }
 
     /// The master of the block at a place, which is not looked at.
     pub(super) fn master(&self, at: At) -> StreamId {
-        at.0.map_or_else(|| self.open().expect(PLACE).master(), |place| *self.full().bound(&place))
+        at.0.map_or_else(|| self.open().expect(PLACE).master(), |place| *self.full().chunk(&place).0)
     }
 
     /// Whether an entry with strings of `text_len` bytes in all, in `strings` strings, belongs into the last block.
@@ -174,7 +178,7 @@ impl Blocks {
             return deleted;
         };
         let full = self.full.as_mut().expect(PLACE);
-        let master = *full.bound(&place);
+        let master = *full.chunk(&place).0;
         let listpack = full.edit(&place, 0);
         let before = listpack.memory_bytes();
         let deleted = delete(&mut BlockMut::closed(master, listpack));
@@ -233,9 +237,9 @@ impl Blocks {
     /// Takes a full block out of the tree.
     fn take_full(&mut self, place: &Place) -> (StreamId, Shared) {
         let full = self.full.as_mut().expect(PLACE);
-        let master = *full.bound(place);
+        let (&master, listpack) = full.chunk(place);
         let listpack = if self.full_len == 1 {
-            let listpack = full.handle(place).clone();
+            let listpack = listpack.clone();
             self.full = None;
             listpack
         } else {

@@ -3,8 +3,8 @@
 //! * [`Entries`] are kept in blocks, byte for byte Redis's nodes, and only ever added at the end and removed.
 //! * A [`Group`] knows how far it has read and which entries its [`Consumer`]s have yet to acknowledge. It refers to entries by id
 //!   only: an entry may be gone while it is still pending.
-//! * All big parts are chunks of bounded size behind `Arc`. A clone is a freeze: a few references, whatever the size; a writer
-//!   then copies what it touches, once.
+//! * All big parts are chunks of bounded size behind `Arc`. A clone is a freeze: a few references, whatever the size, and a copy of
+//!   the one block that takes entries; a writer then copies what else it touches, once.
 //! * Time is an argument, and so are the limits of blocks.
 
 mod block;
